@@ -1,0 +1,27 @@
+/*
+ * digest - SHA-256 and HMAC-SHA-256.
+ *
+ * Threads  any
+ */
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum { DIGEST_BYTES = 32, DIGEST_TEXT = 7 + 64 + 1 };
+
+struct digest {
+    unsigned char bytes[DIGEST_BYTES];
+};
+
+struct digest digest_of(struct slice content);
+struct digest digest_hmac(struct slice key, struct slice content);
+/* "sha256:" and 64 lower-case hex digits, with a NUL; returns text_out. */
+char *digest_text(const struct digest *digest, char text_out[DIGEST_TEXT]);
+/* Takes the same time wherever they differ. */
+bool digest_equal(const void *a, const void *b, size_t bytes);
+
+#endif

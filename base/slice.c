@@ -1,0 +1,74 @@
+/*
+ * slice - text as pointer and length.
+ *
+ * Threads  any (values)
+ */
+#include "base/slice.h"
+
+bool slice_equal_nocase(struct slice a, struct slice b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (ascii_lower(a.at[i]) != ascii_lower(b.at[i]))
+            return false;
+    return true;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct slice slice_trim(struct slice text)
+{
+    while (text.len > 0 && is_blank(text.at[0]))
+        text = slice_after(text, 1);
+    while (text.len > 0 && is_blank(text.at[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+bool slice_next_element(struct slice *rest, struct slice *element_out)
+{
+    const char *comma;
+
+    if (rest->at == NULL)
+        return false;
+    comma = rest->len > 0 ? memchr(rest->at, ',', rest->len) : NULL;
+    if (comma == NULL) {
+        *element_out = slice_trim(*rest);
+        *rest = (struct slice){NULL, 0};
+        return true;
+    }
+    *element_out = slice_trim(slice_of(rest->at, (size_t)(comma - rest->at)));
+    *rest = slice_after(*rest, (size_t)(comma - rest->at) + 1);
+    return true;
+}
+
+bool slice_to_u64(struct slice text, uint64_t *value_out)
+{
+    uint64_t value = 0;
+
+    if (text.len == 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        uint64_t digit = (uint64_t)(unsigned char)text.at[i] - '0';
+
+        if (digit > 9 || value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *value_out = value;
+    return true;
+}
+
+char *slice_copy(struct slice text, char *dst, size_t dst_bytes)
+{
+    size_t len = text.len < dst_bytes - 1 ? text.len : dst_bytes - 1;
+
+    if (len > 0)
+        memcpy(dst, text.at, len);
+    dst[len] = '\0';
+    return dst;
+}

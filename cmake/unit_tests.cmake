@@ -1,0 +1,14 @@
+# One executable a file: tests/unit/<folder>/<module>_test.c, linked with everything below cli.
+find_library(CMOCKA_LIBRARY cmocka REQUIRED)
+file(GLOB_RECURSE unit_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/*_test.c)
+foreach(source ${unit_tests})
+  file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/tests/unit ${source})
+  string(REPLACE "/" "_" name ${name})
+  string(REPLACE ".c" "" name ${name})
+  add_executable(${name} ${source})
+  target_compile_options(${name} PRIVATE -Wno-conversion)
+  target_link_libraries(${name} PRIVATE admin proxy proxy_http proxy_route proxy_balance config
+                        observe base ${CMOCKA_LIBRARY})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  add_test(NAME unit_${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endforeach()

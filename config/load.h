@@ -1,0 +1,22 @@
+/*
+ * load - conf.d on disk to a checked configuration, in one call.
+ *
+ * Owner    the returned configuration is the caller's, until config_free()
+ * Threads  one at a time; no sockets, no clock
+ */
+#ifndef CONFIG_LOAD_H
+#define CONFIG_LOAD_H
+
+struct configuration;
+struct findings;
+
+/* Reads every *.json of `directory` in name order.  All problems found are added to `findings`;
+ * NULL when one of them is of severity block or a file cannot be read. */
+struct configuration *config_load(const char *directory, struct findings *findings);
+void config_free(struct configuration **configuration);
+
+/* -1 or the index of the named pool, listener. */
+int config_find_pool(const struct configuration *configuration, const char *name);
+int config_find_listener(const struct configuration *configuration, const char *name);
+
+#endif

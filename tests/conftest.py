@@ -1,0 +1,107 @@
+"""
+Fixtures of the scenario tests.  See support/README.md.
+
+Every test has a bound (marker `timeout`, 60 s when not given), every proxy a
+test starts is stopped afterwards and must have left no sanitizer report, and
+what the proxies wrote is shown with a failure.
+"""
+import faulthandler
+import os
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from support.origin import Origin  # noqa: E402
+from support.proxy import Proxy, simple_proxy  # noqa: E402
+
+DEFAULT_BOUND_S = 60
+BOUND_SCALE = float(os.environ.get("TWOKEY_TEST_SCALE", "1"))
+
+
+class TookTooLong(Exception):
+    """The test did not end within its bound."""
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    marker = item.get_closest_marker("timeout")
+    bound = (marker.args[0] if marker else DEFAULT_BOUND_S) * BOUND_SCALE
+
+    def ring(_signal, _frame):
+        faulthandler.dump_traceback(all_threads=True)
+        raise TookTooLong(f"{item.nodeid} did not end within {bound:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, bound)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for started in getattr(item, "proxies", []):
+            report.sections.append((f"stderr of the proxy on {started.address}", started.stderr_text()[-6000:]))
+
+
+@pytest.fixture
+def make_origin():
+    """make_origin(behaviour, **options) starts an Origin that ends with the test."""
+    started = []
+
+    def make(*args, **options):
+        origin = Origin(*args, **options)
+        started.append(origin)
+        return origin
+
+    yield make
+    for origin in started:
+        origin.stop()
+
+
+@pytest.fixture
+def origin(make_origin):
+    """One origin that answers 200 with a small body."""
+    return make_origin()
+
+
+def _keep(request, started, proxy):
+    started.append(proxy)
+    request.node.proxies = started
+    return proxy
+
+
+@pytest.fixture
+def start_proxy(request):
+    """start_proxy(config) runs a whole configuration (a dict of sections)."""
+    started = []
+    yield lambda config, **options: _keep(request, started, Proxy(config, **options).start())
+    _stop_all(started)
+
+
+@pytest.fixture
+def make_proxy(request):
+    """make_proxy(origins, **overrides): one listener `web`, one pool `app`, one route `everything`."""
+    started = []
+    yield lambda origins, **options: _keep(request, started, simple_proxy(origins, **options).start())
+    _stop_all(started)
+
+
+def _stop_all(proxies):
+    faults = []
+    for proxy in proxies:
+        try:
+            proxy.stop()
+        except AssertionError as fault:
+            faults.append(str(fault))
+        finally:
+            proxy.discard()
+    assert not faults, "\n".join(faults)

@@ -1,0 +1,48 @@
+"""The repository as the rules see it: its files, their text, and C code without comments and strings."""
+import os
+import re
+import subprocess
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FOLDERS = ("base", "config", "tls", "observe", "proxy", "detect", "change", "admin", "cli")
+SKIPPED = re.compile(r"(^|/)(build[^/]*|\.git|node_modules|__pycache__|\.pytest_cache)(/|$)")
+
+
+def files(pattern):
+    """Paths below the root that match, as git knows them, or as they lie there without git."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT,
+                            capture_output=True, text=True)
+    if listed.returncode == 0 and listed.stdout:
+        paths = listed.stdout.split("\n")
+    else:
+        paths = [os.path.relpath(os.path.join(folder, name), ROOT)
+                 for folder, _, names in os.walk(ROOT) for name in names]
+    wanted = re.compile(pattern)
+    return sorted(p for p in set(paths)
+                  if p and wanted.search(p) and not SKIPPED.search(p)
+                  and os.path.isfile(os.path.join(ROOT, p)))
+
+
+def text(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def sources():
+    return files(r"^(%s)/.*\.[ch]$" % "|".join(FOLDERS))
+
+
+NOT_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+
+
+def code(path):
+    """The file without comments, strings and characters; line numbers stay."""
+    return NOT_CODE.sub(lambda m: "\n" * m.group().count("\n") or " ", text(path))
+
+
+def includes(path):
+    """(line, name, is_ours) of each #include."""
+    for number, line in enumerate(text(path).split("\n"), 1):
+        found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+        if found:
+            yield number, found.group(2), found.group(1) == '"'

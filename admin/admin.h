@@ -1,0 +1,61 @@
+/*
+ * admin - the admin listener: status, pools, metrics, explain and reload, over HTTP.
+ *
+ * Runs on the control loop.  What it shows is control's own memory, or words that it may read.
+ *
+ * Owner    cli/serve.c.      Threads  control only
+ */
+#ifndef ADMIN_ADMIN_H
+#define ADMIN_ADMIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct admin;
+struct conf_admin;
+struct counters;
+struct error;
+struct findings;
+struct publisher;
+struct registry;
+struct summary;
+
+/* How a reload went; everything is only borrowed during the call. */
+struct admin_reload_result {
+    bool ok;
+    const struct findings *findings; /* also when ok: warnings */
+    const char *why;                 /* when not ok and no finding says it */
+    uint64_t generation;
+    const char *digest;
+    const char *const *changes; /* what is different, in words */
+    unsigned change_count;
+};
+typedef void admin_reloaded_fn(void *context, const struct admin_reload_result *result);
+
+struct admin_options {
+    uv_loop_t *loop;
+    const struct conf_admin *conf;
+    const char *state_directory;
+    struct counters *counters;
+    struct registry *registry;
+    struct publisher *publisher;
+    unsigned worker_count;
+    const char *const *failure_words; /* by enum failure; ends with NULL */
+    const char *configuration_directory;
+    /* Reads conf.d again; calls `done` once, on control, maybe later. */
+    void (*reload)(void *context, admin_reloaded_fn *done, void *done_context);
+    /* True while conf.d on disk differs from what runs. */
+    bool (*has_drift)(void *context);
+    void *context;
+};
+
+/* NULL and `why`: which address could not be bound, and why. */
+struct admin *admin_open(const struct admin_options *options, struct error *why);
+/* Ends connections; the object dies in the loop's next turns, then `on_closed` is called. */
+void admin_close(struct admin **admin, void (*on_closed)(void *context), void *context);
+
+/* The observer's last second; admin frees it when the next one comes. */
+void admin_take_summary(struct admin *admin, struct summary *summary);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * publish - control's side of snapshots: hand out, count back, free.
+ *
+ * publish() posts ADOPT to every worker; `on_adopted` is called on control when all run it.  A
+ * snapshot is freed when every worker has let it go.
+ *
+ * Owner    control.      Threads  control only, but for the worker-side calls in hold.h
+ */
+#ifndef PROXY_PUBLISH_H
+#define PROXY_PUBLISH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mailbox;
+struct publisher;
+struct snapshot;
+struct worker;
+
+struct publisher *publisher_new(struct mailbox *control, struct worker *const *workers,
+                                unsigned worker_count);
+/* Every worker has stopped. */
+void publisher_free(struct publisher **publisher);
+
+/* Called on control. */
+typedef void publish_adopted_fn(void *context, const struct snapshot *snapshot);
+void publish(struct publisher *publisher, struct snapshot *snapshot, publish_adopted_fn *on_adopted,
+             void *context);
+
+/* The newest published snapshot; NULL before the first. */
+struct snapshot *publisher_current(const struct publisher *publisher);
+/* Snapshots that some request still needs, the current one included. */
+size_t publisher_alive(const struct publisher *publisher);
+
+/* The worker's side: hold.c calls it when a worker needs an old snapshot no longer. */
+void publish_let_go(struct publisher *publisher, struct snapshot *snapshot);
+
+#endif

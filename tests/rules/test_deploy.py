@@ -1,0 +1,89 @@
+"""What lies in deploy/ and conf.d/ agrees with the program: metrics that exist, ports and paths that match."""
+import json
+import os
+import re
+
+import pytest
+import source_tree
+import yaml
+
+
+def load(path):
+    return yaml.safe_load(source_tree.text(path))
+
+
+def configuration(folder):
+    merged = {}
+    for path in source_tree.files(r"^%s/[^/]*\.json$" % re.escape(folder)):
+        for section, value in json.loads(source_tree.text(path)).items():
+            if not section.startswith("//"):
+                merged.setdefault(section, {}).update(value)
+    return merged
+
+
+def counter_names():
+    rows = re.findall(r"^(\w+)_COUNTER\((\w+), (\w+)", source_tree.text("observe/counters.def"), re.M)
+    return {"twokey_%s_%s%s" % (scope.lower(), name, "_total" if kind == "COUNTER" else "")
+            for scope, name, kind in rows}
+
+
+def test_alert_rules_name_metrics_that_exist():
+    known = counter_names()
+    rules = [rule for group in load("deploy/prometheus/rules.yml")["groups"] for rule in group["rules"]]
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+    for rule in rules:
+        for name in re.findall(r"[\w:]*twokey_[\w:]+", rule["expr"]):
+            assert name in known | recorded, "%s: %s" % (rule.get("alert") or rule["record"], name)
+
+
+def test_each_alert_has_a_severity_and_a_summary():
+    for group in load("deploy/prometheus/rules.yml")["groups"]:
+        for rule in group["rules"]:
+            if "alert" in rule:
+                assert rule["labels"]["severity"] in ("page", "ticket"), rule["alert"]
+                assert rule["annotations"]["summary"], rule["alert"]
+
+
+def test_compose_mounts_and_builds_what_exists():
+    services = load("docker-compose.yml")["services"]
+    stages = re.findall(r"^FROM \S+ AS (\w+)", source_tree.text("Dockerfile"), re.M)
+    for name, service in services.items():
+        assert "build" not in service or service["build"]["target"] in stages, name
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                assert os.path.isdir(os.path.join(source_tree.ROOT, source)), "%s: %s" % (name, volume)
+
+
+def test_compose_servers_are_the_servers_of_its_configuration():
+    services = load("docker-compose.yml")["services"]
+    for server in configuration("deploy/compose/conf.d")["pools"]["demo"]["servers"].values():
+        host, port = server["address"].split(":")
+        assert services[host]["command"][1].split(":")[1] == port
+
+
+def test_prometheus_reaches_the_admin_listener_by_loopback():
+    services = load("docker-compose.yml")["services"]
+    assert services["prometheus"]["network_mode"] == "service:twokey"
+    targets = [target for job in load("deploy/prometheus/prometheus.yml")["scrape_configs"]
+               for static in job["static_configs"] for target in static["targets"]]
+    assert targets == [configuration("deploy/compose/conf.d")["admin"]["listen"]]
+
+
+@pytest.mark.parametrize("folder", ["conf.d", "deploy/compose/conf.d", "deploy/container/conf.d"])
+def test_the_admin_listener_of_a_shipped_configuration_is_loopback(folder):
+    assert configuration(folder)["admin"]["listen"].startswith("127.0.0.1:")
+
+
+def test_each_copied_path_of_the_dockerfile_exists():
+    for line in re.findall(r"^COPY (?!--from)(.+)$", source_tree.text("Dockerfile"), re.M):
+        for path in line.split()[:-1]:
+            assert os.path.exists(os.path.join(source_tree.ROOT, path)), line
+
+
+def test_the_unit_gives_away_what_the_service_does_not_need():
+    unit = source_tree.text("deploy/systemd/twokey.service")
+    for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+                 "SystemCallFilter=@system-service", "StateDirectory=twokey"):
+        assert line + "\n" in unit, line
+    assert re.search(r"^ExecReload=/bin/kill -HUP \$MAINPID$", unit, re.M)

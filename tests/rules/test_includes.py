@@ -38,7 +38,7 @@ FENCES = {
     "libcurl": (r"curl/", r"observe/alert_sender\.c|cli/api_client\.c"),
     "libuv": (r"uv\.h", r"base/(mailbox|clock)\.[ch]|proxy/(worker|listener|transport|deadline)\.[ch]"
                         r"|proxy/upstream/(prober|registry|upstream_h1)\.[ch]|observe/observer\.[ch]"
-                        r"|admin/listener\.[ch]|cli/serve\.c"),
+                        r"|admin/(admin|listener)\.[ch]|cli/serve\.c"),
 }
 
 

@@ -34,7 +34,7 @@ static inline void count_less(counter *c)
     count_add(c, UINT64_MAX);
 }
 
-/* Log-linear: 4 buckets an octave from 64 µs; the last one is everything longer (> 100 s). */
+/* Log-linear: 4 buckets an octave from 64 µs; the last one is everything longer (> 117 s). */
 enum { HISTOGRAM_BUCKETS = 88 };
 
 struct histogram {
@@ -43,7 +43,7 @@ struct histogram {
 };
 
 unsigned histogram_bucket(uint64_t us);
-/* Upper edge of a bucket in microseconds. */
+/* Upper edge of a bucket in microseconds, not in it; UINT64_MAX for the last. */
 uint64_t histogram_edge_us(unsigned bucket);
 
 static inline void histogram_note(struct histogram *histogram, uint64_t us)

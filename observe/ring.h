@@ -21,6 +21,7 @@ struct ring {
     uint64_t tail_seen;                 /* worker's copy of tail */
     _Atomic uint64_t dropped;           /* worker */
     _Alignas(64) _Atomic uint64_t tail; /* observer */
+    uint64_t head_seen;                 /* observer's copy of head */
     struct record *cells;
 };
 

@@ -1,6 +1,7 @@
 """The repository as the rules see it: its files, their text, and C code without comments and strings."""
 import os
 import re
+import shutil
 import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -10,9 +11,9 @@ SKIPPED = re.compile(r"(^|/)(build[^/]*|\.git|node_modules|__pycache__|\.pytest_
 
 def files(pattern):
     """Paths below the root that match, as git knows them, or as they lie there without git."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT,
-                            capture_output=True, text=True)
-    if listed.returncode == 0 and listed.stdout:
+    listed = shutil.which("git") and subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if listed and listed.returncode == 0 and listed.stdout:
         paths = listed.stdout.split("\n")
     else:
         paths = [os.path.relpath(os.path.join(folder, name), ROOT)

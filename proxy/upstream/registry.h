@@ -39,14 +39,34 @@ size_t registry_take_servers(struct registry *registry, struct pool_live *pool, 
 void registry_give_server(struct registry *registry, struct server **server);
 
 /* Watches the names that `configuration` uses, from now on; others are forgotten.  `on_first` is
- * called once when every name has been answered, or after `patience_ms`. */
+ * called once, from the loop, when every name has been answered, or after `patience_ms`; a later
+ * call replaces one that still waits.  Overrides outlive the servers: one that is removed and
+ * comes back is still drained. */
 void registry_watch_names(struct registry *registry, const struct configuration *configuration,
                           uint64_t patience_ms, registry_change_fn *on_first, void *context);
+
+/* The state that the configuration gives a server; the runtime override wins while one is set.
+ * registry_watch_names() does this for servers that do not serve yet; for the others it waits
+ * until the snapshot is built, so that a configuration that fails changes nothing. */
+void registry_configure_server(struct registry *registry, const char *pool, const char *server,
+                               enum balance_admin admin);
 
 /* Runtime overrides (drain, maint, weight); `weight` may be BALANCE_NO_OVERRIDE.  Applies to every
  * address of the server, also to ones that come later.  False: no such server. */
 bool registry_set_admin(struct registry *registry, const char *pool, const char *server,
                         enum balance_admin admin, uint32_t weight);
+
+/* Back to what the configuration says.  False: no such server. */
+bool registry_clear_admin(struct registry *registry, const char *pool, const char *server);
+
+struct registry_admin {
+    enum balance_admin configured;
+    bool has_override;
+    enum balance_admin admin; /* in force */
+    uint32_t weight;          /* in force: BALANCE_NO_OVERRIDE unless overridden */
+};
+bool registry_get_admin(const struct registry *registry, const char *pool, const char *server,
+                        struct registry_admin *admin_out);
 
 /* Stops timers and look-ups; call before the loop closes. */
 void registry_close(struct registry *registry);

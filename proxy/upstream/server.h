@@ -45,6 +45,9 @@ struct server {
     /* Written by the prober, read for status. */
     _Atomic uint64_t health_since_ms; /* wall clock */
     _Atomic uint32_t ejections_in_a_row;
+    /* A worker asked for ejection and the prober has not answered yet: set by that worker, cleared
+     * by the prober. */
+    _Atomic uint32_t is_suspected;
     char *_Atomic last_check; /* why the last check failed: one of a fixed set of texts, or NULL */
 
     /* control */

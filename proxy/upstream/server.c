@@ -1,0 +1,30 @@
+/*
+ * server - one address we forward to, and its live state: places under max_connections.
+ *
+ * Owner    the registry.      Threads  any worker
+ */
+#include "proxy/upstream/server.h"
+
+#include "base/check.h"
+
+bool server_take_place(struct server *server, uint32_t max_connections)
+{
+    CHECK_OBJ(server, SERVER_TAG);
+    if (max_connections == 0)
+        return true;
+    if (atomic_fetch_add_explicit(&server->live.active, 1, memory_order_acq_rel) < max_connections)
+        return true;
+    atomic_fetch_sub_explicit(&server->live.active, 1, memory_order_acq_rel);
+    return false;
+}
+
+void server_give_place(struct server *server, uint32_t max_connections)
+{
+    uint32_t before;
+
+    CHECK_OBJ(server, SERVER_TAG);
+    if (max_connections == 0)
+        return;
+    before = atomic_fetch_sub_explicit(&server->live.active, 1, memory_order_acq_rel);
+    CHECK(before > 0);
+}

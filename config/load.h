@@ -7,12 +7,18 @@
 #ifndef CONFIG_LOAD_H
 #define CONFIG_LOAD_H
 
+#include <stddef.h>
+
 struct configuration;
 struct findings;
+struct slice;
 
 /* Reads every *.json of `directory` in name order.  All problems found are added to `findings`;
  * NULL when one of them is of severity block or a file cannot be read. */
 struct configuration *config_load(const char *directory, struct findings *findings);
+/* The same for documents that are in memory already; findings call them by their names. */
+struct configuration *config_load_documents(const char *const *names, const struct slice *bytes,
+                                            size_t count, struct findings *findings);
 void config_free(struct configuration **configuration);
 
 /* -1 or the index of the named pool, listener. */

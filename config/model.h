@@ -283,6 +283,8 @@ struct configuration {
     struct conf_admin admin;
     enum conf_policy_mode policy_mode;
     struct conf_observe observe;
+    const char *canonical; /* what was written, merged, keys sorted, without comments: JSON */
+    size_t canonical_bytes;
     char digest[72]; /* "sha256:…" of the canonical bytes */
 };
 

@@ -1,0 +1,96 @@
+/*
+ * load - conf.d on disk to a checked configuration.
+ *
+ * Owner    the returned configuration is the caller's      Threads  one at a time
+ */
+#include "config/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "config/canonical.h"
+#include "config/document.h"
+#include "config/finding.h"
+#include "config/model.h"
+#include "config/parse.h"
+#include "config/validate.h"
+
+enum { ARENA_BLOCK = 64 << 10 };
+
+/* `before`: findings of severity block that are not about this load. */
+static struct configuration *build(const struct documents *documents, struct findings *findings,
+                                   size_t before)
+{
+    struct arena *arena = arena_new(ARENA_BLOCK);
+    struct configuration *configuration = arena_alloc(arena, sizeof(*configuration));
+
+    configuration->arena = arena;
+    parse_documents(documents, configuration, findings);
+    validate_configuration(configuration, documents, findings);
+    canonical_write(configuration, documents);
+    if (findings_count_at_least(findings, FINDING_BLOCK) > before)
+        config_free(&configuration);
+    return configuration;
+}
+
+struct configuration *config_load(const char *directory, struct findings *findings)
+{
+    struct documents documents;
+    struct configuration *configuration = NULL;
+    size_t before = findings_count_at_least(findings, FINDING_BLOCK);
+
+    documents_init(&documents, findings);
+    if (documents_read_directory(&documents, directory))
+        configuration = build(&documents, findings, before);
+    documents_fini(&documents);
+    return configuration;
+}
+
+struct configuration *config_load_documents(const char *const *names, const struct slice *bytes,
+                                            size_t count, struct findings *findings)
+{
+    struct documents documents;
+    struct configuration *configuration;
+    size_t before = findings_count_at_least(findings, FINDING_BLOCK);
+
+    documents_init(&documents, findings);
+    for (size_t i = 0; i < count; i++)
+        documents_add(&documents, names[i], bytes[i]);
+    configuration = build(&documents, findings, before);
+    documents_fini(&documents);
+    return configuration;
+}
+
+void config_free(struct configuration **holder)
+{
+    struct configuration *configuration = TAKE_POINTER(holder);
+    struct arena *arena;
+
+    if (configuration == NULL)
+        return;
+    arena = configuration->arena; /* the configuration lives in it too */
+    arena_free(&arena);
+}
+
+static int by_name(const void *name, const void *item)
+{
+    return strcmp(name, *(const char *const *)item);
+}
+
+int config_find_pool(const struct configuration *configuration, const char *name)
+{
+    const struct conf_pool *found =
+        bsearch(name, configuration->pools, configuration->pool_count, sizeof(*found), by_name);
+
+    return found != NULL ? (int)(found - configuration->pools) : CONFIG_NONE;
+}
+
+int config_find_listener(const struct configuration *configuration, const char *name)
+{
+    const struct conf_listener *found = bsearch(
+        name, configuration->listeners, configuration->listener_count, sizeof(*found), by_name);
+
+    return found != NULL ? (int)(found - configuration->listeners) : CONFIG_NONE;
+}

@@ -1,0 +1,67 @@
+/*
+ * main - the table of subcommands.
+ *
+ * Owner    nobody      Threads  the first
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+struct subcommand {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help; /* NULL: for developers, not listed */
+};
+
+static const struct subcommand subcommands[] = {
+    {"check", cli_check, "is a configuration good, and all that is wrong with it"},
+    {"version", cli_version, "which version this is"},
+};
+
+enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };
+
+int cli_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("twokey " TWOKEY_VERSION);
+    return EXIT_DONE;
+}
+
+static void print_help(FILE *out)
+{
+    (void)fputs("usage: twokey COMMAND [OPTIONS]\n\n", out);
+    for (size_t i = 0; i < SUBCOMMANDS; i++)
+        if (subcommands[i].help != NULL)
+            (void)fprintf(out, "  %-10s %s\n", subcommands[i].name, subcommands[i].help);
+    (void)fputs("\n`twokey COMMAND --help` says more.\n"
+                "exit codes: 0 done, 1 findings in a configuration, 2 could not be done\n",
+                out);
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_TROUBLE;
+    }
+    if (is_one_of(argv[1], "help", "--help", "-h")) {
+        print_help(stdout);
+        return EXIT_DONE;
+    }
+    if (is_one_of(argv[1], "version", "--version", "-V"))
+        return cli_version(argc - 1, argv + 1);
+    for (size_t i = 0; i < SUBCOMMANDS; i++)
+        if (strcmp(argv[1], subcommands[i].name) == 0)
+            return subcommands[i].run(argc - 1, argv + 1);
+    (void)fprintf(stderr, "twokey: there is no command \"%s\" (twokey --help lists them)\n",
+                  argv[1]);
+    return EXIT_TROUBLE;
+}

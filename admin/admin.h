@@ -10,7 +10,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uv.h>
 
 struct admin;
 struct conf_admin;
@@ -20,6 +19,7 @@ struct findings;
 struct publisher;
 struct registry;
 struct summary;
+struct uv_loop_s;
 
 /* How a reload went; everything is only borrowed during the call. */
 struct admin_reload_result {
@@ -34,7 +34,7 @@ struct admin_reload_result {
 typedef void admin_reloaded_fn(void *context, const struct admin_reload_result *result);
 
 struct admin_options {
-    uv_loop_t *loop;
+    struct uv_loop_s *loop;
     const struct conf_admin *conf;
     const char *state_directory;
     struct counters *counters;

@@ -1,0 +1,66 @@
+/*
+ * call - one call to the admin API: what was asked, and the answer as it grows.
+ *
+ * Knows nothing of the library that reads HTTP: the listener fills the first half, dispatch finds
+ * the handler, the handler answers at once or later.
+ *
+ * Owner      the listener, from the request line to the last byte of the answer
+ * Threads    control only
+ * Invariant  Slices point into `arena` or `body` and live as long as the call.
+ */
+#ifndef ADMIN_CALL_H
+#define ADMIN_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "admin/reply.h"
+#include "base/buffer.h"
+#include "base/slice.h"
+
+struct admin;
+struct arena;
+struct operation;
+
+enum { CALL_TAG = 0x43414c4c, CALL_ARGUMENTS = 2 };
+enum { CALL_BODY_BYTES = 8 << 20 };
+
+struct call {
+    uint32_t tag;
+    struct admin *admin;
+    struct arena *arena;
+
+    /* What was asked; a header that is not there is an empty slice. */
+    struct slice method;
+    struct slice target; /* as sent, with its query */
+    struct slice host;
+    struct slice origin;
+    struct slice fetch_site;
+    struct slice accept;
+    struct slice if_none_match;
+    bool is_local; /* over the Unix socket */
+    bool is_too_large;
+    struct buffer body;
+
+    /* What dispatch made of it. */
+    const struct operation *operation;
+    struct slice path;
+    struct slice query;
+    struct slice arguments[CALL_ARGUMENTS]; /* what the template's {names} stand for, decoded */
+
+    struct reply reply;
+    /* The listener's: called when a handler that did not answer at once has answered. */
+    void (*on_answer)(struct call *call);
+    void *listener_part;
+    /* A handler's that answers later: called when the caller went away before that. */
+    void (*on_gone)(struct call *call);
+    void *handler_part;
+};
+
+struct call *call_new(struct admin *admin, struct slice target);
+void call_free(struct call **call);
+
+/* The caller prefers a table to JSON (Accept: text/plain). */
+bool call_wants_text(const struct call *call);
+
+#endif

@@ -1,0 +1,362 @@
+/*
+ * dispatch - see dispatch.h.
+ *
+ * Paths are compared as sent: only what a {name} stands for is decoded, so that a %2F in a name is
+ * part of the name.  Until people and tokens exist, who may call is decided by where he is: on this
+ * machine, and not a web page that a browser runs here for somebody else.
+ *
+ * Owner    the call.      Threads  control only
+ */
+#include "admin/dispatch.h"
+
+#include <arpa/inet.h>
+
+#include "admin/admin.h"
+#include "admin/call.h"
+#include "admin/internal.h"
+#include "admin/operations.h"
+#include "admin/problem.h"
+#include "base/arena.h"
+#include "base/check.h"
+#include "config/model.h"
+
+const struct operation operations[] = {
+#define OPERATION(id, method, path, permission, query, body, answer, has_text, summary)            \
+    {#id, #method, path, #permission, query, body, answer, has_text, summary, on_##id},
+#include "admin/operations.def"
+#undef OPERATION
+};
+const size_t operation_count = sizeof(operations) / sizeof(operations[0]);
+
+/* --- where the caller is ----------------------------------------------------------------- */
+
+/* Without port and brackets. */
+static struct slice host_name(struct slice host)
+{
+    if (host.len > 0 && host.at[0] == '[') {
+        const char *end = memchr(host.at, ']', host.len);
+        return end != NULL ? slice_of(host.at + 1, (size_t)(end - host.at) - 1) : host;
+    }
+    const char *colon = host.len > 0 ? memchr(host.at, ':', host.len) : NULL;
+    return colon != NULL ? slice_of(host.at, (size_t)(colon - host.at)) : host;
+}
+
+static bool is_loopback_literal(struct slice name)
+{
+    char text[64];
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (name.len >= sizeof(text))
+        return false;
+    slice_copy(name, text, sizeof(text));
+    if (inet_pton(AF_INET, text, &v4) == 1)
+        return (ntohl(v4.s_addr) >> 24) == 127;
+    return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+/* A name that somebody else's DNS points at 127.0.0.1 is not this host. */
+static bool host_is_ours(const struct call *call)
+{
+    struct slice name = host_name(call->host);
+    const struct conf_admin *conf = call->admin->options.conf;
+
+    if (call->is_local || call->host.len == 0)
+        return true;
+    return slice_equal_nocase(name, SLICE("localhost")) || is_loopback_literal(name) ||
+           slice_equal_nocase(name, slice_from(conf->listen.host));
+}
+
+/* Only browsers send Origin and Sec-Fetch-Site, and they do so on every call that changes things.
+ */
+static bool origin_is_ours(const struct call *call)
+{
+    struct slice origin = call->origin;
+
+    if (call->fetch_site.len > 0 && !slice_equal(call->fetch_site, SLICE("same-origin")) &&
+        !slice_equal(call->fetch_site, SLICE("none")))
+        return false;
+    if (origin.len == 0)
+        return true;
+    return slice_starts_with(origin, SLICE("http://")) &&
+           slice_equal_nocase(slice_after(origin, 7), call->host);
+}
+
+/* --- path and query ---------------------------------------------------------------------- */
+
+static struct slice next_segment(struct slice *rest)
+{
+    const char *slash;
+    struct slice segment;
+
+    *rest = slice_after(*rest, 1); /* the slash before it */
+    slash = rest->len > 0 ? memchr(rest->at, '/', rest->len) : NULL;
+    segment = slice_of(rest->at, slash != NULL ? (size_t)(slash - rest->at) : rest->len);
+    *rest = slice_after(*rest, segment.len);
+    return segment;
+}
+
+bool dispatch_match(const char *path_template, struct slice path, struct slice *arguments_out)
+{
+    struct slice wanted = slice_from(path_template);
+    size_t count = 0;
+
+    while (wanted.len > 0 && path.len > 0) {
+        if (path.at[0] != '/')
+            return false;
+        struct slice want = next_segment(&wanted), have = next_segment(&path);
+        if (want.len > 0 && want.at[0] == '{') {
+            if (have.len == 0)
+                return false;
+            CHECK(count < CALL_ARGUMENTS);
+            arguments_out[count++] = have;
+        } else if (!slice_equal(want, have)) {
+            return false;
+        }
+    }
+    return wanted.len == 0 && path.len == 0;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A per cent sign that begins no escape stands for itself: such a name is not found. */
+static struct slice decoded(struct arena *arena, struct slice text)
+{
+    char *out = arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        int high = text.at[i] == '%' && i + 2 < text.len ? hex_digit(text.at[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(text.at[i + 2]) : -1;
+        if (low >= 0) {
+            out[len++] = (char)(high * 16 + low);
+            i += 2;
+        } else {
+            out[len++] = text.at[i];
+        }
+    }
+    return slice_of(out, len);
+}
+
+static bool is_word_of(struct slice word, const char *words)
+{
+    struct slice rest = slice_from(words);
+
+    while (rest.len > 0) {
+        const char *space = memchr(rest.at, ' ', rest.len);
+        size_t len = space != NULL ? (size_t)(space - rest.at) : rest.len;
+        if (slice_equal(slice_of(rest.at, len), word))
+            return true;
+        rest = slice_after(rest, space != NULL ? len + 1 : len);
+    }
+    return false;
+}
+
+/* The first parameter that the operation does not take; false when there is none. */
+static bool has_unknown_parameter(const struct call *call, struct slice *name_out)
+{
+    struct slice rest = call->query;
+
+    while (rest.len > 0) {
+        const char *and_sign = memchr(rest.at, '&', rest.len);
+        struct slice pair =
+            slice_of(rest.at, and_sign != NULL ? (size_t)(and_sign - rest.at) : rest.len);
+        const char *equals = pair.len > 0 ? memchr(pair.at, '=', pair.len) : NULL;
+        struct slice name =
+            slice_of(pair.at, equals != NULL ? (size_t)(equals - pair.at) : pair.len);
+
+        rest = slice_after(rest, and_sign != NULL ? pair.len + 1 : pair.len);
+        if (pair.len > 0 && !is_word_of(name, call->operation->query)) {
+            *name_out = name;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool method_is(const struct call *call, const char *method)
+{
+    if (slice_equal(call->method, slice_from(method)))
+        return true;
+    return slice_equal(call->method, SLICE("HEAD")) && strcmp(method, "GET") == 0;
+}
+
+/* Finds the operation; *allow_out lists the methods of the path when only the method is wrong. */
+static const struct operation *find_operation(struct call *call, const char **allow_out)
+{
+    const char *allow = NULL;
+
+    for (size_t i = 0; i < operation_count; i++) {
+        const struct operation *operation = &operations[i];
+        if (!dispatch_match(operation->path, call->path, call->arguments))
+            continue;
+        if (method_is(call, operation->method))
+            return operation;
+        const char *more = strcmp(operation->method, "GET") == 0 ? "GET, HEAD" : operation->method;
+        allow = allow == NULL ? more : arena_printf(call->arena, "%s, %s", allow, more);
+    }
+    *allow_out = allow;
+    return NULL;
+}
+
+static void split_target(struct call *call)
+{
+    const char *mark = call->target.len > 0 ? memchr(call->target.at, '?', call->target.len) : NULL;
+    size_t path_len = mark != NULL ? (size_t)(mark - call->target.at) : call->target.len;
+
+    call->path = slice_of(call->target.at, path_len);
+    if (mark != NULL)
+        call->query = slice_after(call->target, path_len + 1);
+}
+
+static void reply_no_operation(struct call *call, const char *allow)
+{
+    if (allow == NULL) {
+        problem_reply(call, PROBLEM_NOT_FOUND, "GET /", "there is no %.*s here",
+                      SLICE_ARGS(call->path));
+        return;
+    }
+    reply_header(call, "Allow", allow);
+    if (slice_equal(call->method, SLICE("OPTIONS"))) {
+        reply_written(call, 204, NULL);
+        return;
+    }
+    problem_reply(call, PROBLEM_METHOD_NOT_ALLOWED, NULL, "%.*s takes %s, not %.*s",
+                  SLICE_ARGS(call->path), allow, SLICE_ARGS(call->method));
+}
+
+static void reply_unknown_parameter(struct call *call, struct slice name)
+{
+    const char *takes = call->operation->query;
+    json_t *fields = json_pack("{s:o, s:s}", "parameter", reply_string(name), "allowed", takes);
+
+    problem_reply_with(call, PROBLEM_UNKNOWN_PARAMETER, NULL, fields,
+                       "%.*s is not a parameter of this call (%s)", SLICE_ARGS(name),
+                       takes[0] != '\0' ? takes : "it takes none");
+}
+
+/* True when the call was answered because of where it comes from. */
+static bool is_refused(struct call *call)
+{
+    if (!host_is_ours(call)) {
+        problem_reply(call, PROBLEM_BAD_HOST, NULL, "the Host header says %.*s",
+                      SLICE_ARGS(call->host));
+        return true;
+    }
+    if (!method_is(call, "GET") && !origin_is_ours(call)) {
+        problem_reply(call, PROBLEM_BAD_ORIGIN, NULL, "the Origin header says %.*s",
+                      SLICE_ARGS(call->origin));
+        return true;
+    }
+    return false;
+}
+
+void dispatch(struct call *call)
+{
+    const char *allow = NULL;
+    struct slice unknown;
+
+    CHECK_OBJ(call, CALL_TAG);
+    split_target(call);
+    if (is_refused(call))
+        return;
+    call->operation = find_operation(call, &allow);
+    if (call->operation == NULL) {
+        reply_no_operation(call, allow);
+        return;
+    }
+    if (call->is_too_large) {
+        problem_reply(call, PROBLEM_TOO_LARGE, NULL, "a body may have %d bytes", CALL_BODY_BYTES);
+        return;
+    }
+    if (has_unknown_parameter(call, &unknown)) {
+        reply_unknown_parameter(call, unknown);
+        return;
+    }
+    for (size_t i = 0; i < CALL_ARGUMENTS; i++)
+        call->arguments[i] = decoded(call->arena, call->arguments[i]);
+    admin_notice_running(call->admin);
+    call->operation->run(call);
+}
+
+/* --- the body ---------------------------------------------------------------------------- */
+
+static void reply_invalid_json(struct call *call, const json_error_t *error)
+{
+    json_t *fields = json_pack("{s:i, s:i}", "line", error->line, "column", error->column);
+
+    problem_reply_with(call, PROBLEM_INVALID_JSON, NULL, fields, "line %d, column %d: %s",
+                       error->line, error->column, error->text);
+}
+
+static const char *joined(struct arena *arena, const char *const *words)
+{
+    const char *text = words[0] != NULL ? words[0] : "none";
+
+    for (size_t i = 1; words[0] != NULL && words[i] != NULL; i++)
+        text = arena_printf(arena, "%s, %s", text, words[i]);
+    return text;
+}
+
+static bool is_among(const char *word, const char *const *words)
+{
+    for (; *words != NULL; words++)
+        if (strcmp(word, *words) == 0)
+            return true;
+    return false;
+}
+
+static bool has_unknown_fields(struct call *call, json_t *body, const char *const *allowed)
+{
+    json_t *errors = json_array(), *value;
+    const char *key, *takes = joined(call->arena, allowed);
+
+    json_object_foreach(body, key, value)
+    {
+        if (is_among(key, allowed))
+            continue;
+        json_array_append_new(errors, json_pack("{s:s+, s:s, s:s, s:s+}", "pointer", "/", key,
+                                                "rule", "api", "severity", "error", "message",
+                                                "no such field; it takes ", takes));
+    }
+    size_t count = json_array_size(errors);
+    if (count == 0) {
+        json_decref(errors);
+        return false;
+    }
+    problem_reply_with(call, PROBLEM_UNKNOWN_FIELD, NULL, json_pack("{s:o}", "errors", errors),
+                       "%zu field%s of the body %s not known here; it takes %s", count,
+                       count == 1 ? "" : "s", count == 1 ? "is" : "are", takes);
+    return true;
+}
+
+json_t *dispatch_body(struct call *call, const char *const *allowed)
+{
+    json_error_t error;
+    struct slice text = slice_trim(buffer_slice(&call->body));
+    json_t *body;
+
+    if (text.len == 0)
+        return json_object();
+    body = json_loadb(text.at, text.len, JSON_REJECT_DUPLICATES, &error);
+    if (body == NULL) {
+        reply_invalid_json(call, &error);
+        return NULL;
+    }
+    if (!json_is_object(body)) {
+        json_decref(body);
+        problem_reply(call, PROBLEM_INVALID_JSON, NULL, "the body must be an object: {…}");
+        return NULL;
+    }
+    if (has_unknown_fields(call, body, allowed)) {
+        json_decref(body);
+        return NULL;
+    }
+    return body;
+}

@@ -1,0 +1,41 @@
+/*
+ * internal - what the files of admin/ share.
+ *
+ * Owner    cli/serve.c, through admin.h.      Threads  control only
+ */
+#ifndef ADMIN_INTERNAL_H
+#define ADMIN_INTERNAL_H
+
+#include <stdint.h>
+
+#include "admin/admin.h"
+
+struct admin_listener;
+struct snapshot;
+struct summary_rates;
+
+enum { ADMIN_TAG = 0x41444d4e };
+
+struct admin {
+    uint32_t tag;
+    struct admin_options options;
+    struct summary *summary; /* NULL before the first second is over */
+    uint64_t started_ms;
+    /* Which configuration runs, and since when; noticed at each call and each second. */
+    char running_digest[72];
+    int64_t running_since_ms;
+    struct admin_listener *listener;
+    void (*on_closed)(void *context);
+    void *closed_context;
+};
+
+/* NULL before the first one is published. */
+const struct snapshot *admin_snapshot(const struct admin *admin);
+void admin_notice_running(struct admin *admin);
+
+/* What the observer last said of a counter slot; all zero when it said nothing yet. */
+struct summary_rates admin_server_rates(const struct admin *admin, uint32_t counter_slot);
+struct summary_rates admin_pool_rates(const struct admin *admin, uint32_t counter_slot);
+struct summary_rates admin_process_rates(const struct admin *admin);
+
+#endif

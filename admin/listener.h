@@ -1,0 +1,20 @@
+/*
+ * listener - the sockets of the admin API, and HTTP on them.
+ *
+ * Owner    struct admin.      Threads  control only
+ */
+#ifndef ADMIN_LISTENER_H
+#define ADMIN_LISTENER_H
+
+struct admin;
+struct admin_listener;
+struct error;
+
+typedef void admin_listener_closed_fn(struct admin *admin);
+
+/* Binds options.conf's address and socket; NULL and `why`: which of them, and what is wrong. */
+struct admin_listener *admin_listener_open(struct admin *admin, struct error *why);
+/* Cuts what is under way; `on_closed` is called in a later turn of the loop. */
+void admin_listener_close(struct admin_listener *listener, admin_listener_closed_fn *on_closed);
+
+#endif

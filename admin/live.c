@@ -1,0 +1,202 @@
+/*
+ * live - see live.h.
+ *
+ * Owner    the arena.      Threads  control only
+ */
+#include "admin/live.h"
+
+#include <math.h>
+
+#include "admin/internal.h"
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "config/model.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream/server.h"
+
+const char *live_health_word(enum balance_health health)
+{
+    static const char *const words[] = {
+        [HEALTH_UNKNOWN] = "unknown", [HEALTH_UP] = "up", [HEALTH_DOWN] = "down"};
+
+    return words[health];
+}
+
+const char *live_admin_word(enum balance_admin admin)
+{
+    static const char *const words[] = {
+        [ADMIN_READY] = "ready", [ADMIN_DRAIN] = "drain", [ADMIN_MAINT] = "maint"};
+
+    return words[admin];
+}
+
+const char *live_balance_word(const struct snapshot_pool *pool)
+{
+    static const char *const words[] = {
+        [BALANCE_ROUND_ROBIN] = "round_robin", [BALANCE_LEAST_REQUESTS] = "least_requests",
+        [BALANCE_RANDOM] = "random",           [BALANCE_PEAK_EWMA] = "peak_ewma",
+        [BALANCE_MAGLEV] = "maglev",
+    };
+
+    return words[pool->conf->balance];
+}
+
+static uint32_t word(const _Atomic uint32_t *from)
+{
+    return atomic_load_explicit(from, memory_order_relaxed);
+}
+
+static const char *why_of(const struct live_address *address)
+{
+    if (address->standing != STANDING_ELIGIBLE)
+        return balance_standing_words[address->standing];
+    if (address->health == HEALTH_DOWN)
+        return "down, used because the pool panics";
+    if (address->slow_start_percent < 100)
+        return "slow start";
+    return address->health == HEALTH_UP ? "healthy" : "in service, not checked";
+}
+
+static void read_address(const struct snapshot_pool *pool, struct balance_view *view,
+                         uint32_t index, uint64_t now_ms, struct live_address *out)
+{
+    struct server *server = pool->servers[index];
+
+    out->server = server;
+    out->health = (enum balance_health)word(&server->live.health);
+    out->standing = balance_standing(view, index, now_ms);
+    out->is_ejected = word(&server->live.ejected) != 0;
+    out->since_ms = atomic_load_explicit(&server->health_since_ms, memory_order_relaxed);
+    out->last_check = atomic_load_explicit(&server->last_check, memory_order_relaxed);
+    out->slow_start_percent =
+        balance_ramp_percent(&server->live, pool->balance.slow_start_ms, now_ms);
+    out->in_flight = balance_in_flight(&server->live);
+    out->weight = balance_effective_weight(view, index, now_ms);
+    out->why = why_of(out);
+}
+
+/* What people ordered: in the configuration or, stronger, at run time. */
+static void read_orders(struct live_server *server)
+{
+    server->admin = (enum balance_admin)server->conf->state;
+    server->weight_override = BALANCE_NO_OVERRIDE;
+    for (size_t i = 0; i < server->address_count; i++) {
+        const struct balance_live *live = &server->addresses[i].server->live;
+        enum balance_admin ordered = (enum balance_admin)word(&live->admin);
+        if (ordered > server->admin)
+            server->admin = ordered;
+        if (word(&live->weight_override) != BALANCE_NO_OVERRIDE)
+            server->weight_override = word(&live->weight_override);
+    }
+}
+
+/* The address that speaks for the server: the one that serves best, then the first. */
+static const struct live_address *best_address(const struct live_server *server)
+{
+    const struct live_address *best = &server->addresses[0];
+
+    for (size_t i = 1; i < server->address_count; i++) {
+        const struct live_address *address = &server->addresses[i];
+        if (best->standing != STANDING_ELIGIBLE && address->standing == STANDING_ELIGIBLE)
+            best = address;
+        else if (best->standing != STANDING_ELIGIBLE && best->health != HEALTH_UP &&
+                 address->health == HEALTH_UP)
+            best = address;
+    }
+    return best;
+}
+
+static void sum_addresses(struct live_server *server)
+{
+    if (server->address_count == 0) {
+        server->why = "its name has not been resolved";
+        server->slow_start_percent = 100;
+        return;
+    }
+    const struct live_address *best = best_address(server);
+    server->health = best->health;
+    server->since_ms = best->since_ms;
+    server->is_ejected = best->is_ejected;
+    server->is_eligible = best->standing == STANDING_ELIGIBLE;
+    server->slow_start_percent = best->slow_start_percent;
+    server->why = best->why;
+    for (size_t i = 0; i < server->address_count; i++) {
+        server->in_flight += server->addresses[i].in_flight;
+        server->weight += server->addresses[i].weight;
+    }
+}
+
+static void read_servers(struct live_pool *live, struct balance_view *view, struct arena *arena)
+{
+    const struct snapshot_pool *pool = live->pool;
+    struct live_address *addresses = arena_array(arena, pool->server_count + 1, sizeof(*addresses));
+    uint64_t now_ms = clock_ms();
+
+    for (size_t i = 0; i < pool->server_count; i++) {
+        struct live_server *server = &live->servers[pool->server_conf[i]];
+        if (server->address_count++ == 0)
+            server->addresses = &addresses[i];
+        read_address(pool, view, (uint32_t)i, now_ms, &addresses[i]);
+    }
+    for (size_t i = 0; i < live->server_count; i++) {
+        live->servers[i].conf = &pool->conf->servers[i];
+        read_orders(&live->servers[i]);
+        sum_addresses(&live->servers[i]);
+    }
+}
+
+static void read_shares(const struct admin *admin, struct live_pool *live)
+{
+    uint64_t requests = 0, weight = 0;
+
+    for (size_t i = 0; i < live->server_count; i++) {
+        struct live_server *server = &live->servers[i];
+        if (server->address_count > 0)
+            server->rates = admin_server_rates(admin, server->addresses[0].server->counter_slot);
+        requests += server->rates.requests_60s;
+        weight += server->weight;
+        live->in_flight += server->in_flight;
+        live->eligible_count += server->is_eligible;
+    }
+    for (size_t i = 0; i < live->server_count; i++) {
+        struct live_server *server = &live->servers[i];
+        server->share = requests > 0 ? (double)server->rates.requests_60s / (double)requests : -1;
+        server->expected = weight > 0 ? (double)server->weight / (double)weight : -1;
+    }
+}
+
+static const char *state_of(const struct live_pool *live)
+{
+    if (live->is_panic)
+        return "panic";
+    if (live->eligible_count == 0)
+        return "down";
+    for (size_t i = 0; i < live->server_count; i++) {
+        const struct live_server *server = &live->servers[i];
+        bool is_wanted = server->admin == ADMIN_READY && server->conf->weight > 0;
+        if (is_wanted &&
+            (server->health == HEALTH_DOWN || server->is_ejected || server->address_count == 0))
+            return "degraded";
+    }
+    return "ok";
+}
+
+struct live_pool *live_pool_read(const struct admin *admin, const struct snapshot_pool *pool,
+                                 struct arena *arena)
+{
+    struct live_pool *live = arena_alloc(arena, sizeof(*live));
+    struct balance_view *view = balance_view_new(&pool->balance, NULL, 1);
+
+    live->pool = pool;
+    live->server_count = pool->conf->server_count;
+    live->servers = arena_array(arena, live->server_count + 1, sizeof(*live->servers));
+    read_servers(live, view, arena);
+    live->is_panic = balance_is_panic(view, clock_ms());
+    balance_view_free(&view);
+    read_shares(admin, live);
+    live->waiting = word(&pool->live->waiting);
+    live->rates = admin_pool_rates(admin, pool->counter_slot);
+    live->state = state_of(live);
+    return live;
+}

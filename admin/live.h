@@ -1,0 +1,74 @@
+/*
+ * live - a pool as people see it: the addresses of a configured server taken together, with what
+ * runs, what was ordered, and what was observed.
+ *
+ * Owner    the arena it was read into.      Threads  control only
+ */
+#ifndef ADMIN_LIVE_H
+#define ADMIN_LIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "observe/summary.h"
+#include "proxy/balance/balance.h"
+
+struct admin;
+struct arena;
+struct conf_server;
+struct server;
+struct snapshot_pool;
+
+struct live_address {
+    const struct server *server;
+    enum balance_health health;
+    enum balance_standing standing;
+    bool is_ejected;
+    uint64_t since_ms; /* wall clock, of its health; 0: never changed */
+    const char *last_check;
+    uint32_t slow_start_percent;
+    uint32_t in_flight;
+    uint32_t weight; /* effective, scaled; 0 when not eligible */
+    const char *why;
+};
+
+struct live_server {
+    const struct conf_server *conf;
+    struct live_address *addresses;
+    size_t address_count;
+    enum balance_admin admin;
+    uint32_t weight_override; /* or BALANCE_NO_OVERRIDE */
+    enum balance_health health;
+    uint64_t since_ms;
+    bool is_ejected;
+    bool is_eligible;
+    uint32_t slow_start_percent;
+    const char *why;
+    uint32_t in_flight;
+    uint64_t weight; /* effective, scaled */
+    double share;    /* 0 to 1 over 60 s; negative when there was no request */
+    double expected; /* 0 to 1; negative when none is eligible */
+    struct summary_rates rates;
+};
+
+struct live_pool {
+    const struct snapshot_pool *pool;
+    struct live_server *servers;
+    size_t server_count;
+    size_t eligible_count;
+    bool is_panic;
+    const char *state; /* "ok", "degraded", "panic", "down" */
+    uint32_t in_flight;
+    uint32_t waiting;
+    struct summary_rates rates;
+};
+
+struct live_pool *live_pool_read(const struct admin *admin, const struct snapshot_pool *pool,
+                                 struct arena *arena);
+
+const char *live_health_word(enum balance_health health);
+const char *live_admin_word(enum balance_admin admin);
+const char *live_balance_word(const struct snapshot_pool *pool);
+
+#endif

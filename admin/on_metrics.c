@@ -1,0 +1,258 @@
+/*
+ * on_metrics - everything in numbers, in the Prometheus text format: the workers' counters, and
+ * what only control can see (state of servers, shares, the configuration, the process).
+ *
+ * Owner    the call.      Threads  control only
+ */
+#include "admin/operations.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "admin/call.h"
+#include "admin/internal.h"
+#include "admin/live.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "config/model.h"
+#include "proxy/publish.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream/server.h"
+
+static const char exposition_type[] = "text/plain; version=0.0.4; charset=utf-8";
+
+static void write_head(struct buffer *out, const char *name, const char *type, const char *help)
+{
+    buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_one(struct buffer *out, const char *name, const char *type, const char *help,
+                      double value)
+{
+    write_head(out, name, type, help);
+    buffer_printf(out, "%s %.15g\n", name, value);
+}
+
+/* A label's value: backslash, quote and line feed are escaped. */
+static void write_escaped(struct buffer *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\\' || *text == '"')
+            buffer_append_literal(out, "\\");
+        if (*text == '\n')
+            buffer_append_literal(out, "\\n");
+        else
+            buffer_append(out, text, 1);
+    }
+}
+
+/* --- servers and pools ------------------------------------------------------------------- */
+
+struct reading {
+    struct live_pool **pools;
+    size_t pool_count;
+};
+
+static const char *state_word(const struct live_server *server, const struct live_address *address)
+{
+    if (server->admin != ADMIN_READY)
+        return live_admin_word(server->admin);
+    if (address->is_ejected)
+        return "ejected";
+    if (address->health == HEALTH_DOWN)
+        return "down";
+    return address->slow_start_percent < 100 ? "slow_start" : "ready";
+}
+
+/* Each value of one address; `family` picks it. */
+enum address_family { FAMILY_UP, FAMILY_EJECTED, FAMILY_WEIGHT, FAMILY_ACTIVE, FAMILY_STATE };
+
+static const struct {
+    const char *name;
+    const char *help;
+} address_families[] = {
+    [FAMILY_UP] = {"twokey_server_up", "1 unless health checks say that the server is down"},
+    [FAMILY_EJECTED] = {"twokey_server_ejected",
+                        "1 while the server is ejected for failing requests"},
+    [FAMILY_WEIGHT] = {"twokey_server_weight",
+                       "effective weight: slow start and overrides in, 0 when not eligible"},
+    [FAMILY_ACTIVE] = {"twokey_server_active", "requests it works on now, by its in-flight words"},
+    [FAMILY_STATE] = {"twokey_server_state",
+                      "1 for the state it is in: ready, slow_start, drain, maint, ejected, down"},
+};
+
+static double address_value(enum address_family family, const struct live_address *address)
+{
+    switch (family) {
+    case FAMILY_UP: return address->health != HEALTH_DOWN;
+    case FAMILY_EJECTED: return address->is_ejected;
+    case FAMILY_WEIGHT: return (double)address->weight / BALANCE_WEIGHT_SCALE;
+    case FAMILY_ACTIVE: return address->in_flight;
+    case FAMILY_STATE: return 1;
+    }
+    return 0;
+}
+
+static void write_address(struct buffer *out, enum address_family family,
+                          const struct live_pool *pool, const struct live_server *server,
+                          const struct live_address *address)
+{
+    buffer_printf(out, "%s{pool=\"%s\",server=\"%s\",address=\"", address_families[family].name,
+                  pool->pool->conf->name, server->conf->name);
+    write_escaped(out, address->server->address_text);
+    if (family == FAMILY_STATE)
+        buffer_printf(out, "\",state=\"%s", state_word(server, address));
+    buffer_printf(out, "\"} %.15g\n", address_value(family, address));
+}
+
+static void write_address_family(struct buffer *out, enum address_family family,
+                                 const struct reading *reading)
+{
+    write_head(out, address_families[family].name, "gauge", address_families[family].help);
+    for (size_t p = 0; p < reading->pool_count; p++) {
+        const struct live_pool *pool = reading->pools[p];
+        for (size_t s = 0; s < pool->server_count; s++)
+            for (size_t a = 0; a < pool->servers[s].address_count; a++)
+                write_address(out, family, pool, &pool->servers[s], &pool->servers[s].addresses[a]);
+    }
+}
+
+static void write_shares(struct buffer *out, const char *name, const char *help, bool is_expected,
+                         const struct reading *reading)
+{
+    write_head(out, name, "gauge", help);
+    for (size_t p = 0; p < reading->pool_count; p++) {
+        const struct live_pool *pool = reading->pools[p];
+        for (size_t s = 0; s < pool->server_count; s++) {
+            const struct live_server *server = &pool->servers[s];
+            double share = is_expected ? server->expected : server->share;
+            if (share >= 0)
+                buffer_printf(out, "%s{pool=\"%s\",server=\"%s\"} %.6g\n", name,
+                              pool->pool->conf->name, server->conf->name, share);
+        }
+    }
+}
+
+static void write_pools(struct buffer *out, const struct reading *reading)
+{
+    write_head(out, "twokey_pool_panic", "gauge",
+               "1 while so few servers are healthy that all are used");
+    for (size_t p = 0; p < reading->pool_count; p++)
+        buffer_printf(out, "twokey_pool_panic{pool=\"%s\"} %d\n",
+                      reading->pools[p]->pool->conf->name, reading->pools[p]->is_panic);
+    write_head(out, "twokey_pool_eligible_servers", "gauge",
+               "servers that a request may go to now");
+    for (size_t p = 0; p < reading->pool_count; p++)
+        buffer_printf(out, "twokey_pool_eligible_servers{pool=\"%s\"} %zu\n",
+                      reading->pools[p]->pool->conf->name, reading->pools[p]->eligible_count);
+}
+
+static void write_live(struct call *call, struct buffer *out, const struct snapshot *snapshot)
+{
+    struct reading reading = {.pool_count = snapshot->pool_count};
+
+    reading.pools = arena_array(call->arena, reading.pool_count + 1, sizeof(*reading.pools));
+    for (size_t i = 0; i < reading.pool_count; i++)
+        reading.pools[i] = live_pool_read(call->admin, &snapshot->pools[i], call->arena);
+    for (size_t i = 0; i < sizeof(address_families) / sizeof(address_families[0]); i++)
+        write_address_family(out, (enum address_family)i, &reading);
+    write_shares(out, "twokey_server_share", "share of the pool's requests over 60 s, 0 to 1",
+                 false, &reading);
+    write_shares(out, "twokey_server_share_expected",
+                 "share that the weights in force give it, 0 to 1", true, &reading);
+    write_pools(out, &reading);
+}
+
+/* --- the configuration and the process --------------------------------------------------- */
+
+static void write_configuration(struct call *call, struct buffer *out,
+                                const struct snapshot *snapshot)
+{
+    const struct admin *admin = call->admin;
+    int64_t age_ms = clock_wall_ms() - admin->running_since_ms;
+
+    write_one(out, "twokey_config_generation", "gauge", "number of the published snapshot",
+              (double)snapshot->generation);
+    write_one(out, "twokey_config_age_seconds", "gauge",
+              "time since the running configuration was taken", (double)age_ms / 1000.0);
+    write_head(out, "twokey_config_info", "gauge", "1, with the digest of what runs");
+    buffer_printf(out, "twokey_config_info{digest=\"%s\"} 1\n", snapshot->conf->digest);
+    if (admin->options.has_drift != NULL)
+        write_one(out, "twokey_config_drift", "gauge", "1 while conf.d differs from what runs",
+                  admin->options.has_drift(admin->options.context));
+}
+
+static double resident_bytes(void)
+{
+    long pages = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%ld %ld", &pages, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double open_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    double count = -3; /* ".", "..", and the one that lists them */
+
+    if (directory == NULL)
+        return 0;
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec spent;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+    return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
+}
+
+static void write_process(struct call *call, struct buffer *out)
+{
+    const struct admin *admin = call->admin;
+    int64_t started_ms = clock_wall_ms() - (int64_t)(clock_ms() - admin->started_ms);
+    struct rlimit files = {0};
+
+    write_head(out, "twokey_build_info", "gauge", "1, with the version that runs");
+    buffer_printf(out, "twokey_build_info{version=\"%s\"} 1\n", TWOKEY_VERSION);
+    write_one(out, "twokey_snapshots_alive", "gauge",
+              "snapshots that some request still needs, the current one included",
+              (double)publisher_alive(admin->options.publisher));
+    write_one(out, "twokey_workers", "gauge", "threads that carry requests",
+              admin->options.worker_count);
+    write_one(out, "process_cpu_seconds_total", "counter", "processor time of all threads",
+              cpu_seconds());
+    write_one(out, "process_resident_memory_bytes", "gauge", "resident memory", resident_bytes());
+    write_one(out, "process_open_fds", "gauge", "open descriptors", open_descriptors());
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        write_one(out, "process_max_fds", "gauge", "descriptors the process may open",
+                  (double)files.rlim_cur);
+    write_one(out, "process_start_time_seconds", "gauge", "when it started, seconds since 1970",
+              (double)started_ms / 1000.0);
+}
+
+void on_metrics(struct call *call)
+{
+    const struct snapshot *snapshot = admin_snapshot(call->admin);
+    struct buffer *out = &call->reply.body;
+
+    if (snapshot != NULL) {
+        write_live(call, out, snapshot);
+        write_configuration(call, out, snapshot);
+    }
+    write_process(call, out);
+    reply_written(call, 200, exposition_type);
+}

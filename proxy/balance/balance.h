@@ -76,7 +76,7 @@ struct balance_pool {
     uint32_t slow_start_ms;        /* 0: off */
     uint32_t max_share_percent;    /* 0: no ceiling */
     const uint16_t *maglev;        /* 65537 indexes, METHOD_MAGLEV only */
-    const _Atomic uint64_t *epoch; /* bumped whenever a live word of this pool changes */
+    const _Atomic uint64_t *epoch; /* bumped after a live word of this pool has changed */
 };
 
 enum balance_reason { /* why this server: metric label and access-log word */
@@ -119,13 +119,19 @@ struct balance_view;
  * the options are filled by the caller before. */
 void balance_pool_build(struct balance_pool *pool, struct arena *arena);
 
-/* A view of `pool` for one worker.  `older` (of an earlier snapshot of the pool, or NULL) gives its
- * cursor, averages and counts to the servers that are still there (matched by `live`). */
+/* A view of `pool` for one worker: 48 to 60 bytes a server.  `older` (of an earlier snapshot of the
+ * pool, or NULL) gives its cursor, averages and counts to the servers that are still there (matched
+ * by `live`); it may be freed afterwards, and its pool may be gone already. */
 struct balance_view *balance_view_new(const struct balance_pool *pool,
                                       const struct balance_view *older, uint64_t seed);
 void balance_view_free(struct balance_view **view);
 
-/* The index of the server, or BALANCE_NO_SERVER with choice->refusal. */
+/* The index of the server, or BALANCE_NO_SERVER with choice->refusal.
+ *
+ * A server that drains (or weighs 0) serves nobody new, but keeps those whose cookie names it.
+ * With max_share_percent a server gets at most that share of what this view was asked for of
+ * late, refusals included: with too few servers left a part of the requests is refused, unless
+ * healthy backups take it. */
 int balance_pick(struct balance_view *view, struct balance_choice *choice);
 
 /* What came of it, for the methods that learn. */

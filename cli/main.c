@@ -18,6 +18,7 @@ struct subcommand {
 static const struct subcommand subcommands[] = {
     {"check", cli_check, "is a configuration good, and all that is wrong with it"},
     {"version", cli_version, "which version this is"},
+    {"reference", cli_reference, NULL},
 };
 
 enum { SUBCOMMANDS = sizeof(subcommands) / sizeof(subcommands[0]) };

@@ -41,8 +41,8 @@ void value_read_default(struct reader *reader, const struct key *key, char *base
 
 /* Readers of one type each, in the table of values.c. */
 typedef void value_fn(struct reader *reader, const struct key *key, json_t *value, char *base);
-value_fn value_read_list, value_read_header_object, value_read_split, value_read_tokens,
-    value_read_objects;
+value_fn value_read_list, value_read_counts, value_read_header_object, value_read_split,
+    value_read_tokens, value_read_objects;
 
 enum { VALUE_SHOWN_MAX = 64 };
 /* The value as written, cut to a length that fits a message. */

@@ -134,6 +134,7 @@ const char *key_type_word(const struct key *key)
         [TYPE_METHODS] = "list of methods",
         [TYPE_NAMES] = "list of names",
         [TYPE_TEXTS] = "list of texts",
+        [TYPE_COUNTS] = "list of whole numbers",
         [TYPE_HEADER_MATCH] = "object: field to value",
         [TYPE_HEADER_SET] = "object: field to value",
         [TYPE_HEADER_NAMES] = "list of field names",
@@ -175,6 +176,7 @@ const char *key_range_text(const struct key *key, char *out, size_t out_bytes)
     }
     switch (key->type) {
     case TYPE_COUNT:
+    case TYPE_COUNTS:
         used = (size_t)snprintf(out, out_bytes, "%" PRIu64 " to %" PRIu64, key->min, key->max);
         break;
     case TYPE_NUMBER:

@@ -141,6 +141,26 @@ void value_read_list(struct reader *reader, const struct key *key, json_t *value
                key->type == TYPE_NETWORKS ? sizeof(struct conf_network) : sizeof(char *));
 }
 
+/* No key keeps one yet. */
+void value_read_counts(struct reader *reader, const struct key *key, json_t *value, char *base)
+{
+    size_t i;
+    json_t *item;
+    char text[VALUE_SHOWN_MAX];
+
+    (void)base;
+    if (!json_is_array(value))
+        reader_block(reader, "%s is not a list", value_shown(value, text));
+    json_array_foreach(value, i, item)
+    {
+        reader_enter_item(reader, i);
+        if (!json_is_integer(item) || json_integer_value(item) < (json_int_t)key->min ||
+            json_integer_value(item) > (json_int_t)key->max)
+            value_report_wrong(reader, key, item, key->noun);
+        reader_leave(reader);
+    }
+}
+
 /* ---- objects that are not of a shape ---- */
 
 bool value_expect_object(struct reader *reader, const struct key *key, const json_t *value)

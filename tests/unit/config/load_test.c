@@ -184,6 +184,7 @@ static const struct bad bad_documents[] = {
     {LISTENER("\"tls\":{}"), "/listeners/l/tls: is not supported by this version"},
     {"{\"admin\":{\"listen\":\"0.0.0.0:9901\"}}", "not supported by this version"},
     {"{\"people\":{\"ann\":{\"tokens\":[\"sha256:12\"]}}}", "is not the hash of a token"},
+    {"{\"people\":{\"ann\":{\"uids\":[1000,-1]}}}", "/people/ann/uids/1: -1 is not a user"},
     /* across the configuration */
     {"{\"listeners\":{\"a\":{\"address\":\"0.0.0.0:80\"},\"b\":{\"address\":\"127.0.0.1:80\"}}}",
      "/listeners/b/address: 127.0.0.1:80 is taken by listener a (0.0.0.0:80)"},

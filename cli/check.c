@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/memory.h"
@@ -90,11 +89,12 @@ static void print_text(const char *directory, const struct configuration *conf,
                conf->listener_count, conf->pool_count, conf->route_count, warnings, conf->digest);
 }
 
-static bool is_directory(const char *path)
+static int exit_code(const struct findings *findings)
 {
-    struct stat status;
-
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->items[i].is_unreadable)
+            return EXIT_TROUBLE;
+    return findings_count_at_least(findings, FINDING_ERROR) > 0 ? EXIT_FINDINGS : EXIT_DONE;
 }
 
 static int check_directory(const char *directory, bool as_json)
@@ -110,9 +110,7 @@ static int check_directory(const char *directory, bool as_json)
         print_json(conf, &findings);
     else
         print_text(directory, conf, &findings);
-    code = findings_count_at_least(&findings, FINDING_ERROR) > 0 ? EXIT_FINDINGS : EXIT_DONE;
-    if (!is_directory(directory))
-        code = EXIT_TROUBLE;
+    code = exit_code(&findings);
     config_free(&conf);
     findings_fini(&findings);
     arena_free(&arena);

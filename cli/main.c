@@ -17,6 +17,7 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     {"check", cli_check, "is a configuration good, and all that is wrong with it"},
+    {"init", cli_init, "write a starter configuration"},
     {"version", cli_version, "which version this is"},
     {"reference", cli_reference, NULL},
 };

@@ -43,6 +43,12 @@ static void block(struct documents *documents, const char *file, const char *poi
     finding_add(documents->findings, FINDING_BLOCK, "config", file, pointer, "%s", message);
 }
 
+static void unreadable(struct documents *documents, const char *path, const char *why)
+{
+    finding_add(documents->findings, FINDING_BLOCK, "config", path, "", "cannot be read: %s", why)
+        ->is_unreadable = true;
+}
+
 /* ---- comments and depth ---- */
 
 static bool is_comment(const char *key)
@@ -276,8 +282,7 @@ static void read_file(struct documents *documents, const char *path)
     if (fd >= 0 && fstat(fd, &status) == 0 && !S_ISREG(status.st_mode))
         block(documents, path, "", "is not a regular file");
     else if (fd < 0 || !read_whole(fd, &content))
-        finding_add(documents->findings, FINDING_BLOCK, "config", path, "", "cannot be read: %s",
-                    errno == EFBIG ? "it is larger than 64 MiB" : strerror(errno));
+        unreadable(documents, path, errno == EFBIG ? "it is larger than 64 MiB" : strerror(errno));
     else
         documents_add(documents, path, buffer_slice(&content));
     if (fd >= 0)
@@ -306,8 +311,7 @@ bool documents_read_directory(struct documents *documents, const char *directory
     int count = scandir(directory, &entries, is_json_name, by_name);
 
     if (count < 0) {
-        finding_add(documents->findings, FINDING_BLOCK, "config", directory, "",
-                    "cannot be read: %s", strerror(errno));
+        unreadable(documents, directory, strerror(errno));
         return false;
     }
     while (len > 1 && directory[len - 1] == '/')

@@ -8,6 +8,7 @@
 #ifndef CONFIG_FINDING_H
 #define CONFIG_FINDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena;
@@ -28,6 +29,7 @@ struct finding {
     const char *fix;     /* what to do, or NULL */
     int line;            /* 0 when unknown */
     int column;
+    bool is_unreadable; /* the file or directory could not be read at all */
 };
 
 struct findings {

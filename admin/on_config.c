@@ -1,0 +1,199 @@
+/*
+ * on_config - the running configuration, conf.d against it, and taking conf.d anew.
+ *
+ * Owner    the call.      Threads  control only
+ */
+#include "admin/operations.h"
+
+#include "admin/call.h"
+#include "admin/dispatch.h"
+#include "admin/internal.h"
+#include "admin/problem.h"
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/digest.h"
+#include "base/memory.h"
+#include "config/finding.h"
+#include "config/load.h"
+#include "config/model.h"
+#include "proxy/snapshot.h"
+
+/* --- the running configuration ----------------------------------------------------------- */
+
+/* NULL: the call was answered. */
+static const struct configuration *running(struct call *call)
+{
+    const struct snapshot *snapshot = admin_snapshot(call->admin);
+
+    if (snapshot != NULL)
+        return snapshot->conf;
+    problem_reply(call, PROBLEM_NOT_RUNNING, "GET /v1/status", "no configuration runs yet");
+    return NULL;
+}
+
+void on_config(struct call *call)
+{
+    const struct configuration *conf = running(call);
+
+    if (conf == NULL || reply_if_unchanged(call, conf->digest))
+        return;
+    buffer_append(&call->reply.body, conf->canonical, conf->canonical_bytes);
+    reply_written(call, 200, reply_json_type);
+}
+
+/* The member `key` of `json`, or NULL. */
+static json_t *member(struct call *call, json_t *json, struct slice key)
+{
+    char *name = arena_alloc(call->arena, key.len + 1);
+
+    return json_object_get(json, slice_copy(key, name, key.len + 1));
+}
+
+static int append_json(const char *bytes, size_t count, void *body)
+{
+    buffer_append(body, bytes, count);
+    return 0;
+}
+
+/* Its ETag is the digest of its own bytes, so that it stays while something else changes. */
+static void reply_part(struct call *call, json_t *part)
+{
+    struct buffer text;
+    struct digest digest;
+    char etag[DIGEST_TEXT];
+
+    buffer_init(&text);
+    CHECK(json_dump_callback(part, append_json, &text,
+                             JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) == 0);
+    digest = digest_of(buffer_slice(&text));
+    if (!reply_if_unchanged(call, digest_text(&digest, etag))) {
+        buffer_append_slice(&call->reply.body, buffer_slice(&text));
+        buffer_append_literal(&call->reply.body, "\n");
+        reply_written(call, 200, reply_json_type);
+    }
+    buffer_fini(&text);
+}
+
+static void reply_named_part(struct call *call, struct slice section, struct slice name)
+{
+    const struct configuration *conf = running(call);
+    json_t *all, *part;
+
+    if (conf == NULL)
+        return;
+    all = json_loadb(conf->canonical, conf->canonical_bytes, 0, NULL);
+    CHECK(all != NULL); /* config/canonical.c wrote it */
+    part = member(call, all, section);
+    if (part != NULL && name.len > 0)
+        part = member(call, part, name);
+    if (part != NULL)
+        reply_part(call, part);
+    else
+        problem_reply(call, PROBLEM_NOT_FOUND, "GET /v1/config",
+                      "the running configuration has no /%.*s%s%.*s", SLICE_ARGS(section),
+                      name.len > 0 ? "/" : "", SLICE_ARGS(name));
+    json_decref(all);
+}
+
+void on_config_section(struct call *call)
+{
+    reply_named_part(call, call->arguments[0], slice_of("", 0));
+}
+
+void on_config_item(struct call *call)
+{
+    reply_named_part(call, call->arguments[0], call->arguments[1]);
+}
+
+/* --- reload ------------------------------------------------------------------------------ */
+
+/* What the reload holds on to; the caller may be gone before it ends. */
+struct reload {
+    struct call *call; /* NULL: gone */
+};
+
+static json_t *changes_json(const struct admin_reload_result *result)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < result->change_count; i++)
+        json_array_append_new(list, reply_string(slice_from(result->changes[i])));
+    return list;
+}
+
+static void reply_reloaded(struct call *call, const struct admin_reload_result *result)
+{
+    if (!result->ok) {
+        bool has_findings = result->findings != NULL && result->findings->count > 0;
+        problem_reply_findings(call, result->findings, "mend conf.d, then POST /v1/reload",
+                               has_findings ? NULL : result->why);
+        return;
+    }
+    reply_json(call, 200,
+               json_pack("{s:I, s:s, s:o, s:o, s:s}", "generation", (json_int_t)result->generation,
+                         "digest", result->digest, "changes", changes_json(result), "findings",
+                         problem_findings_json(result->findings), "next", "GET /v1/status"));
+}
+
+static void on_reloaded(void *context, const struct admin_reload_result *result)
+{
+    struct reload *reload = context;
+    struct call *call = reload->call;
+
+    xfree(reload);
+    if (call == NULL)
+        return;
+    call->handler_part = NULL;
+    admin_notice_running(call->admin);
+    reply_reloaded(call, result);
+}
+
+static void on_reload_gone(struct call *call)
+{
+    struct reload *reload = call->handler_part;
+
+    reload->call = NULL;
+}
+
+void on_reload(struct call *call)
+{
+    static const char *const no_fields[] = {NULL};
+    const struct admin_options *options = &call->admin->options;
+    json_t *body = dispatch_body(call, no_fields);
+    struct reload *reload;
+
+    if (body == NULL)
+        return;
+    json_decref(body);
+    reload = xcalloc(1, sizeof(*reload));
+    reload->call = call;
+    call->handler_part = reload;
+    call->on_gone = on_reload_gone;
+    options->reload(options->context, on_reloaded, reload);
+}
+
+/* --- drift ------------------------------------------------------------------------------- */
+
+void on_drift(struct call *call)
+{
+    const struct configuration *conf = running(call);
+    const char *directory = call->admin->options.configuration_directory;
+    struct findings findings;
+    struct configuration *disk;
+
+    if (conf == NULL)
+        return;
+    findings_init(&findings, call->arena);
+    disk = config_load(directory, &findings);
+    bool has_drift = disk == NULL || strcmp(disk->digest, conf->digest) != 0;
+    json_t *json = json_pack("{s:b, s:o, s:s, s:o, s:b, s:o}", "drift", has_drift, "directory",
+                             reply_string(slice_from(directory)), "running", conf->digest, "disk",
+                             reply_string_or_null(disk != NULL ? disk->digest : NULL), "builds",
+                             disk != NULL, "findings", problem_findings_json(&findings));
+    if (has_drift)
+        json_object_set_new(json, "next", json_string("POST /v1/reload"));
+    reply_json(call, 200, json);
+    if (disk != NULL)
+        config_free(&disk);
+    findings_fini(&findings);
+}

@@ -1,0 +1,452 @@
+/*
+ * on_explain - what would happen to this request: which route and why not the others, which
+ * servers may serve it, which would.
+ *
+ * Runs the code that the workers run (target, route_match, balance_pick) on the running snapshot,
+ * with a balancing view of its own: nothing that requests use is touched.
+ *
+ * Owner    the call.      Threads  control only
+ */
+#include "admin/operations.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "admin/call.h"
+#include "admin/dispatch.h"
+#include "admin/internal.h"
+#include "admin/live.h"
+#include "admin/problem.h"
+#include "admin/texttable.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "config/model.h"
+#include "proxy/http/target.h"
+#include "proxy/route/route.h"
+#include "proxy/snapshot.h"
+
+enum { REJECTED_SHOWN = 100 };
+
+struct explain {
+    struct call *call;
+    const struct snapshot *snapshot;
+    json_t *body;
+    json_t *errors; /* what is wrong with the body */
+    /* the request, in normal form */
+    struct slice method;
+    struct slice host;
+    struct slice path;
+    const char *listener;
+    const char *client_ip;
+    json_t *headers; /* borrowed from body; NULL: none */
+    struct route_query query;
+    /* what comes of it */
+    const struct snapshot_route *route;
+    json_t *rejected;
+    size_t rejected_more;
+    const struct snapshot_pool *pool;
+    const struct live_pool *live;
+    int chosen; /* index into pool->servers, or BALANCE_NO_SERVER */
+    const char *reason;
+};
+
+/* --- reading the body -------------------------------------------------------------------- */
+
+static void add_error(struct explain *explain, const char *pointer, const char *message)
+{
+    json_array_append_new(explain->errors, json_pack("{s:s, s:s, s:s, s:o}", "pointer", pointer,
+                                                     "rule", "api", "severity", "error", "message",
+                                                     reply_string(slice_from(message))));
+}
+
+static const char *text_field(struct explain *explain, const char *name, const char *otherwise)
+{
+    json_t *value = json_object_get(explain->body, name);
+
+    if (value == NULL || json_is_null(value))
+        return otherwise;
+    if (!json_is_string(value)) {
+        add_error(explain, arena_printf(explain->call->arena, "/%s", name), "must be a text");
+        return otherwise;
+    }
+    return json_string_value(value);
+}
+
+static void read_headers(struct explain *explain)
+{
+    json_t *headers = json_object_get(explain->body, "headers"), *value;
+    const char *name;
+
+    if (headers == NULL || json_is_null(headers))
+        return;
+    if (!json_is_object(headers)) {
+        add_error(explain, "/headers", "must be an object of name and value");
+        return;
+    }
+    json_object_foreach(headers, name, value)
+    {
+        if (!json_is_string(value))
+            add_error(explain, arena_printf(explain->call->arena, "/headers/%s", name),
+                      "must be a text");
+    }
+    explain->headers = headers;
+}
+
+static void read_target(struct explain *explain)
+{
+    struct slice path = slice_from(text_field(explain, "path", "/"));
+    struct slice host = slice_from(text_field(explain, "host", ""));
+    const char *mark = path.len > 0 ? memchr(path.at, '?', path.len) : NULL;
+    char *host_out = arena_alloc(explain->call->arena, TARGET_HOST_BYTES);
+    const char *why = "is not a path";
+
+    if (mark != NULL)
+        path.len = (size_t)(mark - path.at);
+    if (!target_normal_path(path, arena_alloc(explain->call->arena, path.len + 1), &explain->path,
+                            &why))
+        add_error(explain, "/path", why);
+    why = "is not a host";
+    if (host.len > 0 && !target_normal_host(host, host_out, &explain->host, &why))
+        add_error(explain, "/host", why);
+}
+
+static void read_client(struct explain *explain)
+{
+    unsigned char address[16];
+    const char *text = text_field(explain, "client_ip", NULL);
+
+    if (text != NULL && inet_pton(AF_INET, text, address) != 1 &&
+        inet_pton(AF_INET6, text, address) != 1)
+        add_error(explain, "/client_ip", "is not an IP address");
+    explain->client_ip = text;
+}
+
+static void read_listener(struct explain *explain)
+{
+    const struct snapshot *snapshot = explain->snapshot;
+    const char *name = text_field(explain, "listener", NULL);
+
+    for (size_t i = 0; i < snapshot->listener_count; i++) {
+        const struct snapshot_listener *listener = &snapshot->listeners[i];
+        if (name == NULL || strcmp(listener->conf->name, name) == 0) {
+            explain->query.listener = listener->index;
+            explain->listener = listener->conf->name;
+            return;
+        }
+    }
+    if (name != NULL)
+        add_error(explain, "/listener", "there is no listener of that name");
+}
+
+static void read_scheme(struct explain *explain)
+{
+    const char *scheme = text_field(explain, "scheme", "http");
+
+    explain->query.is_https = strcmp(scheme, "https") == 0;
+    if (!explain->query.is_https && strcmp(scheme, "http") != 0)
+        add_error(explain, "/scheme", "must be \"http\" or \"https\"");
+}
+
+static bool find_header(void *context, struct slice name, struct slice *value_out)
+{
+    struct explain *explain = context;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(explain->headers, key, value)
+    {
+        if (!slice_equal_nocase(slice_from(key), name))
+            continue;
+        *value_out = slice_of(json_string_value(value), json_string_length(value));
+        return true;
+    }
+    return false;
+}
+
+/* False: the call was answered. */
+static bool read_request(struct explain *explain)
+{
+    static const char *const fields[] = {"method",    "host",     "path",   "headers",
+                                         "client_ip", "listener", "scheme", NULL};
+    size_t wrong;
+
+    explain->body = dispatch_body(explain->call, fields);
+    if (explain->body == NULL)
+        return false;
+    explain->errors = json_array();
+    explain->method = slice_from(text_field(explain, "method", "GET"));
+    read_target(explain);
+    read_headers(explain);
+    read_client(explain);
+    read_listener(explain);
+    read_scheme(explain);
+    wrong = json_array_size(explain->errors);
+    if (wrong == 0)
+        return true;
+    problem_reply_with(explain->call, PROBLEM_INVALID_FIELD, NULL,
+                       json_pack("{s:O}", "errors", explain->errors), "%zu field%s cannot be used",
+                       wrong, wrong == 1 ? "" : "s");
+    return false;
+}
+
+/* --- finding out ------------------------------------------------------------------------- */
+
+static void on_route(void *context, int route, const char *why_not)
+{
+    struct explain *explain = context;
+
+    if (why_not == NULL)
+        return;
+    if (json_array_size(explain->rejected) >= REJECTED_SHOWN) {
+        explain->rejected_more++;
+        return;
+    }
+    json_array_append_new(explain->rejected,
+                          json_pack("{s:s, s:s}", "route",
+                                    explain->snapshot->routes[route].conf->name, "why", why_not));
+}
+
+static void find_route(struct explain *explain)
+{
+    struct route_scratch *scratch = route_scratch_new();
+    struct route_query *query = &explain->query;
+    int route;
+
+    query->host = explain->host;
+    query->path = explain->path;
+    query->method = explain->method;
+    query->header = find_header;
+    query->header_context = explain;
+    route = route_explain(explain->snapshot->route_table, scratch, query, on_route, explain);
+    route_scratch_free(&scratch);
+    if (route != ROUTE_NONE)
+        explain->route = &explain->snapshot->routes[route];
+}
+
+/* The pool; of a split the one that gets the most. */
+static const struct snapshot_pool *pool_of(const struct snapshot_route *route)
+{
+    const struct snapshot_pool *pool = NULL;
+    uint32_t most = 0, before = 0;
+
+    if (route->conf->action == ACTION_POOL)
+        return route->pool;
+    if (route->conf->action != ACTION_SPLIT)
+        return NULL;
+    for (size_t i = 0; i < route->split_count; i++) {
+        uint32_t part = route->split[i].up_to - before;
+        if (part > most) {
+            most = part;
+            pool = route->split[i].pool;
+        }
+        before = route->split[i].up_to;
+    }
+    return pool;
+}
+
+static void find_server(struct explain *explain)
+{
+    static const char *const refusals[] = {
+        [REFUSAL_NONE] = "nobody",
+        [REFUSAL_NO_SERVER] = "no server is eligible",
+        [REFUSAL_FULL] = "every eligible server is at max_connections: the request would queue",
+        [REFUSAL_CEILING] = "max_share_percent leaves nobody",
+    };
+    struct balance_choice choice = {.now_ms = clock_ms(), .sticky = BALANCE_NO_SERVER};
+    struct balance_view *view = balance_view_new(&explain->pool->balance, NULL, clock_ns());
+
+    explain->chosen = balance_pick(view, &choice);
+    explain->reason = explain->chosen != BALANCE_NO_SERVER ? balance_reason_words[choice.reason]
+                                                           : refusals[choice.refusal];
+    balance_view_free(&view);
+}
+
+/* --- telling ----------------------------------------------------------------------------- */
+
+static const char *action_word(const struct explain *explain)
+{
+    static const char *const words[] = {[ACTION_POOL] = "pool",
+                                        [ACTION_SPLIT] = "split",
+                                        [ACTION_REDIRECT] = "redirect",
+                                        [ACTION_RESPOND] = "respond"};
+
+    return explain->route != NULL ? words[explain->route->conf->action] : "none";
+}
+
+/* The status that twokey itself would answer with; 0 when a server answers. */
+static unsigned own_status(const struct explain *explain)
+{
+    if (explain->route == NULL)
+        return 404;
+    if (explain->route->conf->action == ACTION_REDIRECT)
+        return explain->route->conf->redirect.status;
+    if (explain->route->conf->action == ACTION_RESPOND)
+        return explain->route->conf->respond.status;
+    return 0;
+}
+
+static json_t *split_json(const struct snapshot_route *route)
+{
+    json_t *list = json_array();
+    uint32_t before = 0;
+
+    for (size_t i = 0; i < route->split_count; i++) {
+        double part = (double)(route->split[i].up_to - before) / (double)route->split_total;
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o}", "pool", route->split[i].pool->conf->name,
+                                        "percent", reply_number(part * 100.0)));
+        before = route->split[i].up_to;
+    }
+    return list;
+}
+
+static const char *chosen_name(const struct explain *explain)
+{
+    if (explain->pool == NULL || explain->chosen == BALANCE_NO_SERVER)
+        return NULL;
+    return explain->pool->conf->servers[explain->pool->server_conf[explain->chosen]].name;
+}
+
+static void add_servers(struct explain *explain, json_t *json)
+{
+    json_t *eligible = json_array(), *others = json_array();
+
+    for (size_t i = 0; explain->live != NULL && i < explain->live->server_count; i++) {
+        const struct live_server *server = &explain->live->servers[i];
+        if (server->is_eligible)
+            json_array_append_new(eligible, json_string(server->conf->name));
+        else
+            json_array_append_new(
+                others, json_pack("{s:s, s:s}", "server", server->conf->name, "why", server->why));
+    }
+    json_object_set_new(json, "eligible", eligible);
+    json_object_set_new(json, "not_eligible", others);
+}
+
+static json_t *request_json(const struct explain *explain)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:s}", "method", reply_string(explain->method), "host",
+                     reply_string(explain->host), "path", reply_string(explain->path), "listener",
+                     reply_string_or_null(explain->listener), "scheme",
+                     explain->query.is_https ? "https" : "http");
+}
+
+static json_t *explain_json(struct explain *explain)
+{
+    json_t *json = json_object();
+    unsigned status = own_status(explain);
+    bool is_split = explain->route != NULL && explain->route->conf->action == ACTION_SPLIT;
+
+    json_object_set_new(json, "request", request_json(explain));
+    json_object_set_new(json, "route",
+                        explain->route != NULL ? json_string(explain->route->conf->name)
+                                               : json_null());
+    json_object_set(json, "rejected", explain->rejected);
+    json_object_set_new(json, "rejected_more", json_integer((json_int_t)explain->rejected_more));
+    json_object_set_new(json, "action", json_string(action_word(explain)));
+    json_object_set_new(json, "status", status != 0 ? json_integer(status) : json_null());
+    json_object_set_new(json, "split", is_split ? split_json(explain->route) : json_array());
+    json_object_set_new(
+        json, "pool",
+        reply_string_or_null(explain->pool != NULL ? explain->pool->conf->name : NULL));
+    add_servers(explain, json);
+    json_object_set_new(json, "chosen", reply_string_or_null(chosen_name(explain)));
+    json_object_set_new(json, "reason", reply_string_or_null(explain->reason));
+    json_object_set_new(
+        json, "method",
+        reply_string_or_null(explain->pool != NULL ? live_balance_word(explain->pool) : NULL));
+    return json;
+}
+
+static void write_routes(struct explain *explain, struct buffer *out)
+{
+    static const char *const headings[] = {"not", "because", NULL};
+    struct texttable table;
+    size_t index;
+    json_t *item;
+
+    if (json_array_size(explain->rejected) == 0)
+        return;
+    texttable_init(&table, explain->call->arena, headings);
+    json_array_foreach(explain->rejected, index, item)
+    {
+        texttable_cell(&table, "%s", json_string_value(json_object_get(item, "route")));
+        texttable_cell(&table, "%s", json_string_value(json_object_get(item, "why")));
+    }
+    texttable_write(&table, out, 2);
+    if (explain->rejected_more > 0)
+        buffer_printf(out, "  and %zu more\n", explain->rejected_more);
+}
+
+static void write_servers(struct explain *explain, struct buffer *out)
+{
+    static const char *const headings[] = {"server", "eligible", "why", NULL};
+    struct texttable table;
+
+    texttable_init(&table, explain->call->arena, headings);
+    for (size_t i = 0; i < explain->live->server_count; i++) {
+        const struct live_server *server = &explain->live->servers[i];
+        texttable_cell(&table, "%s", server->conf->name);
+        texttable_cell(&table, "%s", server->is_eligible ? "yes" : "no");
+        texttable_cell(&table, "%s", server->why);
+    }
+    texttable_write(&table, out, 2);
+}
+
+static void write_explain(struct explain *explain)
+{
+    struct buffer *out = &explain->call->reply.body;
+    const char *chosen = chosen_name(explain);
+
+    buffer_printf(out, "%.*s %s://%.*s%.*s\n", SLICE_ARGS(explain->method),
+                  explain->query.is_https ? "https" : "http", SLICE_ARGS(explain->host),
+                  SLICE_ARGS(explain->path));
+    if (explain->route == NULL)
+        buffer_append_literal(out, "route   none: the answer is 404\n");
+    else
+        buffer_printf(out, "route   %s\n", explain->route->conf->name);
+    write_routes(explain, out);
+    if (explain->route != NULL && explain->pool == NULL)
+        buffer_printf(out, "answer  %s %u, by twokey itself\n", action_word(explain),
+                      own_status(explain));
+    if (explain->pool != NULL) {
+        buffer_printf(out, "pool    %s (%s)\n", explain->pool->conf->name,
+                      live_balance_word(explain->pool));
+        write_servers(explain, out);
+        buffer_printf(out, "chosen  %s (%s)\n", chosen != NULL ? chosen : "nobody",
+                      explain->reason);
+    }
+    reply_written(explain->call, 200, reply_text_type);
+}
+
+static void explain_request(struct explain *explain)
+{
+    explain->rejected = json_array();
+    find_route(explain);
+    if (explain->route != NULL)
+        explain->pool = pool_of(explain->route);
+    if (explain->pool != NULL) {
+        explain->live = live_pool_read(explain->call->admin, explain->pool, explain->call->arena);
+        find_server(explain);
+    }
+    if (call_wants_text(explain->call))
+        write_explain(explain);
+    else
+        reply_json(explain->call, 200, explain_json(explain));
+    json_decref(explain->rejected);
+}
+
+void on_explain(struct call *call)
+{
+    struct explain explain = {
+        .call = call, .snapshot = admin_snapshot(call->admin), .chosen = BALANCE_NO_SERVER};
+
+    if (explain.snapshot == NULL) {
+        problem_reply(call, PROBLEM_NOT_RUNNING, "GET /v1/status", "no routes yet");
+        return;
+    }
+    if (read_request(&explain))
+        explain_request(&explain);
+    json_decref(explain.errors);
+    json_decref(explain.body);
+}

@@ -67,28 +67,62 @@ static size_t escape_byte(unsigned char c, char *out)
     return 6;
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* Eight bytes at once: none is a control character, a quote, a backslash or beyond ASCII. */
+static bool are_plain(const unsigned char *at)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+    uint64_t word, quote, slash, del;
+
+    memcpy(&word, at, 8);
+    quote = word ^ ones * '"';
+    slash = word ^ ones * '\\';
+    del = word ^ ones * 0x7f;
+    return ((word | (word - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones)) &
+            highs) == 0;
+}
+
+/* One character that is not plain: writes it, returns the bytes of it. */
+static size_t escape_one(const unsigned char *at, size_t left, char *out, size_t *written)
+{
+    size_t len = at[0] >= 0x80 ? utf8_length(at, left) : 0;
+
+    if (len == 2 && at[0] == 0xc2 && at[1] < 0xa0) { /* U+0080 to U+009F: terminals obey them */
+        *written = escape_byte(at[1], out);
+    } else if (len > 0) {
+        memcpy(out, at, len);
+        *written = len;
+    } else if (at[0] == '"' || at[0] == '\\') {
+        out[0] = '\\';
+        out[1] = (char)at[0];
+        *written = 2;
+    } else {
+        *written = escape_byte(at[0], out);
+    }
+    return len > 0 ? len : 1;
+}
+
 size_t log_escape(struct slice text, char *out)
 {
     const unsigned char *at = (const unsigned char *)text.at;
     size_t n = 0;
 
     for (size_t i = 0; i < text.len;) {
-        unsigned char c = at[i];
+        size_t written;
 
-        if (c >= 0x20 && c < 0x7f) {
-            if (c == '"' || c == '\\')
-                out[n++] = '\\';
-            out[n++] = (char)c;
-            i++;
-        } else if (c >= 0x80 && utf8_length(at + i, text.len - i) > 0) {
-            size_t len = utf8_length(at + i, text.len - i);
-
-            memcpy(out + n, at + i, len);
-            n += len;
-            i += len;
+        if (text.len - i >= 8 && are_plain(at + i)) {
+            memcpy(out + n, at + i, 8);
+            i += 8;
+            n += 8;
+        } else if (is_plain(at[i])) {
+            out[n++] = (char)at[i++];
         } else {
-            n += escape_byte(c, out + n);
-            i++;
+            i += escape_one(at + i, text.len - i, out + n, &written);
+            n += written;
         }
     }
     return n;

@@ -21,7 +21,7 @@
 
 enum {
     COUNTERS_TAG = 0x434f554e,
-    SLOTS = 65536,
+    SLOTS = COUNTERS_SLOTS,
     TABLE_CELLS = 2 * SLOTS, /* a power of two */
     TEXT_TABLE_BYTES = SLOTS * sizeof(char *),
     CELL_TABLE_BYTES = TABLE_CELLS * sizeof(uint32_t),
@@ -79,7 +79,7 @@ static void scope_fini(struct scope *scope)
 struct counters *counters_new(unsigned worker_count)
 {
     struct counters *counters =
-        xcalloc(1, sizeof(*counters) + worker_count * sizeof(counters->rows[0]));
+        xcalloc(1, sizeof(*counters) + worker_count * sizeof(struct worker_rows *));
 
     counters->tag = COUNTERS_TAG;
     counters->worker_count = worker_count;

@@ -94,7 +94,7 @@ struct server_row {
 };
 
 enum counter_scope { SCOPE_PROCESS, SCOPE_LISTENER, SCOPE_ROUTE, SCOPE_POOL, SCOPE_SERVER };
-enum { COUNTER_SCOPES = 5 };
+enum { COUNTER_SCOPES = 5, COUNTERS_SLOTS = 65536 };
 
 struct counters;
 
@@ -103,7 +103,7 @@ void counters_free(struct counters **counters);
 unsigned counters_worker_count(const struct counters *counters);
 
 /* The slot of `name` (servers: `pool`, `name`; else pool is NULL), new if need be.  When a
- * scope is full (65,536), slot 0 is given: the row called "other". */
+ * scope is full (COUNTERS_SLOTS), slot 0 is given: the row called "other". */
 uint32_t counters_slot(struct counters *counters, enum counter_scope scope, const char *pool,
                        const char *name);
 uint32_t counters_slot_count(const struct counters *counters, enum counter_scope scope);

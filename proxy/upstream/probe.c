@@ -1,0 +1,298 @@
+/*
+ * probe - one health check of one server: connect, and for HTTP ask and read.
+ *
+ *   CONNECTING --> ASKING --> (answer) --> LINGERING --server closes--> over
+ *        `--TCP: (answer), over
+ *
+ * Owner    the prober.      Threads  the prober's
+ */
+#include "proxy/upstream/probe.h"
+
+#include "base/buffer.h"
+#include "base/check.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "config/model.h"
+#include "proxy/upstream/probe_reply.h"
+#include "proxy/upstream/server.h"
+
+enum {
+    PROBE_TAG = 0x50524f42,
+    READ_BYTES = 4096,
+    ANSWER_BYTES = 65536, /* chunk headers included */
+    LINGER_BYTES = 262144,
+};
+
+enum stage { CONNECTING, ASKING, LINGERING };
+
+struct probe {
+    uint32_t tag;
+    enum stage stage;
+    const struct conf_health_check *check;
+    probe_fn *on_event;
+    void *context;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } peer;
+    uv_connect_t connect;
+    uv_write_t write;
+    struct buffer question;
+    struct buffer answer;
+    size_t lingered;
+};
+
+/* ---- texts ---- */
+
+static const struct {
+    int status;
+    enum probe_result result;
+    const char *why;
+} error_texts[] = {
+    {UV_ECONNREFUSED, PROBE_FAILED, "connection refused"},
+    {UV_ECONNRESET, PROBE_FAILED, "connection reset"},
+    {UV_EPIPE, PROBE_FAILED, "connection reset"},
+    {UV_EOF, PROBE_FAILED, "connection closed before an answer"},
+    {UV_ETIMEDOUT, PROBE_FAILED, "no connection in time"},
+    {UV_EHOSTUNREACH, PROBE_FAILED, "no route to the server"},
+    {UV_ENETUNREACH, PROBE_FAILED, "no route to the server"},
+    {UV_ENOENT, PROBE_FAILED, "no such socket"},
+    {UV_EACCES, PROBE_FAILED, "permission denied"},
+    {UV_EMFILE, PROBE_NO_VERDICT, "no file descriptor left here"},
+    {UV_ENFILE, PROBE_NO_VERDICT, "no file descriptor left here"},
+    {UV_ENOMEM, PROBE_NO_VERDICT, "no memory left here"},
+    {UV_ENOBUFS, PROBE_NO_VERDICT, "no memory left here"},
+    {UV_EADDRNOTAVAIL, PROBE_NO_VERDICT, "no local port left here"},
+};
+
+static struct probe_answer answer_of_error(int status)
+{
+    for (size_t i = 0; i < sizeof(error_texts) / sizeof(error_texts[0]); i++)
+        if (error_texts[i].status == status)
+            return (struct probe_answer){error_texts[i].result, 0, error_texts[i].why};
+    return (struct probe_answer){PROBE_FAILED, 0, "connection failed"};
+}
+
+struct probe_answer probe_time_out(const struct probe *probe)
+{
+    CHECK_OBJ(probe, PROBE_TAG);
+    if (probe->stage == CONNECTING)
+        return (struct probe_answer){PROBE_FAILED, 0, "no connection in time"};
+    return (struct probe_answer){PROBE_FAILED, 0, "no whole answer in time"};
+}
+
+/* ---- the answer ---- */
+
+static void tell(struct probe *probe, struct probe_answer answer, bool is_over)
+{
+    probe->stage = LINGERING;
+    probe->on_event(probe->context, &answer, is_over);
+}
+
+static void judge(struct probe *probe, bool is_end)
+{
+    struct reply reply = reply_judge(buffer_slice(&probe->answer), is_end, probe->check);
+
+    if (reply.verdict == REPLY_MORE && buffer_length(&probe->answer) < ANSWER_BYTES)
+        return;
+    if (reply.verdict == REPLY_PASSED)
+        tell(probe, (struct probe_answer){PROBE_PASSED, reply.status, NULL}, is_end);
+    else
+        tell(probe,
+             (struct probe_answer){PROBE_FAILED, reply.status,
+                                   reply.why != NULL ? reply.why : "the answer is too long"},
+             is_end);
+}
+
+static void linger(struct probe *probe, ssize_t bytes)
+{
+    probe->lingered += bytes > 0 ? (size_t)bytes : 0;
+    if (bytes < 0 || probe->lingered > LINGER_BYTES) {
+        uv_read_stop(&probe->peer.stream);
+        probe->on_event(probe->context, NULL, true);
+    }
+}
+
+static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
+{
+    struct probe *probe = handle->data;
+
+    (void)wanted;
+    if (probe->stage == LINGERING)
+        buffer_clear(&probe->answer);
+    *out = uv_buf_init(buffer_reserve(&probe->answer, READ_BYTES), READ_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *block)
+{
+    struct probe *probe = stream->data;
+
+    (void)block;
+    CHECK_OBJ(probe, PROBE_TAG);
+    if (bytes == 0)
+        return;
+    if (probe->stage == LINGERING) {
+        linger(probe, bytes);
+        return;
+    }
+    if (bytes > 0) {
+        probe->answer.end += (uint32_t)bytes;
+        judge(probe, false);
+    } else if (bytes == UV_EOF) {
+        judge(probe, true);
+    } else {
+        tell(probe, answer_of_error((int)bytes), true);
+    }
+}
+
+/* ---- the question ---- */
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct probe *probe = write->data;
+
+    /* A server may answer and close before it has read everything: the reading side decides. */
+    (void)status;
+    CHECK_OBJ(probe, PROBE_TAG);
+}
+
+static void ask(struct probe *probe)
+{
+    uv_buf_t block = uv_buf_init(probe->question.data, (unsigned)buffer_length(&probe->question));
+    int status;
+
+    probe->stage = ASKING;
+    probe->write.data = probe;
+    status = uv_write(&probe->write, &probe->peer.stream, &block, 1, on_written);
+    if (status == 0)
+        status = uv_read_start(&probe->peer.stream, on_room, on_read);
+    if (status != 0)
+        tell(probe, answer_of_error(status), true);
+}
+
+static void on_connected(uv_connect_t *connect, int status)
+{
+    struct probe *probe = connect->data;
+
+    CHECK_OBJ(probe, PROBE_TAG);
+    if (status == UV_ECANCELED)
+        return; /* probe_close() was faster */
+    if (status != 0)
+        tell(probe, answer_of_error(status), true);
+    else if (probe->check->type == CHECK_TCP)
+        tell(probe, (struct probe_answer){PROBE_PASSED, 0, NULL}, true);
+    else
+        ask(probe);
+}
+
+static union server_address address_of(const struct server *server,
+                                       const struct conf_health_check *check)
+{
+    union server_address address = server->address;
+
+    if (check->port != 0 && address.any.sa_family == AF_INET)
+        address.v4.sin_port = htons(check->port);
+    if (check->port != 0 && address.any.sa_family == AF_INET6)
+        address.v6.sin6_port = htons(check->port);
+    return address;
+}
+
+static void append_host(struct buffer *out, const union server_address *address)
+{
+    char ip[INET6_ADDRSTRLEN];
+
+    if (address->any.sa_family == AF_INET) {
+        uv_inet_ntop(AF_INET, &address->v4.sin_addr, ip, sizeof(ip));
+        buffer_printf(out, "%s:%u", ip, ntohs(address->v4.sin_port));
+    } else if (address->any.sa_family == AF_INET6) {
+        uv_inet_ntop(AF_INET6, &address->v6.sin6_addr, ip, sizeof(ip));
+        buffer_printf(out, "[%s]:%u", ip, ntohs(address->v6.sin6_port));
+    } else {
+        buffer_append_literal(out, "localhost");
+    }
+}
+
+static void write_question(struct probe *probe, const union server_address *address)
+{
+    struct buffer *out = &probe->question;
+
+    buffer_printf(out, "GET %s HTTP/1.1\r\nHost: ", probe->check->path);
+    if (probe->check->host != NULL)
+        buffer_append_slice(out, slice_from(probe->check->host));
+    else
+        append_host(out, address);
+    buffer_append_literal(out, "\r\nUser-Agent: twokey-check/" TWOKEY_VERSION
+                               "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+}
+
+/* ---- life ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct probe *probe = handle->data;
+
+    buffer_fini(&probe->question);
+    buffer_fini(&probe->answer);
+    probe->tag = 0;
+    xfree(probe);
+}
+
+static int begin(struct probe *probe, uv_loop_t *loop, const union server_address *address)
+{
+    int status;
+
+    probe->connect.data = probe;
+    if (address->any.sa_family == AF_UNIX) {
+        status = uv_pipe_init(loop, &probe->peer.pipe, 0);
+        CHECK(status == 0);
+        probe->peer.handle.data = probe;
+        uv_pipe_connect(&probe->connect, &probe->peer.pipe, address->local.sun_path, on_connected);
+        return 0;
+    }
+    status = uv_tcp_init(loop, &probe->peer.tcp);
+    CHECK(status == 0);
+    probe->peer.handle.data = probe;
+    return uv_tcp_connect(&probe->connect, &probe->peer.tcp, &address->any, on_connected);
+}
+
+struct probe *probe_open(uv_loop_t *loop, const struct server *server,
+                         const struct conf_health_check *check, probe_fn *on_event, void *context,
+                         struct probe_answer *answer_out)
+{
+    union server_address address = address_of(server, check);
+    struct probe *probe = xcalloc(1, sizeof(*probe));
+    int status;
+
+    ON_PROBER();
+    probe->tag = PROBE_TAG;
+    probe->check = check;
+    probe->on_event = on_event;
+    probe->context = context;
+    buffer_init(&probe->question);
+    buffer_init(&probe->answer);
+    if (check->type == CHECK_HTTP)
+        write_question(probe, &address);
+    status = begin(probe, loop, &address);
+    if (status == 0)
+        return probe;
+    *answer_out = answer_of_error(status);
+    probe_close(&probe);
+    return NULL;
+}
+
+void probe_recheck(struct probe *probe, const struct conf_health_check *check)
+{
+    CHECK_OBJ(probe, PROBE_TAG);
+    probe->check = check;
+}
+
+void probe_close(struct probe **holder)
+{
+    struct probe *probe = TAKE_POINTER(holder);
+
+    CHECK_OBJ(probe, PROBE_TAG);
+    uv_close(&probe->peer.handle, on_closed);
+}

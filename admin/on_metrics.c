@@ -19,35 +19,16 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "config/model.h"
+#include "observe/exposition.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
 
-static const char exposition_type[] = "text/plain; version=0.0.4; charset=utf-8";
-
-static void write_head(struct buffer *out, const char *name, const char *type, const char *help)
-{
-    buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void write_one(struct buffer *out, const char *name, const char *type, const char *help,
+static void write_one(struct buffer *out, const char *name, enum metric_type type, const char *help,
                       double value)
 {
-    write_head(out, name, type, help);
-    buffer_printf(out, "%s %.15g\n", name, value);
-}
-
-/* A label's value: backslash, quote and line feed are escaped. */
-static void write_escaped(struct buffer *out, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text == '\\' || *text == '"')
-            buffer_append_literal(out, "\\");
-        if (*text == '\n')
-            buffer_append_literal(out, "\\n");
-        else
-            buffer_append(out, text, 1);
-    }
+    exposition_family(out, name, type, help);
+    exposition_sample(out, name, value, NULL);
 }
 
 /* --- servers and pools ------------------------------------------------------------------- */
@@ -101,18 +82,19 @@ static void write_address(struct buffer *out, enum address_family family,
                           const struct live_pool *pool, const struct live_server *server,
                           const struct live_address *address)
 {
-    buffer_printf(out, "%s{pool=\"%s\",server=\"%s\",address=\"", address_families[family].name,
-                  pool->pool->conf->name, server->conf->name);
-    write_escaped(out, address->server->address_text);
-    if (family == FAMILY_STATE)
-        buffer_printf(out, "\",state=\"%s", state_word(server, address));
-    buffer_printf(out, "\"} %.15g\n", address_value(family, address));
+    const char *state = family == FAMILY_STATE ? state_word(server, address) : NULL;
+
+    exposition_sample(
+        out, address_families[family].name, address_value(family, address),
+        EXPOSITION_LABELS("pool", pool->pool->conf->name, "server", server->conf->name, "address",
+                          address->server->address_text, state != NULL ? "state" : NULL, state));
 }
 
 static void write_address_family(struct buffer *out, enum address_family family,
                                  const struct reading *reading)
 {
-    write_head(out, address_families[family].name, "gauge", address_families[family].help);
+    exposition_family(out, address_families[family].name, METRIC_GAUGE,
+                      address_families[family].help);
     for (size_t p = 0; p < reading->pool_count; p++) {
         const struct live_pool *pool = reading->pools[p];
         for (size_t s = 0; s < pool->server_count; s++)
@@ -124,31 +106,33 @@ static void write_address_family(struct buffer *out, enum address_family family,
 static void write_shares(struct buffer *out, const char *name, const char *help, bool is_expected,
                          const struct reading *reading)
 {
-    write_head(out, name, "gauge", help);
+    exposition_family(out, name, METRIC_GAUGE, help);
     for (size_t p = 0; p < reading->pool_count; p++) {
         const struct live_pool *pool = reading->pools[p];
         for (size_t s = 0; s < pool->server_count; s++) {
             const struct live_server *server = &pool->servers[s];
             double share = is_expected ? server->expected : server->share;
             if (share >= 0)
-                buffer_printf(out, "%s{pool=\"%s\",server=\"%s\"} %.6g\n", name,
-                              pool->pool->conf->name, server->conf->name, share);
+                exposition_sample(out, name, share,
+                                  EXPOSITION_LABELS("pool", pool->pool->conf->name, "server",
+                                                    server->conf->name));
         }
     }
 }
 
 static void write_pools(struct buffer *out, const struct reading *reading)
 {
-    write_head(out, "twokey_pool_panic", "gauge",
-               "1 while so few servers are healthy that all are used");
+    exposition_family(out, "twokey_pool_panic", METRIC_GAUGE,
+                      "1 while so few servers are healthy that all are used");
     for (size_t p = 0; p < reading->pool_count; p++)
-        buffer_printf(out, "twokey_pool_panic{pool=\"%s\"} %d\n",
-                      reading->pools[p]->pool->conf->name, reading->pools[p]->is_panic);
-    write_head(out, "twokey_pool_eligible_servers", "gauge",
-               "servers that a request may go to now");
+        exposition_sample(out, "twokey_pool_panic", reading->pools[p]->is_panic,
+                          EXPOSITION_LABELS("pool", reading->pools[p]->pool->conf->name));
+    exposition_family(out, "twokey_pool_eligible_servers", METRIC_GAUGE,
+                      "servers that a request may go to now");
     for (size_t p = 0; p < reading->pool_count; p++)
-        buffer_printf(out, "twokey_pool_eligible_servers{pool=\"%s\"} %zu\n",
-                      reading->pools[p]->pool->conf->name, reading->pools[p]->eligible_count);
+        exposition_sample(out, "twokey_pool_eligible_servers",
+                          (double)reading->pools[p]->eligible_count,
+                          EXPOSITION_LABELS("pool", reading->pools[p]->pool->conf->name));
 }
 
 static void write_live(struct call *call, struct buffer *out, const struct snapshot *snapshot)
@@ -175,14 +159,15 @@ static void write_configuration(struct call *call, struct buffer *out,
     const struct admin *admin = call->admin;
     int64_t age_ms = clock_wall_ms() - admin->running_since_ms;
 
-    write_one(out, "twokey_config_generation", "gauge", "number of the published snapshot",
+    write_one(out, "twokey_config_generation", METRIC_GAUGE, "number of the published snapshot",
               (double)snapshot->generation);
-    write_one(out, "twokey_config_age_seconds", "gauge",
+    write_one(out, "twokey_config_age_seconds", METRIC_GAUGE,
               "time since the running configuration was taken", (double)age_ms / 1000.0);
-    write_head(out, "twokey_config_info", "gauge", "1, with the digest of what runs");
-    buffer_printf(out, "twokey_config_info{digest=\"%s\"} 1\n", snapshot->conf->digest);
+    exposition_family(out, "twokey_config_info", METRIC_GAUGE, "1, with the digest of what runs");
+    exposition_sample(out, "twokey_config_info", 1,
+                      EXPOSITION_LABELS("digest", snapshot->conf->digest));
     if (admin->options.has_drift != NULL)
-        write_one(out, "twokey_config_drift", "gauge", "1 while conf.d differs from what runs",
+        write_one(out, "twokey_config_drift", METRIC_GAUGE, "1 while conf.d differs from what runs",
                   admin->options.has_drift(admin->options.context));
 }
 
@@ -226,22 +211,35 @@ static void write_process(struct call *call, struct buffer *out)
     int64_t started_ms = clock_wall_ms() - (int64_t)(clock_ms() - admin->started_ms);
     struct rlimit files = {0};
 
-    write_head(out, "twokey_build_info", "gauge", "1, with the version that runs");
-    buffer_printf(out, "twokey_build_info{version=\"%s\"} 1\n", TWOKEY_VERSION);
-    write_one(out, "twokey_snapshots_alive", "gauge",
+    exposition_family(out, "twokey_build_info", METRIC_GAUGE, "1, with the version that runs");
+    exposition_sample(out, "twokey_build_info", 1, EXPOSITION_LABELS("version", TWOKEY_VERSION));
+    write_one(out, "twokey_snapshots_alive", METRIC_GAUGE,
               "snapshots that some request still needs, the current one included",
               (double)publisher_alive(admin->options.publisher));
-    write_one(out, "twokey_workers", "gauge", "threads that carry requests",
+    write_one(out, "twokey_workers", METRIC_GAUGE, "threads that carry requests",
               admin->options.worker_count);
-    write_one(out, "process_cpu_seconds_total", "counter", "processor time of all threads",
+    write_one(out, "process_cpu_seconds_total", METRIC_COUNTER, "processor time of all threads",
               cpu_seconds());
-    write_one(out, "process_resident_memory_bytes", "gauge", "resident memory", resident_bytes());
-    write_one(out, "process_open_fds", "gauge", "open descriptors", open_descriptors());
+    write_one(out, "process_resident_memory_bytes", METRIC_GAUGE, "resident memory",
+              resident_bytes());
+    write_one(out, "process_open_fds", METRIC_GAUGE, "open descriptors", open_descriptors());
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
-        write_one(out, "process_max_fds", "gauge", "descriptors the process may open",
+        write_one(out, "process_max_fds", METRIC_GAUGE, "descriptors the process may open",
                   (double)files.rlim_cur);
-    write_one(out, "process_start_time_seconds", "gauge", "when it started, seconds since 1970",
-              (double)started_ms / 1000.0);
+    write_one(out, "process_start_time_seconds", METRIC_GAUGE,
+              "when it started, seconds since 1970", (double)started_ms / 1000.0);
+}
+
+static void write_counters(struct call *call, struct buffer *out)
+{
+    const struct admin_options *options = &call->admin->options;
+    struct exposition_words words = {.failures = options->failure_words,
+                                     .reasons = balance_reason_words,
+                                     .reason_count = REASON_COUNT};
+
+    while (options->failure_words != NULL && options->failure_words[words.failure_count] != NULL)
+        words.failure_count++;
+    exposition_write(out, options->counters, &words);
 }
 
 void on_metrics(struct call *call)
@@ -249,10 +247,11 @@ void on_metrics(struct call *call)
     const struct snapshot *snapshot = admin_snapshot(call->admin);
     struct buffer *out = &call->reply.body;
 
+    write_counters(call, out);
     if (snapshot != NULL) {
         write_live(call, out, snapshot);
         write_configuration(call, out, snapshot);
     }
     write_process(call, out);
-    reply_written(call, 200, exposition_type);
+    reply_written(call, 200, EXPOSITION_CONTENT_TYPE);
 }

@@ -36,7 +36,7 @@ struct route_spec {
     size_t host_count;        /* 0: any */
     const char *path;         /* at most one of these three */
     const char *path_prefix;
-    const char *path_regex;
+    const char *path_regex; /* PCRE2; must match the whole path, as if between ^ and $ */
     const char *const *methods;
     size_t method_count;
     const struct route_condition_header *headers;
@@ -61,7 +61,7 @@ struct route_query {
 };
 
 /* NULL and `why` when a regular expression does not compile (names the route, the place in the
- * expression, and what is wrong).  Spec i is route i. */
+ * expression, and what is wrong) or a prefix does not begin with a slash.  Spec i is route i. */
 struct route_table *route_table_build(const struct route_spec *specs, size_t count,
                                       struct error *why);
 void route_table_free(struct route_table **table);
@@ -70,12 +70,25 @@ void route_table_free(struct route_table **table);
 struct route_scratch *route_scratch_new(void);
 void route_scratch_free(struct route_scratch **scratch);
 
-/* The index of the route, or ROUTE_NONE. */
+/* The index of the route, or ROUTE_NONE: nothing matches, or a regular expression that could have
+ * decided gave up (its steps are bounded), since a laxer route must not be got by a hard path. */
 int route_match(const struct route_table *table, struct route_scratch *scratch,
                 const struct route_query *query);
 
-/* For people: calls `tell` for each route that was looked at or would have been, best first, with
- * why it was not chosen (NULL for the one that was).  May be slow. */
+struct route_hit {
+    int route; /* or ROUTE_NONE */
+    /* How much of the path the route's path_prefix covers: what is left is empty or begins with
+     * a slash.  0 for the prefix "/" and for routes without one. */
+    size_t prefix_bytes;
+};
+
+/* As route_match(). */
+int route_match_hit(const struct route_table *table, struct route_scratch *scratch,
+                    const struct route_query *query, struct route_hit *hit_out);
+
+/* For people: calls `tell` for every route, best first (those that fit, that some condition keeps
+ * out, of another path, of another host), with why it was not chosen (NULL for the one that was).
+ * The text lives until `tell` returns.  Slow. */
 typedef void route_explain_fn(void *context, int route, const char *why_not);
 int route_explain(const struct route_table *table, struct route_scratch *scratch,
                   const struct route_query *query, route_explain_fn *tell, void *context);

@@ -1,0 +1,78 @@
+/*
+ * map - (owner, text) to a number: open addressing, at most half full, never shrinks.
+ *
+ * Owner    the route table.      Threads  read-only once built: any
+ */
+#include "base/hash.h"
+#include "base/memory.h"
+#include "proxy/route/internal.h"
+
+enum { FIRST_SLOTS = 16 };
+
+uint64_t route_map_hash(struct slice text)
+{
+    return hash_slice(hash_process_key(), text);
+}
+
+static uint64_t with_owner(uint64_t hash, uint32_t owner)
+{
+    return hash_mix(hash + owner * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+static struct route_map_slot *slot_of(const struct route_map *map, uint64_t hash, uint32_t owner,
+                                      struct slice text)
+{
+    for (uint32_t at = (uint32_t)hash & map->mask;; at = (at + 1) & map->mask) {
+        struct route_map_slot *slot = &map->slots[at];
+
+        if (slot->text.at == NULL ||
+            (slot->hash == hash && slot->owner == owner && slice_equal(slot->text, text)))
+            return slot;
+    }
+}
+
+static void grow(struct route_map *map)
+{
+    struct route_map_slot *old = map->slots;
+    uint32_t old_slots = old == NULL ? 0 : map->mask + 1;
+    uint32_t slots = old == NULL ? FIRST_SLOTS : old_slots * 2;
+
+    map->slots = xcalloc(slots, sizeof(*map->slots));
+    map->mask = slots - 1;
+    for (uint32_t i = 0; i < old_slots; i++)
+        if (old[i].text.at != NULL)
+            *slot_of(map, old[i].hash, old[i].owner, old[i].text) = old[i];
+    xfree(old);
+}
+
+uint32_t route_map_add(struct route_map *map, uint32_t owner, struct slice text, uint32_t otherwise)
+{
+    uint64_t hash = with_owner(route_map_hash(text), owner);
+
+    if (map->slots == NULL || map->count * 2 > map->mask)
+        grow(map);
+    struct route_map_slot *slot = slot_of(map, hash, owner, text);
+    if (slot->text.at != NULL)
+        return slot->value;
+    *slot = (struct route_map_slot){hash, text, owner, otherwise};
+    map->count++;
+    return otherwise;
+}
+
+bool route_map_find(const struct route_map *map, uint32_t owner, uint64_t hash, struct slice text,
+                    uint32_t *value_out)
+{
+    if (map->count == 0)
+        return false;
+    const struct route_map_slot *slot = slot_of(map, with_owner(hash, owner), owner, text);
+    if (slot->text.at == NULL)
+        return false;
+    *value_out = slot->value;
+    return true;
+}
+
+void route_map_fini(struct route_map *map)
+{
+    xfree(map->slots);
+    *map = (struct route_map){NULL, 0, 0};
+}

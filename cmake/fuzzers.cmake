@@ -4,7 +4,9 @@ if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "the fuzzers need clang: cmake --preset fuzz")
 endif()
 
+# the libraries too, that a second compiler reads every source whatever the fuzzers use
 add_custom_target(fuzzers)
+add_dependencies(fuzzers admin proxy proxy_http proxy_route proxy_balance config observe base)
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
 foreach(source ${fuzz_sources})
   get_filename_component(name ${source} NAME_WE)

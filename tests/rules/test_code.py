@@ -10,6 +10,8 @@ BANNED = {
     "atoi": "a parser that reports what is wrong", "atol": "a parser that reports what is wrong",
     "gmtime": "gmtime_r", "localtime": "localtime_r", "alloca": "an arena", "strtok": "struct slice",
     "gets": "fgets", "asctime": "strftime", "ctime": "strftime",
+    "inet_ntoa": "inet_ntop", "gethostbyname": "getaddrinfo", "rand": "the worker's own random numbers",
+    "random": "the worker's own random numbers", "system": "nothing", "popen": "nothing",
 }
 RAW_MEMORY = {name: "x" + name for name in
               ("malloc", "calloc", "realloc", "free", "strdup")}

@@ -213,6 +213,14 @@ static void rest(struct watched *watched)
     rest_for(watched, due_ms > now_ms + SOONEST_MS ? due_ms - now_ms : SOONEST_MS);
 }
 
+/* No longer than half the time to the next check. */
+static uint64_t linger_ms(const struct watched *watched)
+{
+    uint64_t half_ms = target_interval_ms(&watched->target) / 2;
+
+    return half_ms < LINGER_MS ? half_ms : LINGER_MS;
+}
+
 /* Whatever it does, it does no more. */
 static void abandon(struct watched *watched)
 {
@@ -257,7 +265,7 @@ static void on_probe(void *context, const struct probe_answer *answer, bool is_o
         return;
     }
     watched->asking = LINGERING;
-    start_timer(&watched->timer, on_linger_over, LINGER_MS);
+    start_timer(&watched->timer, on_linger_over, linger_ms(watched));
 }
 
 static void on_time_over(uv_timer_t *timer)
@@ -300,6 +308,12 @@ static void on_due(uv_timer_t *timer)
     struct watched *watched = container_of(timer, struct watched, timer);
 
     CHECK_OBJ(watched, WATCHED_TAG);
+    if (target_is_paused(&watched->target)) {
+        target_pause(&watched->target);
+        watched->begun_ms = clock_ms();
+        rest(watched);
+        return;
+    }
     watched->asking = QUEUED;
     list_append(&watched->prober->queue, &watched->in_queue);
     begin_waiting(watched->prober);

@@ -111,6 +111,20 @@ void target_needs_no_check(struct target *target, uint64_t now_ms)
         come_up(target, now_ms);
 }
 
+bool target_is_paused(const struct target *target)
+{
+    return word(&target->server->live.admin) == ADMIN_MAINT;
+}
+
+void target_pause(struct target *target)
+{
+    target->passes = target->fails = 0;
+    target->is_joining = true;
+    atomic_store_explicit(&target->server->last_check, NULL, memory_order_relaxed);
+    if (word(&target->server->live.health) != HEALTH_UNKNOWN)
+        set_health(target, HEALTH_UNKNOWN);
+}
+
 static void judge_pass(struct target *target, uint64_t now_ms)
 {
     const struct server *server = target->server;

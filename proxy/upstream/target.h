@@ -2,7 +2,7 @@
  * target - one server as the prober sees it: verdict, ejection, slow start; and its pool's panic.
  *
  *   health   UNKNOWN --1 pass--> UP --`fall` failures--> DOWN --`rise` passes--> UP
- *            UNKNOWN --`fall` failures--> DOWN
+ *            UNKNOWN --`fall` failures--> DOWN;   any --maintenance--> UNKNOWN
  *   phase    NONE --suspected, cap allows--> EJECTED --time over--> RAMPING --slow start over-->
  *            HEALING (while ejections in a row are remembered) --> NONE
  *            A server that comes up, or joins a pool that serves, is RAMPING too.
@@ -52,6 +52,10 @@ void target_fini(struct target *target);
 /* Servers of a pool without checks are up. */
 void target_needs_no_check(struct target *target, uint64_t now_ms);
 void target_judge(struct target *target, const struct probe_answer *answer, uint64_t now_ms);
+/* A server in maintenance is not checked, and what was known of it is known no longer: when it is
+ * back, it serves after its first success, and begins slowly. */
+bool target_is_paused(const struct target *target);
+void target_pause(struct target *target);
 /* Until the next check: the fast interval while a verdict is being formed. */
 uint64_t target_interval_ms(const struct target *target);
 

@@ -105,6 +105,10 @@ static struct origin *origin_start(int family, const char *path, const char *ans
 
 static const char *first_question(struct origin *origin)
 {
+    uint64_t end = clock_ms() + 5000;
+
+    while (atomic_load(&origin->connections) == 0 && clock_ms() < end)
+        usleep(1000);
     assert_true(atomic_load(&origin->connections) > 0);
     return origin->question;
 }
@@ -391,6 +395,24 @@ static void a_verdict_outlives_a_reload_and_new_parameters_hold(void **state)
     origin_stop(origin);
 }
 
+static void a_server_in_maintenance_is_not_asked(void **state)
+{
+    struct bench *bench = *state;
+    struct origin *origin = origin_start(AF_INET, NULL, GOOD);
+    struct server *server = add(bench, 0, origin);
+
+    atomic_store(&server->live.admin, ADMIN_MAINT);
+    adopt(bench, 1);
+    usleep(200000);
+    assert_int_equal(atomic_load(&origin->connections), 0);
+    atomic_store(&server->live.admin, ADMIN_READY);
+    assert_true(wait_for(&server->live.health, HEALTH_UP));
+    atomic_store(&server->live.admin, ADMIN_MAINT);
+    assert_true(wait_for(&server->live.health, HEALTH_UNKNOWN));
+    prober_stop(&bench->prober);
+    origin_stop(origin);
+}
+
 static void servers_that_are_gone_are_not_asked_any_more(void **state)
 {
     struct bench *bench = *state;
@@ -535,6 +557,7 @@ int main(void)
         TEST(ipv6_and_unix_sockets_are_checked),
         TEST(without_checks_servers_are_up_at_once),
         TEST(a_verdict_outlives_a_reload_and_new_parameters_hold),
+        TEST(a_server_in_maintenance_is_not_asked),
         TEST(servers_that_are_gone_are_not_asked_any_more),
         TEST(want_of_descriptors_says_nothing_of_a_server),
         TEST(two_thousand_servers_are_all_judged),

@@ -170,6 +170,24 @@ static void a_server_that_joins_starts_slowly_at_its_first_verdict(void **state)
     assert_int_equal(bench->targets[1].phase_due_ms, 0);
 }
 
+static void a_server_in_maintenance_is_unknown_until_it_is_back(void **state)
+{
+    struct bench *bench = *state;
+    struct target *target = &bench->targets[0];
+
+    use(bench, 2);
+    assert_false(target_is_paused(target));
+    atomic_store(&bench->servers[0].live.admin, ADMIN_MAINT);
+    assert_true(target_is_paused(target));
+    target_pause(target);
+    assert_int_equal(health(bench, 0), HEALTH_UNKNOWN);
+    atomic_store(&bench->servers[0].live.admin, ADMIN_READY);
+    assert_int_equal(target_interval_ms(target), 1000);
+    target_judge(target, &pass, 7000);
+    assert_int_equal(health(bench, 0), HEALTH_UP);
+    assert_int_equal(atomic_load(&bench->servers[0].live.ramp_from_ms), 7000);
+}
+
 static void a_suspect_is_ejected_returns_slowly_and_heals(void **state)
 {
     struct bench *bench = *state;
@@ -326,6 +344,7 @@ int main(void)
         TEST(fall_and_rise_count_in_a_row),
         TEST(a_server_that_comes_up_starts_slowly),
         TEST(a_server_that_joins_starts_slowly_at_its_first_verdict),
+        TEST(a_server_in_maintenance_is_unknown_until_it_is_back),
         TEST(a_suspect_is_ejected_returns_slowly_and_heals),
         TEST(the_time_of_an_ejection_has_jitter),
         TEST(no_more_are_ejected_than_the_cap_allows),

@@ -1,0 +1,164 @@
+"""
+The other half of the corpus: what an origin answers, and what the client may see of it.
+
+  good     this status, body and fields; the client's connection stays in step
+  bad      502 (or another of `statuses`), and the server's connection is closed
+  torn     a head, then a body that visibly does not end (never a clean end); both
+           connections closed.  While nothing was sent yet, 502 is as right
+In any case the next request of somebody else gets its own answer, and where the
+server's connection is not to be trusted any more it comes over another one.
+"""
+import re
+from dataclasses import dataclass, field
+
+from support.client import Client, Ended, build, get
+from support.origin import CLOSE, ok
+
+AFTER = b"the answer to another\n"
+
+
+@dataclass
+class Outcome:
+    kind: str
+    statuses: tuple
+    body: bytes = b""
+    headers: dict = field(default_factory=dict)  # name: value, [values] or a compiled pattern
+    absent: tuple = ()
+    interim: list = None                         # statuses of interim responses; None: not looked at
+    trailers: list = None
+    drops: bool = False                          # the server's connection must not serve again
+
+
+@dataclass
+class Case:
+    name: str
+    raw: bytes
+    outcomes: list
+    then: object = None     # None: stay open; "close", "reset"; a number: seconds to wait before `later`
+    later: bytes = b""
+    method: str = "GET"
+    version: str = "1.1"
+    headers: tuple = ()     # of the request
+
+
+def good(status=200, body=b"", drops=False, **more):
+    return Outcome("good", (status,), body, drops=drops, **more)
+
+
+def bad(*statuses):
+    return Outcome("bad", statuses or (502,), drops=True)
+
+
+def torn(status=200):
+    return Outcome("torn", (status,), drops=True)
+
+
+def answer(name, raw, *outcomes, **more):
+    return Case(name, raw, list(outcomes), **more)
+
+
+def head(*lines, status=b"200 OK"):
+    return b"HTTP/1.1 " + status + b"\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+
+
+def chunked(body, *lines):
+    return head(b"Transfer-Encoding: chunked", *lines) + body
+
+
+def _behaviour(case):
+    def behave(conn, _request):
+        conn.send(case.raw)
+        if case.then == "close":
+            return CLOSE
+        if case.then == "reset":
+            return conn.reset()
+        if case.then is not None:
+            import time
+            time.sleep(case.then)
+            conn.send(case.later)
+        return None
+    return behave
+
+
+def run(case, proxy, origin):
+    """None, or what is wrong."""
+    origin.behaviour = {"/case": _behaviour(case), "*": ok(AFTER)}
+    mark = origin.mark()
+    with Client(proxy.address, timeout=12) as client:
+        client.send(build(case.method, "/case", list(case.headers), version=case.version))
+        got = how = None
+        try:
+            got = client.response(case.method)
+        except Ended as end:
+            how = end
+        except Exception as fault:
+            return f"the client got something that is no response: {fault!r}, {bytes(client.stream.raw[:400])!r}"
+        faults = [_judge(outcome, case, client, got, how, origin, mark) for outcome in case.outcomes]
+    if all(faults):
+        return " | ".join(faults) + f"\n  origin sent {case.raw[:300]!r}\n  client got  {bytes(client.stream.raw[:600])!r}"
+    return _next_one(case.outcomes[faults.index(None)], proxy, origin, mark)
+
+
+def _judge(outcome, case, client, got, how, origin, mark):
+    if outcome.kind == "torn":
+        status_line = bytes(client.stream.raw).partition(b"\r\n")[0]
+        if got is not None:
+            return f"torn: a clean end ({got.status}, {got.body_bytes} bytes)"
+        if status_line and not status_line.startswith(b"HTTP/1.1 %d" % outcome.statuses[0]):
+            return f"torn: {status_line!r}"
+        return None
+    if got is None:
+        return f"{outcome.kind}: no whole response: {how}"
+    if got.status not in outcome.statuses:
+        return f"{outcome.kind}: one of {outcome.statuses} wanted, got {got.status}"
+    if outcome.kind == "good":
+        fault = _compare(outcome, got)
+        if fault:
+            return "good: " + fault
+    if got.says_close or got.framing == "close" or case.version == "1.0":
+        return None if client.wait_closed() else f"{outcome.kind}: it should be closed"
+    try:
+        client.send(build(target="/probe"))
+        probe = client.response()
+    except Exception as fault:
+        return f"the client's connection is out of step: {fault!r}"
+    return None if probe.body == AFTER else f"the client's connection is out of step: {probe.status} {probe.body!r}"
+
+
+def _compare(outcome, got):
+    if got.body != outcome.body:
+        return f"the body is {got.body[:80]!r} ({got.body_bytes} bytes)"
+    for name, value in outcome.headers.items():
+        values = got.headers.all(name)
+        if isinstance(value, re.Pattern):
+            right = len(values) == 1 and value.fullmatch(values[0])
+        else:
+            right = values == (value if isinstance(value, list) else [value])
+        if not right:
+            return f"{name} should be {value!r}, is {values}"
+    for name in outcome.absent:
+        if got.headers.all(name):
+            return f"{name} should be gone, is {got.headers.all(name)}"
+    if outcome.interim is not None and [one.status for one in got.interim] != outcome.interim:
+        return f"interim responses are {[one.status for one in got.interim]}"
+    if outcome.trailers is not None and got.trailers != outcome.trailers:
+        return f"trailers are {got.trailers}"
+    return None
+
+
+def _next_one(outcome, proxy, origin, mark):
+    touched = {request.connection for request in origin.since(mark).heads if request.target == "/case"}
+    if outcome.drops:
+        for number in touched:
+            try:
+                origin.wait_for(lambda o, n=number: not o.connections[n].open, 5)
+            except AssertionError:
+                return "the server's connection stays open after such an answer"
+    here = origin.mark()
+    after = get(proxy.address, "/barrier")
+    if after.status != 200 or after.body != AFTER:
+        return f"the next request got {after.status} {after.body[:200]!r}"
+    used = {request.connection for request in origin.since(here).heads}
+    if outcome.drops and used & touched:
+        return "the server's connection served again"
+    return None

@@ -2,10 +2,14 @@
 import json
 import os
 import re
+import subprocess
 
+import jsonschema
 import pytest
 import source_tree
 import yaml
+
+SHIPPED = ["conf.d", "deploy/compose/conf.d", "deploy/container/conf.d"]
 
 
 def load(path):
@@ -70,7 +74,22 @@ def test_prometheus_reaches_the_admin_listener_by_loopback():
     assert targets == [configuration("deploy/compose/conf.d")["admin"]["listen"]]
 
 
-@pytest.mark.parametrize("folder", ["conf.d", "deploy/compose/conf.d", "deploy/container/conf.d"])
+@pytest.mark.parametrize("folder", SHIPPED)
+def test_a_shipped_configuration_follows_the_schema(folder):
+    schema = json.loads(source_tree.text("docs/conf.schema.json"))
+    for path in source_tree.files(r"^%s/[^/]*\.json$" % re.escape(folder)):
+        jsonschema.validate(json.loads(source_tree.text(path)), schema)
+
+
+@pytest.mark.parametrize("folder", SHIPPED)
+def test_the_program_finds_nothing_wrong_with_a_shipped_configuration(folder):
+    program = os.environ.get("TWOKEY_BIN") or os.path.join(source_tree.ROOT, "build", "twokey")
+    check = subprocess.run([program, "check", "--config", folder], cwd=source_tree.ROOT,
+                           capture_output=True, text=True)
+    assert check.returncode == 0 and " 0 warnings" in check.stdout, check.stdout + check.stderr
+
+
+@pytest.mark.parametrize("folder", SHIPPED)
 def test_the_admin_listener_of_a_shipped_configuration_is_loopback(folder):
     assert configuration(folder)["admin"]["listen"].startswith("127.0.0.1:")
 

@@ -57,6 +57,8 @@ const char *value_expect_text(struct reader *reader, const json_t *value, const 
 /* True for an object that is not too large, else a finding. */
 bool value_expect_object(struct reader *reader, const struct key *key, const json_t *value);
 char *value_lowered(struct reader *reader, const char *text);
+/* For qsort: compares structs that begin with their name. */
+int value_by_name(const void *a, const void *b);
 void value_keep_list(const struct key *key, char *base, void *items, size_t count);
 
 /* An object of a shape into the struct at `base`, which has the defaults already. */

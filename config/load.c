@@ -79,18 +79,21 @@ static int by_name(const void *name, const void *item)
     return strcmp(name, *(const char *const *)item);
 }
 
+/* The item so named of an array sorted by name, whose structs begin with it. */
+static int find(const char *name, const void *items, size_t count, size_t bytes)
+{
+    const char *found = count > 0 ? bsearch(name, items, count, bytes, by_name) : NULL;
+
+    return found != NULL ? (int)((size_t)(found - (const char *)items) / bytes) : CONFIG_NONE;
+}
+
 int config_find_pool(const struct configuration *configuration, const char *name)
 {
-    const struct conf_pool *found =
-        bsearch(name, configuration->pools, configuration->pool_count, sizeof(*found), by_name);
-
-    return found != NULL ? (int)(found - configuration->pools) : CONFIG_NONE;
+    return find(name, configuration->pools, configuration->pool_count, sizeof(struct conf_pool));
 }
 
 int config_find_listener(const struct configuration *configuration, const char *name)
 {
-    const struct conf_listener *found = bsearch(
-        name, configuration->listeners, configuration->listener_count, sizeof(*found), by_name);
-
-    return found != NULL ? (int)(found - configuration->listeners) : CONFIG_NONE;
+    return find(name, configuration->listeners, configuration->listener_count,
+                sizeof(struct conf_listener));
 }

@@ -131,12 +131,6 @@ void object_read(struct reader *reader, enum shape_id id, json_t *object, char *
     object_check(reader, id, object, base);
 }
 
-/* Structs of the model that maps hold begin with their name. */
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static bool map_entry(struct reader *reader, const struct shape *shape, enum shape_id id,
                       const char *name, json_t *value, char *base)
 {
@@ -173,7 +167,7 @@ void map_read(struct reader *reader, const struct key *key, json_t *object, char
         reader_leave(reader);
     }
     if (shape->bytes > 1 && count > 0)
-        qsort(items, count, shape->bytes, by_name);
+        qsort(items, count, shape->bytes, value_by_name);
     value_keep_list(key, base, items, count);
 }
 

@@ -42,13 +42,17 @@ static bool read_with_unit(const char *text, const struct unit *units, uint64_t 
 {
     size_t digits = strspn(text, "0123456789");
     uint64_t number;
+    uint64_t value;
 
     if (digits == 0 || !slice_to_u64(slice_of(text, digits), &number))
         return false;
     for (; units->word != NULL; units++) {
         if (strcmp(text + digits, units->word) != 0)
             continue;
-        return !__builtin_mul_overflow(number, units->factor, value_out);
+        if (__builtin_mul_overflow(number, units->factor, &value))
+            return false;
+        *value_out = value;
+        return true;
     }
     return false;
 }

@@ -8,6 +8,7 @@
 #include "config/internal.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -163,6 +164,13 @@ void value_read_counts(struct reader *reader, const struct key *key, json_t *val
 
 /* ---- objects that are not of a shape ---- */
 
+/* The order of members in a document means nothing, so it does not reach the model. */
+static void sort_by_name(void *items, size_t count, size_t bytes)
+{
+    if (count > 0)
+        qsort(items, count, bytes, value_by_name);
+}
+
 bool value_expect_object(struct reader *reader, const struct key *key, const json_t *value)
 {
     char text[VALUE_SHOWN_MAX];
@@ -224,6 +232,7 @@ void value_read_header_object(struct reader *reader, const struct key *key, json
         }
         reader_leave(reader);
     }
+    sort_by_name(edits, count, sizeof(*edits));
     value_keep_list(key, base, edits, count);
 }
 
@@ -258,6 +267,7 @@ void value_read_split(struct reader *reader, const struct key *key, json_t *valu
         reader_report(reader, FINDING_BLOCK,
                       "sends no request anywhere: at least one weight must be above 0")
             ->rule = "D016";
+    sort_by_name(split, count, sizeof(*split));
     value_keep_list(key, base, split, count);
 }
 

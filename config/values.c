@@ -31,7 +31,7 @@ static void keep_number(const struct key *key, char *base, uint64_t value)
     case 2: *(uint16_t *)(void *)at = (uint16_t)value; break;
     case 4: *(uint32_t *)(void *)at = (uint32_t)value; break;
     case 8: *(uint64_t *)(void *)at = value; break;
-    default: CHECK(!"a number of this size");
+    default: panic("%s: no number has %zu bytes", key->name, key->bytes);
     }
 }
 
@@ -49,6 +49,11 @@ void value_keep_list(const struct key *key, char *base, void *items, size_t coun
         return;
     CHECK(key->bytes == sizeof(struct key_list));
     *(struct key_list *)(void *)(base + key->offset) = (struct key_list){items, count};
+}
+
+int value_by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* ---- saying what is there ---- */

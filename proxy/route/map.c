@@ -16,17 +16,47 @@ uint64_t route_map_hash(struct slice text)
 
 static uint64_t with_owner(uint64_t hash, uint32_t owner)
 {
-    return hash_mix(hash + owner * UINT64_C(0x9e3779b97f4a7c15));
+    return hash_mix(hash + owner * UINT64_C(0x9e3779b97f4a7c15)) | 1;
 }
 
-static struct route_map_slot *slot_of(const struct route_map *map, uint64_t hash, uint32_t owner,
-                                      struct slice text)
+static void keep_text(struct route_map_slot *slot, struct slice text)
 {
-    for (uint32_t at = (uint32_t)hash & map->mask;; at = (at + 1) & map->mask) {
-        struct route_map_slot *slot = &map->slots[at];
+    slot->len = (uint32_t)text.len;
+    if (text.len > ROUTE_MAP_INLINE)
+        memcpy(slot->text, &text.at, sizeof(text.at));
+    else if (text.len > 0)
+        memcpy(slot->text, text.at, text.len);
+}
 
-        if (slot->text.at == NULL ||
-            (slot->hash == hash && slot->owner == owner && slice_equal(slot->text, text)))
+static bool has_text(const struct route_map_slot *slot, struct slice text)
+{
+    const char *at = slot->text;
+
+    if (slot->len != text.len)
+        return false;
+    if (text.len > ROUTE_MAP_INLINE)
+        memcpy(&at, slot->text, sizeof(at));
+    return text.len == 0 || memcmp(at, text.at, text.len) == 0;
+}
+
+static struct route_map_slot *free_slot(const struct route_map *map, uint64_t hash)
+{
+    uint32_t at = (uint32_t)(hash >> 32) & map->mask;
+
+    while (map->slots[at].hash != 0)
+        at = (at + 1) & map->mask;
+    return &map->slots[at];
+}
+
+static const struct route_map_slot *find_slot(const struct route_map *map, uint64_t hash,
+                                              uint32_t owner, struct slice text)
+{
+    for (uint32_t at = (uint32_t)(hash >> 32) & map->mask;; at = (at + 1) & map->mask) {
+        const struct route_map_slot *slot = &map->slots[at];
+
+        if (slot->hash == 0)
+            return NULL;
+        if (slot->hash == hash && slot->owner == owner && has_text(slot, text))
             return slot;
     }
 }
@@ -40,8 +70,8 @@ static void grow(struct route_map *map)
     map->slots = xcalloc(slots, sizeof(*map->slots));
     map->mask = slots - 1;
     for (uint32_t i = 0; i < old_slots; i++)
-        if (old[i].text.at != NULL)
-            *slot_of(map, old[i].hash, old[i].owner, old[i].text) = old[i];
+        if (old[i].hash != 0)
+            *free_slot(map, old[i].hash) = old[i];
     xfree(old);
 }
 
@@ -51,10 +81,12 @@ uint32_t route_map_add(struct route_map *map, uint32_t owner, struct slice text,
 
     if (map->slots == NULL || map->count * 2 > map->mask)
         grow(map);
-    struct route_map_slot *slot = slot_of(map, hash, owner, text);
-    if (slot->text.at != NULL)
-        return slot->value;
-    *slot = (struct route_map_slot){hash, text, owner, otherwise};
+    const struct route_map_slot *found = find_slot(map, hash, owner, text);
+    if (found != NULL)
+        return found->value;
+    struct route_map_slot *slot = free_slot(map, hash);
+    *slot = (struct route_map_slot){.hash = hash, .owner = owner, .value = otherwise};
+    keep_text(slot, text);
     map->count++;
     return otherwise;
 }
@@ -64,8 +96,8 @@ bool route_map_find(const struct route_map *map, uint32_t owner, uint64_t hash, 
 {
     if (map->count == 0)
         return false;
-    const struct route_map_slot *slot = slot_of(map, with_owner(hash, owner), owner, text);
-    if (slot->text.at == NULL)
+    const struct route_map_slot *slot = find_slot(map, with_owner(hash, owner), owner, text);
+    if (slot == NULL)
         return false;
     *value_out = slot->value;
     return true;

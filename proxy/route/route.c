@@ -25,9 +25,12 @@
 enum { TABLE_TAG = 0x52544142, NOTHING = UINT32_MAX };
 enum host_kind { HOST_EXACT, HOST_WILDCARD };
 
+/* Repeats of its route what look-ups need first, to spare them a cache line. */
 struct entry {
     uint32_t route;
     uint32_t next;
+    int32_t priority;
+    bool is_plain; /* no condition but host and exact path or prefix */
 };
 
 struct bucket {
@@ -39,6 +42,7 @@ struct node {
     struct bucket bucket;
     uint32_t parent; /* NOTHING: a site's root */
     uint32_t prefix_bytes;
+    bool has_children;
 };
 
 struct site {
@@ -152,7 +156,8 @@ static uint32_t node_new(struct route_table *table, uint32_t parent, size_t pref
 {
     table->nodes =
         with_room(table->nodes, table->node_count, &table->node_room, sizeof(*table->nodes));
-    table->nodes[table->node_count] = (struct node){no_bucket, parent, (uint32_t)prefix_bytes};
+    table->nodes[table->node_count] =
+        (struct node){no_bucket, parent, (uint32_t)prefix_bytes, false};
     return table->node_count++;
 }
 
@@ -198,6 +203,7 @@ static uint32_t node_of(struct route_table *table, uint32_t site, struct slice p
         uint32_t next = table->node_count;
         uint32_t child = route_map_add(&table->children, node, segment, next);
 
+        table->nodes[node].has_children = true;
         node = child == next ? node_new(table, node, at) : child;
     }
     return node;
@@ -217,13 +223,20 @@ static struct bucket *exact_of(struct route_table *table, uint32_t site, struct 
     return &table->exact[at];
 }
 
+static bool is_plain(const struct route *route)
+{
+    return route->kind != PATH_REGEX && route->method_count == 0 && route->header_count == 0 &&
+           route->listener_count == 0 && route->scheme == 0;
+}
+
 static void append(struct route_table *table, struct bucket *bucket, uint32_t route)
 {
     uint32_t at = table->entry_count;
 
     table->entries =
         with_room(table->entries, table->entry_count, &table->entry_room, sizeof(*table->entries));
-    table->entries[table->entry_count++] = (struct entry){route, NOTHING};
+    table->entries[table->entry_count++] = (struct entry){
+        route, NOTHING, table->routes[route].priority, is_plain(&table->routes[route])};
     if (bucket->first == NOTHING)
         bucket->first = at;
     else
@@ -357,11 +370,15 @@ static inline bool is_decided(const struct search *search)
            (search->best.route != ROUTE_NONE && search->priority >= search->table->top_priority);
 }
 
-static bool fits(const struct search *search, const struct route *route, bool *gave_up_out)
+static bool fits(const struct search *search, const struct entry *entry, bool *gave_up_out)
 {
+    const struct route *route = &search->table->routes[entry->route];
+
+    *gave_up_out = false;
+    if (entry->is_plain)
+        return true;
     if (!route_conditions_hold(route, search->query, NULL))
         return false;
-    *gave_up_out = false;
     if (route->kind != PATH_REGEX)
         return true;
     enum regex_result result =
@@ -372,19 +389,16 @@ static bool fits(const struct search *search, const struct route *route, bool *g
 
 static void look_into(struct search *search, const struct bucket *bucket, size_t prefix_bytes)
 {
-    const struct route_table *table = search->table;
+    const struct entry *entries = search->table->entries;
     bool gave_up;
 
-    for (uint32_t at = bucket->first; at != NOTHING; at = table->entries[at].next) {
-        uint32_t index = table->entries[at].route;
-        const struct route *route = &table->routes[index];
-
-        if (search->best.route != ROUTE_NONE && route->priority <= search->priority)
+    for (uint32_t at = bucket->first; at != NOTHING; at = entries[at].next) {
+        if (search->best.route != ROUTE_NONE && entries[at].priority <= search->priority)
             return;
-        if (!fits(search, route, &gave_up))
+        if (!fits(search, &entries[at], &gave_up))
             continue;
-        search->best = (struct route_hit){(int)index, prefix_bytes};
-        search->priority = route->priority;
+        search->best = (struct route_hit){(int)entries[at].route, prefix_bytes};
+        search->priority = entries[at].priority;
         search->gave_up = gave_up;
         return;
     }
@@ -409,7 +423,7 @@ static void look_for_prefixes(struct search *search, uint32_t root)
     struct slice path = search->query->path;
     uint32_t node = root;
 
-    for (size_t at = 0; at < path.len && path.at[at] == '/';) {
+    for (size_t at = 0; at < path.len && path.at[at] == '/' && table->nodes[node].has_children;) {
         struct slice segment = next_segment(path, &at);
 
         if (!route_map_find(&table->children, node, route_map_hash(segment), segment, &node))

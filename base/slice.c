@@ -5,11 +5,36 @@
  */
 #include "base/slice.h"
 
+static uint64_t eight_at(const char *at)
+{
+    uint64_t eight;
+
+    memcpy(&eight, at, sizeof(eight));
+    return eight;
+}
+
+#define EVERY_BYTE(value) ((value)*0x0101010101010101u)
+
+/* ascii_lower() of eight bytes at once: bit 7 of a sum tells which of them are capitals. */
+static uint64_t lower_eight(uint64_t bytes)
+{
+    uint64_t seven_bits = bytes & EVERY_BYTE(0x7fu);
+    uint64_t from_a = seven_bits + EVERY_BYTE(0x80u - 'A');
+    uint64_t past_z = seven_bits + EVERY_BYTE(0x7fu - 'Z');
+
+    return bytes | ((from_a ^ past_z) & ~bytes & EVERY_BYTE(0x80u)) >> 2;
+}
+
 bool slice_equal_nocase(struct slice a, struct slice b)
 {
+    size_t i = 0;
+
     if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < a.len; i++)
+    for (; i + 8 <= a.len; i += 8)
+        if (lower_eight(eight_at(a.at + i)) != lower_eight(eight_at(b.at + i)))
+            return false;
+    for (; i < a.len; i++)
         if (ascii_lower(a.at[i]) != ascii_lower(b.at[i]))
             return false;
     return true;

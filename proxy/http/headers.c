@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 
-enum { SLOTS = 512 };
+enum { SLOTS = 256, FACTORS_TRIED = 1 << 20 };
 
 struct row {
     struct slice name;
@@ -39,14 +39,23 @@ static uint8_t slots[SLOTS];
 static unsigned multiplier;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* Case is folded roughly here; whether it is the same name is asked afterwards. */
+static uint32_t four_at(const char *at)
+{
+    uint32_t four;
+
+    memcpy(&four, at, sizeof(four));
+    return four | 0x20202020u;
+}
+
 static unsigned slot_of(struct slice name, unsigned factor)
 {
-    unsigned first = (unsigned char)name.at[0] | 0x20u;
-    unsigned middle = (unsigned char)name.at[name.len / 2] | 0x20u;
-    unsigned last = (unsigned char)name.at[name.len - 1] | 0x20u;
-    unsigned mixed = (unsigned)name.len + first * 7u + middle * 131u + last * 8209u;
+    size_t len = name.len;
+    uint32_t first = len >= 4 ? four_at(name.at) : (unsigned char)name.at[0] | 0x20u;
+    uint32_t last = len >= 4 ? four_at(name.at + len - 4) : (unsigned char)name.at[len - 1] | 0x20u;
+    uint32_t mixed = first + last * 31u + (uint32_t)len * 0x9e3779b9u;
 
-    return (mixed * factor) >> 16 & (SLOTS - 1);
+    return (mixed * factor) >> 24 & (SLOTS - 1);
 }
 
 static bool fits(unsigned factor)
@@ -64,9 +73,13 @@ static bool fits(unsigned factor)
 
 static void build(void)
 {
-    for (unsigned factor = 2654435761u; multiplier == 0; factor += 2)
+    unsigned factor = 2654435761u;
+
+    for (unsigned i = 0; i < FACTORS_TRIED && multiplier == 0; i++, factor += 2)
         if (fits(factor))
             multiplier = factor;
+    /* Two rows of the same first and last four letters and length: mix in more of the name. */
+    CHECK(multiplier != 0);
 }
 
 void headers_init(void)
@@ -78,6 +91,7 @@ enum header header_find(struct slice name)
 {
     enum header found;
 
+    CHECK(multiplier != 0);
     if (name.len < 2)
         return HEADER_OTHER;
     found = slots[slot_of(name, multiplier)];

@@ -67,10 +67,13 @@ static size_t escape_byte(unsigned char c, char *out)
     return 6;
 }
 
-static bool is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
+/* Bytes that stand for themselves in a JSON string. */
+static const bool plain[256] = {
+    [' '] = true,
+    ['!'] = true,
+    ['#' ... '['] = true,
+    [']' ... '~'] = true,
+};
 
 /* Eight bytes at once: none is a control character, a quote, a backslash or beyond ASCII. */
 static bool are_plain(const unsigned char *at)
@@ -106,19 +109,31 @@ static size_t escape_one(const unsigned char *at, size_t left, char *out, size_t
     return len > 0 ? len : 1;
 }
 
+/* Copies a text of at least eight bytes if it is plain; the last eight overlap. */
+static bool copy_plain(const unsigned char *at, size_t len, char *out)
+{
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        if (!are_plain(at + i))
+            return false;
+        memcpy(out + i, at + i, 8);
+    }
+    if (!are_plain(at + len - 8))
+        return false;
+    memcpy(out + len - 8, at + len - 8, 8);
+    return true;
+}
+
 size_t log_escape(struct slice text, char *out)
 {
     const unsigned char *at = (const unsigned char *)text.at;
     size_t n = 0;
 
+    if (text.len >= 8 && copy_plain(at, text.len, out))
+        return text.len;
     for (size_t i = 0; i < text.len;) {
         size_t written;
 
-        if (text.len - i >= 8 && are_plain(at + i)) {
-            memcpy(out + n, at + i, 8);
-            i += 8;
-            n += 8;
-        } else if (is_plain(at[i])) {
+        if (plain[at[i]]) {
             out[n++] = (char)at[i++];
         } else {
             i += escape_one(at + i, text.len - i, out + n, &written);

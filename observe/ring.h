@@ -19,9 +19,11 @@ enum { RING_CELLS = 8192 };
 struct ring {
     _Alignas(64) _Atomic uint64_t head; /* worker */
     uint64_t tail_seen;                 /* worker's copy of tail */
+    uint64_t origin;                    /* the head that has cell 0; the worker moves it */
     _Atomic uint64_t dropped;           /* worker */
     _Alignas(64) _Atomic uint64_t tail; /* observer */
     uint64_t head_seen;                 /* observer's copy of head */
+    uint64_t origin_seen;               /* and of origin */
     struct record *cells;
 };
 

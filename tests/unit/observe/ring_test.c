@@ -105,6 +105,27 @@ static void test_the_observer_is_woken_when_a_quarter_is_full(void **state)
     assert_false(ring_publish(ring));
 }
 
+static void test_a_ring_that_is_emptied_in_time_uses_few_cells(void **state)
+{
+    struct ring *ring = *state;
+    struct record *highest = ring->cells;
+
+    for (uint64_t i = 0; i < 3 * RING_CELLS; i++) {
+        struct record *record = ring_claim(ring);
+
+        assert_non_null(record);
+        record->received_bytes = i;
+        highest = record > highest ? record : highest;
+        ring_publish(ring);
+        if (i % 10 != 0)
+            continue;
+        for (const struct record *taken; (taken = ring_take(ring)) != NULL; ring_done(ring))
+            assert_in_range(taken->received_bytes, i > 10 ? i - 10 : 0, i);
+    }
+    assert_true(highest < ring->cells + RING_CELLS / 4);
+    assert_int_equal(ring->dropped, 0);
+}
+
 enum { SENT = 300000 };
 
 static void *send_all(void *argument)
@@ -173,6 +194,7 @@ int main(void)
         TEST(test_a_claimed_cell_is_not_seen_before_it_is_published),
         TEST(test_a_full_ring_drops_and_counts),
         TEST(test_the_observer_is_woken_when_a_quarter_is_full),
+        TEST(test_a_ring_that_is_emptied_in_time_uses_few_cells),
         TEST(test_two_threads_lose_only_what_was_counted),
         TEST(test_texts_lie_one_after_the_other_and_are_cut_to_the_room),
     };

@@ -50,11 +50,7 @@ static inline uint32_t read_word(const _Atomic uint32_t *word)
 
 uint32_t balance_in_flight(const struct balance_live *live)
 {
-    uint32_t sum = 0;
-
-    for (uint32_t i = 0; i < live->worker_count; i++)
-        sum += read_word(live->in_flight[i]);
-    return sum;
+    return balance_load(live);
 }
 
 uint32_t balance_ramp_percent(const struct balance_live *live, uint32_t slow_start_ms,
@@ -287,8 +283,8 @@ static bool was_tried(const struct balance_choice *choice, uint32_t server)
     return false;
 }
 
-enum admission balance_admit(const struct balance_view *view, struct balance_attempt *attempt,
-                             uint32_t server)
+enum admission balance_admit_limited(const struct balance_view *view,
+                                     struct balance_attempt *attempt, uint32_t server)
 {
     if (attempt->choice->tried_count > 0 && !attempt->tried_too &&
         was_tried(attempt->choice, server))
@@ -496,8 +492,11 @@ struct balance_view *balance_view_new(const struct balance_pool *pool,
     view->candidates = (uint32_t *)(void *)(behind + sums_bytes);
     view->has_ceiling = pool->max_share_percent > 0 && pool->max_share_percent < 100;
     view->random = hash_mix(seed) | 1;
-    for (uint32_t i = 0; i < pool->count; i++)
+    view->is_limited = view->has_ceiling;
+    for (uint32_t i = 0; i < pool->count; i++) {
         view->servers[i].live = pool->servers[i].live;
+        view->is_limited |= pool->servers[i].max_connections > 0;
+    }
     start_anywhere(view);
     if (older != NULL)
         carry_over(view, older);

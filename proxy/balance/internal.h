@@ -50,6 +50,7 @@ struct balance_view {
     bool is_built;
     bool has_equal_weights;
     bool has_ceiling;
+    bool is_limited; /* by the ceiling, or some server by max_connections */
     bool is_ramping;
     bool is_panic;
     bool is_backup_tier;
@@ -80,9 +81,17 @@ struct balance_ops {
 
 balance_method_fn round_robin_pick, least_requests_pick, random_pick, peak_ewma_pick, maglev_pick;
 
+enum admission balance_admit_limited(const struct balance_view *view,
+                                     struct balance_attempt *attempt, uint32_t server);
+
 /* May this candidate be taken now?  Tells the attempt what stood in the way. */
-enum admission balance_admit(const struct balance_view *view, struct balance_attempt *attempt,
-                             uint32_t server);
+static inline enum admission balance_admit(const struct balance_view *view,
+                                           struct balance_attempt *attempt, uint32_t server)
+{
+    if (!view->is_limited && attempt->choice->tried_count == 0)
+        return ADMITTED;
+    return balance_admit_limited(view, attempt, server);
+}
 
 /* The same for methods that ask in order of preference: a server over its ceiling was wanted. */
 static inline bool balance_takes(const struct balance_view *view, struct balance_attempt *attempt,
@@ -103,7 +112,22 @@ uint32_t balance_draw_two(struct balance_view *view, struct balance_attempt *att
 double balance_decay(uint64_t elapsed_ms, uint64_t half_life_ms);
 
 /* The share of errors of late, 0 while there are few enough to forgive. */
-double balance_errors(const struct view_server *server, uint64_t now_ms);
+#define BALANCE_ERRORS_FORGIVEN 0.2f
+double balance_errors_left(const struct view_server *server, uint64_t now_ms);
+static inline double balance_errors(const struct view_server *server, uint64_t now_ms)
+{
+    return server->errors <= BALANCE_ERRORS_FORGIVEN ? 0 : balance_errors_left(server, now_ms);
+}
+
+/* balance_in_flight(), in line. */
+static inline uint32_t balance_load(const struct balance_live *live)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < live->worker_count; i++)
+        sum += atomic_load_explicit(live->in_flight[i], memory_order_relaxed);
+    return sum;
+}
 
 /* What errors cost, in requests: more than the busiest one compared with has in flight, so that
  * failing fast never looks like being idle. */

@@ -35,7 +35,7 @@ static void collect(const struct balance_view *view, struct balance_attempt *att
 
         if (admission != ADMITTED && admission != ADMISSION_CEILING)
             continue;
-        uint32_t load = balance_in_flight(view->servers[server].live);
+        uint32_t load = balance_load(view->servers[server].live);
         all->contenders[all->count++] =
             (struct contender){server, load, admission == ADMISSION_CEILING};
         all->total_all += view->servers[server].weight;
@@ -47,9 +47,9 @@ static void collect(const struct balance_view *view, struct balance_attempt *att
 }
 
 static double cost_of(const struct view_server *server, const struct comparison *all, uint32_t load,
-                      int64_t total, uint64_t now_ms)
+                      double one_request, uint64_t now_ms)
 {
-    double owed = (double)(server->credit + server->weight) / (double)total;
+    double owed = (double)(server->credit + server->weight) * one_request;
     double requests = load + 1 + balance_penalty(balance_errors(server, now_ms), all->most_load);
 
     if (owed > OWED_AT_MOST)
@@ -61,7 +61,7 @@ static const struct contender *cheapest(const struct balance_view *view,
                                         const struct comparison *all, uint64_t now_ms)
 {
     const struct contender *chosen = NULL;
-    double least = 0;
+    double least = 0, one_request = 1.0 / (double)all->total;
 
     for (uint32_t i = 0; i < all->count; i++) {
         const struct contender *contender = &all->contenders[i];
@@ -69,7 +69,7 @@ static const struct contender *cheapest(const struct balance_view *view,
         if (contender->is_over_ceiling)
             continue;
         double cost =
-            cost_of(&view->servers[contender->server], all, contender->load, all->total, now_ms);
+            cost_of(&view->servers[contender->server], all, contender->load, one_request, now_ms);
         if (chosen != NULL && cost >= least)
             continue;
         least = cost;
@@ -81,14 +81,14 @@ static const struct contender *cheapest(const struct balance_view *view,
 static bool was_over_ceiling_cheaper(const struct balance_view *view, const struct comparison *all,
                                      const struct contender *chosen, uint64_t now_ms)
 {
-    double paid =
-        cost_of(&view->servers[chosen->server], all, chosen->load, all->total_all, now_ms);
+    double one_request = 1.0 / (double)all->total_all;
+    double paid = cost_of(&view->servers[chosen->server], all, chosen->load, one_request, now_ms);
 
     for (uint32_t i = 0; i < all->count; i++) {
         const struct contender *contender = &all->contenders[i];
 
         if (contender->is_over_ceiling && cost_of(&view->servers[contender->server], all,
-                                                  contender->load, all->total_all, now_ms) < paid)
+                                                  contender->load, one_request, now_ms) < paid)
             return true;
     }
     return false;

@@ -114,7 +114,7 @@ static uint64_t load_of_all(struct balance_view *view, uint64_t now_ms)
         return view->load;
     view->load = 0;
     for (uint32_t i = 0; i < view->candidate_count; i++)
-        view->load += balance_in_flight(view->servers[view->candidates[i]].live);
+        view->load += balance_load(view->servers[view->candidates[i]].live);
     view->load_ms = now_ms;
     view->load_age = 0;
     return view->load;
@@ -123,7 +123,7 @@ static uint64_t load_of_all(struct balance_view *view, uint64_t now_ms)
 static bool is_over_bound(struct balance_view *view, const struct view_server *server,
                           uint64_t now_ms)
 {
-    uint64_t load = balance_in_flight(server->live);
+    uint64_t load = balance_load(server->live);
 
     if (load < UNBOUNDED_LOAD)
         return false;

@@ -12,7 +12,6 @@
 
 enum { LATENCY_HALF_LIFE_MS = 6931 /* 10 s × ln 2 */, ERROR_HALF_LIFE_MS = 5000 };
 #define ERROR_GAIN      0.125
-#define ERRORS_FORGIVEN 0.2
 #define LATENCY_UNKNOWN 10e3 /* µs, where the other one's is unknown too */
 
 double balance_decay(uint64_t elapsed_ms, uint64_t half_life_ms)
@@ -30,13 +29,12 @@ static uint64_t elapsed_since(const struct view_server *server, uint64_t now_ms)
     return now_ms > server->noted_ms ? now_ms - server->noted_ms : 0;
 }
 
-double balance_errors(const struct view_server *server, uint64_t now_ms)
+double balance_errors_left(const struct view_server *server, uint64_t now_ms)
 {
-    if (server->errors <= (float)ERRORS_FORGIVEN)
-        return 0;
     double errors =
         server->errors * balance_decay(elapsed_since(server, now_ms), ERROR_HALF_LIFE_MS);
-    return errors > ERRORS_FORGIVEN ? errors : 0;
+
+    return errors > BALANCE_ERRORS_FORGIVEN ? errors : 0;
 }
 
 static double latency_now(const struct view_server *server, uint64_t now_ms)
@@ -90,7 +88,7 @@ static double cost_of(const struct balance_view *view, const struct side *side,
 
 static struct side side_of(const struct view_server *server, uint64_t now_ms)
 {
-    return (struct side){server, latency_now(server, now_ms), balance_in_flight(server->live)};
+    return (struct side){server, latency_now(server, now_ms), balance_load(server->live)};
 }
 
 int peak_ewma_pick(struct balance_view *view, struct balance_attempt *attempt)

@@ -61,8 +61,8 @@ int random_pick(struct balance_view *view, struct balance_attempt *attempt)
     if (found < 2)
         return found == 0 ? BALANCE_NO_SERVER : (int)pair[0];
     const struct view_server *first = &view->servers[pair[0]], *second = &view->servers[pair[1]];
-    uint32_t first_load = balance_in_flight(first->live);
-    uint32_t second_load = balance_in_flight(second->live);
+    uint32_t first_load = balance_load(first->live);
+    uint32_t second_load = balance_load(second->live);
     uint32_t most = first_load > second_load ? first_load : second_load;
     uint64_t now_ms = attempt->choice->now_ms;
     double first_cost = first_load + balance_penalty(balance_errors(first, now_ms), most);

@@ -152,11 +152,12 @@ static void full_servers_are_passed_over_until_all_are_full(void **state)
 {
     (void)state;
     for (size_t m = 0; m < COUNT_OF(all_methods); m++) {
-        struct test_pool *test = test_pool_ready(test_pool_new(all_methods[m], 3));
+        struct test_pool *test = test_pool_new(all_methods[m], 3);
         struct balance_choice choice = test_choice(0);
 
         for (int i = 0; i < 3; i++)
             test->servers[i].max_connections = 10;
+        test_pool_ready(test);
         test->live[0].active = test->live[1].active = 10; /* no epoch moves for this */
         assert_int_equal(reached(test), 0x4);
         assert_int_equal(balance_standing(test->view, 0, 0), STANDING_FULL);

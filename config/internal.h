@@ -30,6 +30,9 @@ struct finding *reader_report(struct reader *reader, enum finding_severity sever
                               const char *format, ...) __attribute__((format(printf, 3, 4)));
 #define reader_block(reader, ...) reader_report((reader), FINDING_BLOCK, __VA_ARGS__)
 
+/* The document that says what is read now; NULL at the root. */
+const char *reader_file(const struct reader *reader);
+
 void reader_enter(struct reader *reader, const char *name);
 void reader_enter_item(struct reader *reader, size_t index);
 void reader_leave(struct reader *reader);

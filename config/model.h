@@ -209,6 +209,7 @@ struct conf_split {
 
 struct conf_route {
     const char *name;
+    const char *file;                 /* the document that has it */
     struct conf_strings hosts;        /* lower case; "*.x" is a wildcard; empty: any */
     const char *path;                 /* exact, or NULL */
     const char *path_prefix;          /* by whole segments, or NULL */

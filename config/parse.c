@@ -35,7 +35,7 @@ void reader_leave(struct reader *reader)
     pointer_pop(&reader->pointer);
 }
 
-static const char *file_now(const struct reader *reader)
+const char *reader_file(const struct reader *reader)
 {
     const struct pointer *pointer = &reader->pointer;
 
@@ -54,7 +54,7 @@ struct finding *reader_report(struct reader *reader, enum finding_severity sever
     va_start(args, format);
     (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
-    return finding_add(reader->findings, severity, "config", file_now(reader),
+    return finding_add(reader->findings, severity, "config", reader_file(reader),
                        pointer_text(&reader->pointer), "%s", message);
 }
 

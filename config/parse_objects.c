@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "config/model.h"
 
 static bool has(const json_t *object, const char *key)
@@ -141,6 +142,7 @@ static void check_route(struct reader *reader, json_t *object, char *base)
                     : has(object, "respond")  ? ACTION_RESPOND
                                               : ACTION_POOL;
     route->pool = CONFIG_NONE;
+    route->file = arena_strdup(reader->arena, reader_file(reader));
 }
 
 static void check_policy(struct reader *reader, json_t *object, char *base)

@@ -52,6 +52,7 @@ static const char page_head[] =
     "| R004 | a route that names a pool or listener that does not exist |\n"
     "| R007 | a server whose address is twokey's own listener or admin listener |\n"
     "| R008 | two listeners, or a listener and the admin listener, at one address |\n"
+    "| R010 | a `path_regex` that does not compile |\n"
     "| S001 | an admin listener that is not on a loopback address |\n"
     "| config | all else that this page says |\n"
     "\n"

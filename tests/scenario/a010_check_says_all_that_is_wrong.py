@@ -52,6 +52,15 @@ def test_what_cannot_be_read_is_2(tmp_path):
     assert dangling.returncode == 2 and "a.json: cannot be read" in dangling.stdout
 
 
+def test_every_expression_that_does_not_compile_is_shown(tmp_path):
+    done = check("--config", write(tmp_path, a=GOOD, b={"routes": {
+        "one": {"path_regex": "/(a", "pool": "app"}, "two": {"path_regex": "/[", "pool": "app"},
+        "fine": {"path_regex": "/(a|b)", "pool": "app"}}}))
+    assert done.returncode == 1
+    assert "/b.json: /routes/one/path_regex: " in done.stdout and "/routes/two/path_regex: " in done.stdout
+    assert "/routes/fine" not in done.stdout
+
+
 def test_no_document_is_an_error(tmp_path):
     done = check("--config", str(tmp_path))
     assert done.returncode == 1 and "no *.json file" in done.stdout

@@ -10,9 +10,9 @@
 
 enum { MESSAGES_PER_TURN = 1024 };
 
-static struct message *take_all(struct mailbox *mailbox)
+static struct mail *take_all(struct mailbox *mailbox)
 {
-    struct message *first;
+    struct mail *first;
 
     pthread_mutex_lock(&mailbox->mutex);
     first = mailbox->first;
@@ -22,9 +22,9 @@ static struct message *take_all(struct mailbox *mailbox)
 }
 
 /* Puts what this turn had no time for back in front of what came since. */
-static void put_back(struct mailbox *mailbox, struct message *first)
+static void put_back(struct mailbox *mailbox, struct mail *first)
 {
-    struct message *last = first;
+    struct mail *last = first;
 
     while (last->next != NULL)
         last = last->next;
@@ -39,10 +39,10 @@ static void put_back(struct mailbox *mailbox, struct message *first)
 
 static void handle_up_to(struct mailbox *mailbox, unsigned most)
 {
-    struct message *message = take_all(mailbox);
+    struct mail *message = take_all(mailbox);
 
     for (unsigned i = 0; message != NULL && i < most; i++) {
-        struct message *next = message->next;
+        struct mail *next = message->next;
 
         message->next = NULL;
         message->handle(message, mailbox->receiver);
@@ -64,7 +64,7 @@ int mailbox_open(struct mailbox *mailbox, uv_loop_t *loop, void *receiver)
     return uv_async_init(loop, &mailbox->wake, on_wake);
 }
 
-bool mailbox_post(struct mailbox *mailbox, struct message *message)
+bool mailbox_post(struct mailbox *mailbox, struct mail *message)
 {
     bool is_closed;
 

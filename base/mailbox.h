@@ -16,20 +16,20 @@
 #include <stdint.h>
 #include <uv.h>
 
-struct message;
-typedef void message_fn(struct message *message, void *receiver);
+struct mail;
+typedef void mail_fn(struct mail *message, void *receiver);
 
 /* Embedded in what is sent. */
-struct message {
-    struct message *next;
-    message_fn *handle;
+struct mail {
+    struct mail *next;
+    mail_fn *handle;
 };
 
 struct mailbox {
     uv_async_t wake;
     pthread_mutex_t mutex;
-    struct message *first; /* under mutex */
-    struct message *last;  /* under mutex */
+    struct mail *first; /* under mutex */
+    struct mail *last;  /* under mutex */
     bool is_closed;        /* under mutex */
     void *receiver;
 };
@@ -37,7 +37,7 @@ struct mailbox {
 /* Returns 0 or a negative libuv error. */
 int mailbox_open(struct mailbox *mailbox, uv_loop_t *loop, void *receiver);
 /* False when the box is closed: the message is then still the caller's. */
-bool mailbox_post(struct mailbox *mailbox, struct message *message);
+bool mailbox_post(struct mailbox *mailbox, struct mail *message);
 /* Handles what is in it, then takes no more; the handle closes on the loop's next turn. */
 void mailbox_close(struct mailbox *mailbox);
 

@@ -253,11 +253,11 @@ static void on_second(uv_timer_t *timer)
 /* ---------------------------------------------------------------- messages */
 
 struct file_message {
-    struct message message;
+    struct mail message;
     struct log_file *file;
 };
 
-static void handle_file(struct message *message, void *receiver)
+static void handle_file(struct mail *message, void *receiver)
 {
     struct observer *observer = receiver;
     struct file_message *new = container_of(message, struct file_message, message);
@@ -272,7 +272,7 @@ static void handle_file(struct message *message, void *receiver)
     xfree(new);
 }
 
-static void handle_reopen(struct message *message, void *receiver)
+static void handle_reopen(struct mail *message, void *receiver)
 {
     struct observer *observer = receiver;
     struct error why;
@@ -308,7 +308,7 @@ static void write_the_rest(struct observer *observer)
     tell_drops(observer);
 }
 
-static void handle_stop(struct message *message, void *receiver)
+static void handle_stop(struct mail *message, void *receiver)
 {
     struct observer *observer = receiver;
 
@@ -363,7 +363,7 @@ struct observer *observer_start(const struct observer_options *options)
     return observer;
 }
 
-static void post(struct observer *observer, struct message *message, message_fn *handle)
+static void post(struct observer *observer, struct mail *message, mail_fn *handle)
 {
     message->handle = handle;
     CHECK(mailbox_post(&observer->mailbox, message));
@@ -377,7 +377,7 @@ void observer_stop(struct observer **held)
     if (observer == NULL)
         return;
     CHECK_OBJ(observer, OBSERVER_TAG);
-    post(observer, xcalloc(1, sizeof(struct message)), handle_stop);
+    post(observer, xcalloc(1, sizeof(struct mail)), handle_stop);
     CHECK(uv_thread_join(&observer->thread) == 0);
     CHECK(uv_loop_close(&observer->loop) == 0);
     log_file_close(&observer->file);
@@ -408,7 +408,7 @@ void observer_reopen(struct observer *observer)
 {
     ON_CONTROL();
     CHECK_OBJ(observer, OBSERVER_TAG);
-    post(observer, xcalloc(1, sizeof(struct message)), handle_reopen);
+    post(observer, xcalloc(1, sizeof(struct mail)), handle_reopen);
 }
 
 void observer_wake(struct observer *observer)

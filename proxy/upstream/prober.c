@@ -75,7 +75,7 @@ struct prober {
     uv_thread_t thread;
     uv_loop_t loop;
     struct mailbox mailbox;
-    struct message stop;
+    struct mail stop;
     uv_timer_t settle; /* panics are judged once for all changes of a moment */
     uv_timer_t sweep;  /* what control changed (drain …) counts for panic too */
     struct keyed_table by_server;
@@ -91,7 +91,7 @@ struct prober {
 };
 
 struct adoption {
-    struct message message;
+    struct mail message;
     const struct prober_target *targets;
     size_t count;
     prober_adopted_fn *on_adopted;
@@ -99,7 +99,7 @@ struct adoption {
 };
 
 struct suspicion {
-    struct message message;
+    struct mail message;
     struct server *server;
 };
 
@@ -573,7 +573,7 @@ static void adopt(struct prober *prober, const struct adoption *adoption)
 
 /* ---- messages ---- */
 
-static void on_adoption(struct message *message, void *receiver)
+static void on_adoption(struct mail *message, void *receiver)
 {
     struct adoption *adoption = container_of(message, struct adoption, message);
     struct prober *prober = receiver;
@@ -601,7 +601,7 @@ void prober_adopt(struct prober *prober, const struct prober_target *targets, si
     CHECK(mailbox_post(&prober->mailbox, &adoption->message));
 }
 
-static void on_suspicion(struct message *message, void *receiver)
+static void on_suspicion(struct mail *message, void *receiver)
 {
     struct suspicion *suspicion = container_of(message, struct suspicion, message);
     struct prober *prober = receiver;
@@ -646,7 +646,7 @@ static void on_settle(uv_timer_t *timer)
 }
 
 /* Not at once: the mailbox is being emptied. */
-static void on_stop(struct message *message, void *receiver)
+static void on_stop(struct mail *message, void *receiver)
 {
     struct prober *prober = receiver;
 

@@ -125,7 +125,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* A per cent sign that begins no escape stands for itself: such a name is not found. */
+/* What is no escape, or stands for NUL, is left as it is: no name has a per cent sign. */
 static struct slice decoded(struct arena *arena, struct slice text)
 {
     char *out = arena_alloc(arena, text.len + 1);
@@ -134,7 +134,7 @@ static struct slice decoded(struct arena *arena, struct slice text)
     for (size_t i = 0; i < text.len; i++) {
         int high = text.at[i] == '%' && i + 2 < text.len ? hex_digit(text.at[i + 1]) : -1;
         int low = high >= 0 ? hex_digit(text.at[i + 2]) : -1;
-        if (low >= 0) {
+        if (low >= 0 && high + low > 0) {
             out[len++] = (char)(high * 16 + low);
             i += 2;
         } else {

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/digest.h"
 #include "base/memory.h"
+#include "config/diff.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
@@ -174,25 +175,53 @@ void on_reload(struct call *call)
 
 /* --- drift ------------------------------------------------------------------------------- */
 
+/* What a reload would change, in words; empty when the files do not build. */
+static json_t *pending_json(struct call *call, const struct configuration *conf,
+                            const struct configuration *disk)
+{
+    json_t *list = json_array();
+    struct differences differences;
+
+    if (disk == NULL)
+        return list;
+    config_diff(conf, disk, call->arena, &differences);
+    for (size_t i = 0; i < differences.count; i++)
+        json_array_append_new(list, reply_string(slice_from(differences.items[i].text)));
+    differences_fini(&differences);
+    return list;
+}
+
+static json_t *drift_json(struct call *call, const struct configuration *conf,
+                          const struct configuration *disk, const struct findings *findings)
+{
+    const char *directory = call->admin->options.configuration_directory;
+    bool has_drift = disk == NULL || strcmp(disk->digest, conf->digest) != 0;
+    json_t *json = json_object();
+
+    json_object_set_new(json, "drift", json_boolean(has_drift));
+    json_object_set_new(json, "directory", reply_string(slice_from(directory)));
+    json_object_set_new(json, "running", json_string(conf->digest));
+    json_object_set_new(json, "disk", reply_string_or_null(disk != NULL ? disk->digest : NULL));
+    json_object_set_new(json, "builds", json_boolean(disk != NULL));
+    json_object_set_new(json, "changes", pending_json(call, conf, disk));
+    json_object_set_new(json, "findings", problem_findings_json(findings));
+    if (has_drift)
+        json_object_set_new(json, "next",
+                            json_string(disk != NULL ? "POST /v1/reload" : "mend conf.d"));
+    return json;
+}
+
 void on_drift(struct call *call)
 {
     const struct configuration *conf = running(call);
-    const char *directory = call->admin->options.configuration_directory;
-    struct findings findings;
     struct configuration *disk;
+    struct findings findings;
 
     if (conf == NULL)
         return;
     findings_init(&findings, call->arena);
-    disk = config_load(directory, &findings);
-    bool has_drift = disk == NULL || strcmp(disk->digest, conf->digest) != 0;
-    json_t *json = json_pack("{s:b, s:o, s:s, s:o, s:b, s:o}", "drift", has_drift, "directory",
-                             reply_string(slice_from(directory)), "running", conf->digest, "disk",
-                             reply_string_or_null(disk != NULL ? disk->digest : NULL), "builds",
-                             disk != NULL, "findings", problem_findings_json(&findings));
-    if (has_drift)
-        json_object_set_new(json, "next", json_string("POST /v1/reload"));
-    reply_json(call, 200, json);
+    disk = config_load(call->admin->options.configuration_directory, &findings);
+    reply_json(call, 200, drift_json(call, conf, disk, &findings));
     if (disk != NULL)
         config_free(&disk);
     findings_fini(&findings);

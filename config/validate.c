@@ -88,22 +88,31 @@ static bool leads_to(const struct conf_address *server, const struct conf_addres
     return same_ip(server, listener) || (text_is_any_address(listener) && text_is_loopback(server));
 }
 
+/* The first of `others` at the same address, one finding for each listener at most. */
+static const struct conf_listener *overlapping(const struct conf_listener *one,
+                                               const struct conf_listener *others, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (others[i].address.text != NULL && is_overlap(&one->address, &others[i].address))
+            return &others[i];
+    return NULL;
+}
+
 static void check_listener_addresses(struct validation *v)
 {
     const struct configuration *conf = v->conf;
 
     for (size_t i = 0; i < conf->listener_count; i++) {
         const struct conf_listener *one = &conf->listeners[i];
+        const struct conf_listener *other;
 
         if (one->address.text == NULL)
             continue;
-        for (size_t j = 0; j < i; j++) {
-            if (conf->listeners[j].address.text != NULL &&
-                is_overlap(&one->address, &conf->listeners[j].address))
-                report(v, FINDING_BLOCK, "R008", AT("listeners", one->name, "address"),
-                       "%s is taken by listener %s (%s)", one->address.text,
-                       conf->listeners[j].name, conf->listeners[j].address.text);
-        }
+        other = overlapping(one, conf->listeners, i);
+        if (other != NULL)
+            report(v, FINDING_BLOCK, "R008", AT("listeners", one->name, "address"),
+                   "%s is taken by listener %s (%s)", one->address.text, other->name,
+                   other->address.text);
         if (is_overlap(&one->address, &conf->admin.listen))
             report(v, FINDING_BLOCK, "R008", AT("listeners", one->name, "address"),
                    "%s is taken by admin.listen (%s)", one->address.text, conf->admin.listen.text);
@@ -135,11 +144,13 @@ static void check_loop(struct validation *v, const struct conf_pool *pool,
     for (size_t i = 0; i < conf->listener_count; i++) {
         const struct conf_listener *listener = &conf->listeners[i];
 
-        if (listener->address.text != NULL && leads_to(&server->address, &listener->address))
-            report(v, FINDING_BLOCK, "R007",
-                   AT("pools", pool->name, "servers", server->name, "address"),
-                   "%s is twokey's own listener %s (%s): requests would go round in circles",
-                   server->address.text, listener->name, listener->address.text);
+        if (listener->address.text == NULL || !leads_to(&server->address, &listener->address))
+            continue;
+        report(v, FINDING_BLOCK, "R007",
+               AT("pools", pool->name, "servers", server->name, "address"),
+               "%s is twokey's own listener %s (%s): requests would go round in circles",
+               server->address.text, listener->name, listener->address.text);
+        break;
     }
     if (leads_to(&server->address, &conf->admin.listen))
         report(v, FINDING_BLOCK, "R007",

@@ -411,6 +411,22 @@ static void findings_never_carry_control_characters_to_a_terminal(void **state)
     unload(&loaded);
 }
 
+static void many_listeners_at_one_address_give_one_finding_each(void **state)
+{
+    struct loaded loaded;
+    char text[16384] = "{\"listeners\":{";
+    size_t used = strlen(text);
+
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        used += (size_t)snprintf(text + used, sizeof(text) - used,
+                                 "%s\"l%d\":{\"address\":\"0.0.0.0:80\"}", i > 0 ? "," : "", i);
+    (void)snprintf(text + used, sizeof(text) - used, "}}");
+    load_two(&loaded, text, NULL);
+    assert_int_equal(loaded.findings.count, 199);
+    unload(&loaded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_route_is_read_whole),
         cmocka_unit_test(comments_and_order_do_not_change_the_digest),
         cmocka_unit_test(what_does_nothing_is_a_warning),
+        cmocka_unit_test(many_listeners_at_one_address_give_one_finding_each),
         cmocka_unit_test(findings_never_carry_control_characters_to_a_terminal),
     };
 

@@ -14,7 +14,7 @@
 struct record;
 
 /* No line is longer. */
-enum { ACCESS_LOG_LINE_BYTES = 8192 };
+enum { ACCESS_LOG_LINE_BYTES = 10240 };
 
 struct access_log {
     const char *const *reason_words;

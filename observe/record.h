@@ -28,7 +28,7 @@ enum record_text {
     RECORD_TEXTS,
 };
 
-enum { RECORD_TEXT_BYTES = 880 };
+enum { RECORD_TEXT_BYTES = 1280 };
 
 struct record {
     int64_t wall_ms; /* when the head's first byte came */

@@ -17,7 +17,7 @@
 #error "llhttp must be built and used with LLHTTP_STRICT_MODE=1"
 #endif
 
-enum { EMPTY_LINES_BYTES = 8 };
+enum { EMPTY_LINES_BYTES = 8, MAX_CONNECTION_OPTIONS = 64 };
 
 /* What one run of llhttp fills. */
 struct reading {
@@ -28,6 +28,7 @@ struct reading {
     unsigned status;
     const char *why;
     bool has_value;
+    bool keeps_underscores;
 };
 
 static int refuse(struct reading *reading, unsigned status, const char *why)
@@ -96,34 +97,48 @@ static int judge_underscore(struct reading *reading, struct field *field)
     return 0;
 }
 
+static int judge_known(struct reading *reading, const struct field *field)
+{
+    struct slice *known = &reading->message->known[field->header];
+
+    if (known->at == NULL)
+        *known = field->value;
+    else if (header_flags(field->header) & HEADER_ONCE)
+        return refuse(reading, 400, "a field that may stand only once stands twice");
+    return 0;
+}
+
+static int judge_unknown(struct reading *reading, struct field *field)
+{
+    if (!is_token(field->name))
+        return refuse(reading, 400, "a field name that is not a token");
+    if (!reading->keeps_underscores && memchr(field->name.at, '_', field->name.len) != NULL)
+        return judge_underscore(reading, field);
+    return 0;
+}
+
 static int on_value(llhttp_t *parser, const char *at, size_t len)
 {
     struct reading *reading = reading_of(parser);
+    const char *name_end = reading->name.at + reading->name.len;
     struct slice value = slice_trim(slice_of(at, len));
     struct field *field;
 
-    if (reading->has_value)
+    /* A folded line comes as a second span, or as a first one that begins on the next line; the
+     * span of an empty value stands anywhere. */
+    if (reading->has_value || (value.len > 0 && at > name_end + 2 &&
+                               memchr(name_end, '\n', (size_t)(at - name_end)) != NULL))
         return refuse(reading, 400, "a header field continued on the next line");
     reading->has_value = true;
-    if (!is_token(reading->name))
-        return refuse(reading, 400, "a field name that is not a token");
+    if (value.len == 0)
+        value.at = name_end;
     if (!is_field_value(value))
         return refuse(reading, 400, "a control character in a field value");
     field = add_field(reading, value);
     if (field == NULL)
         return HPE_USER;
-    if (field->header != HEADER_OTHER) {
-        struct slice *known = &reading->message->known[field->header];
-
-        if (known->at != NULL && (header_flags(field->header) & HEADER_ONCE))
-            return refuse(reading, 400, "a field that may stand only once stands twice");
-        if (known->at == NULL)
-            *known = value;
-    } else if (reading->limits->underscores != HEAD_UNDERSCORES_ALLOW &&
-               memchr(reading->name.at, '_', reading->name.len) != NULL) {
-        return judge_underscore(reading, field);
-    }
-    return 0;
+    return field->header != HEADER_OTHER ? judge_known(reading, field)
+                                         : judge_unknown(reading, field);
 }
 
 static int on_value_complete(llhttp_t *parser)
@@ -174,56 +189,130 @@ enum head_search head_search(struct slice bytes, size_t *from, const struct head
         end = (size_t)(newline - bytes.at);
         if (end == line || bytes.at[end - 1] != '\r')
             return HEAD_MALFORMED;
-        if (end == line + 1 && line > 0) {
+        if (end == line + 1) {
             if (end + 1 > limits->head_bytes)
                 return HEAD_TOO_LARGE;
             *from = end + 1;
             return HEAD_FOUND;
         }
-        if (line == 0 && end > limits->line_bytes)
+        if (line == 0 && end - 1 > limits->line_bytes)
             return HEAD_LINE_TOO_LONG;
         if (bytes.at[line] == ' ' || bytes.at[line] == '\t' || bytes.at[line] == '\r')
             return HEAD_MALFORMED;
         line = end + 1;
     }
     *from = line;
-    if (line == 0 && bytes.len > limits->line_bytes)
+    if (line == 0 && bytes.len > limits->line_bytes + 2)
         return HEAD_LINE_TOO_LONG;
     return bytes.len > limits->head_bytes ? HEAD_TOO_LARGE : HEAD_INCOMPLETE;
 }
 
 /* ---- what the fields mean ---- */
 
-/* Connection (RFC 9110 §7.6.1): what it names goes, except what is end-to-end by its nature. */
-static void apply_connection_option(struct message *message, struct slice option)
+/* What Connection names goes (RFC 9110 §7.6.1).  Known fields do not need that: what is hop-by-hop
+ * goes anyway, and nothing that is end-to-end or ours can be taken away so. */
+static void drop_named(struct message *message, struct slice name)
 {
-    enum header header;
-
-    if (slice_equal_nocase(option, SLICE("close")))
-        message->has_connection_close = true;
-    else if (slice_equal_nocase(option, SLICE("keep-alive")))
-        message->has_connection_keep_alive = true;
-    else if (slice_equal_nocase(option, SLICE("upgrade")))
-        message->has_connection_upgrade = true;
-    header = header_find(option);
-    if (header != HEADER_OTHER && (header_flags(header) & (HEADER_KEEP | HEADER_FRAMING)))
+    if (header_find(name) != HEADER_OTHER)
         return;
     for (uint32_t i = 0; i < message->field_count; i++)
-        if (slice_equal_nocase(message->fields[i].name, option))
+        if (message->fields[i].header == HEADER_OTHER &&
+            slice_equal_nocase(message->fields[i].name, name))
             message->fields[i].is_dropped = true;
 }
 
-static void apply_list(struct message *message, struct field *field)
+static void apply_connection_option(struct message *message, struct slice option)
 {
-    struct slice rest = field->value;
-    struct slice element;
+    if (slice_equal_nocase(option, SLICE("keep-alive")))
+        message->has_connection_keep_alive = true;
+    else if (slice_equal_nocase(option, SLICE("close")))
+        message->has_connection_close = true;
+    else if (slice_equal_nocase(option, SLICE("upgrade")))
+        message->has_connection_upgrade = true;
+    else if (option.len > 0)
+        drop_named(message, option);
+}
 
-    while (slice_next_element(&rest, &element)) {
-        if (field->header == HEADER_CONNECTION && element.len > 0)
-            apply_connection_option(message, element);
-        if (field->header == HEADER_TE && slice_equal_nocase(element, SLICE("trailers")))
-            message->has_te_trailers = true;
+/* False when there are so many options that looking each up is an attack. */
+static bool read_connection(struct message *message)
+{
+    unsigned options = 0;
+
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        struct slice rest = message->fields[i].value;
+        struct slice option;
+
+        if (message->fields[i].header != HEADER_CONNECTION)
+            continue;
+        while (slice_next_element(&rest, &option)) {
+            if (++options > MAX_CONNECTION_OPTIONS)
+                return false;
+            apply_connection_option(message, option);
+        }
     }
+    return true;
+}
+
+static bool te_takes_trailers(const struct message *message)
+{
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        struct slice rest = message->fields[i].value;
+        struct slice element;
+
+        if (message->fields[i].header != HEADER_TE)
+            continue;
+        while (slice_next_element(&rest, &element))
+            if (slice_equal_nocase(element, SLICE("trailers")))
+                return true;
+    }
+    return false;
+}
+
+/* name[/version], and not HTTP/2 under any of its names: tunnelled, it would carry requests past
+ * everything that is decided here. */
+static bool may_pass_upgrade(struct slice protocol)
+{
+    const char *slash = protocol.len > 0 ? memchr(protocol.at, '/', protocol.len) : NULL;
+
+    if (protocol.len >= 2 && slice_equal_nocase(slice_of(protocol.at, 2), SLICE("h2")))
+        return false;
+    if (slash == NULL)
+        return is_token(protocol);
+    return is_token(slice_of(protocol.at, (size_t)(slash - protocol.at))) &&
+           is_token(slice_after(protocol, (size_t)(slash - protocol.at) + 1));
+}
+
+static struct slice first_upgrade(const struct message *message)
+{
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        struct slice rest = message->fields[i].value;
+        struct slice protocol;
+
+        if (message->fields[i].header != HEADER_UPGRADE)
+            continue;
+        while (slice_next_element(&rest, &protocol))
+            if (may_pass_upgrade(protocol))
+                return protocol;
+    }
+    return SLICE("");
+}
+
+/* `bad` is the status for what is wrong. */
+static unsigned read_hop_fields(struct message *message, unsigned bad, const char **why)
+{
+    const struct slice *known = message->known;
+
+    *why = "too many options in Connection";
+    if (known[HEADER_CONNECTION].at != NULL && !read_connection(message))
+        return bad;
+    if (known[HEADER_TE].at != NULL)
+        message->has_te_trailers = te_takes_trailers(message);
+    /* HTTP/1.0 knows no upgrade (RFC 9110 §7.8). */
+    if (known[HEADER_UPGRADE].at != NULL && message->has_connection_upgrade &&
+        message->http_minor > 0)
+        message->upgrade = first_upgrade(message);
+    message->has_trailer_field = known[HEADER_TRAILER].len > 0;
+    return 0;
 }
 
 static unsigned judge_transfer_encoding(struct message *message, unsigned bad, const char **why)
@@ -269,17 +358,14 @@ static unsigned judge_framing(struct message *message, unsigned bad, const char 
     return 0;
 }
 
-static void read_hop_fields(struct message *message)
+static unsigned judge_upgrade(const struct message *message, const char **why)
 {
-    for (uint32_t i = 0; i < message->field_count; i++) {
-        struct field *field = &message->fields[i];
-
-        if (field->header == HEADER_CONNECTION || field->header == HEADER_TE)
-            apply_list(message, field);
-    }
-    if (message->has_connection_upgrade && message->known[HEADER_UPGRADE].at != NULL)
-        message->upgrade = message->known[HEADER_UPGRADE];
-    message->has_trailer_field = message->known[HEADER_TRAILER].len > 0;
+    *why = "an upgrade of a request that has a body";
+    return message->upgrade.len > 0 &&
+                   (message->is_chunked ||
+                    (message->content_length != MESSAGE_NO_LENGTH && message->content_length > 0))
+               ? 400
+               : 0;
 }
 
 static unsigned judge_expect(struct message *message, const char **why)
@@ -322,8 +408,8 @@ static unsigned judge_unknown_method(struct slice head, const char **why)
 static unsigned judge_version(struct slice head, uint8_t *minor_out, const char **why)
 {
     const char *newline = memchr(head.at, '\n', head.len);
-    size_t end = (size_t)(newline - head.at) - 1;
-    struct slice version = end >= 9 ? slice_of(head.at + end - 9, 9) : SLICE("");
+    size_t line = newline == NULL ? 0 : (size_t)(newline - head.at);
+    struct slice version = line >= 10 ? slice_of(newline - 10, 9) : SLICE("");
 
     *why = "a malformed request line";
     if (!slice_starts_with(version, SLICE(" HTTP/")))
@@ -335,6 +421,21 @@ static unsigned judge_version(struct slice head, uint8_t *minor_out, const char 
         (version.at[8] != '0' && version.at[8] != '1'))
         return 400;
     *minor_out = (uint8_t)(version.at[8] - '0');
+    return 0;
+}
+
+/* One space on each side of the target: llhttp takes several. */
+static unsigned judge_request_line(struct message *message, struct slice head, const char **why)
+{
+    struct slice target = message->target;
+
+    *why = "a malformed request line";
+    if (target.len == 0)
+        return 400;
+    message->method_text = slice_of(head.at, (size_t)(target.at - head.at) - 1);
+    if (!is_token(message->method_text) ||
+        !slice_starts_with(slice_of(target.at + target.len, 6), SLICE(" HTTP/")))
+        return 400;
     return 0;
 }
 
@@ -372,10 +473,24 @@ static enum method method_of(uint8_t method)
     }
 }
 
+static unsigned read_meaning(struct message *message, const char **why)
+{
+    unsigned status = read_hop_fields(message, 400, why);
+
+    if (status == 0)
+        status = judge_framing(message, 400, why);
+    if (status == 0)
+        status = judge_upgrade(message, why);
+    return status != 0 ? status : judge_expect(message, why);
+}
+
 unsigned head_parse_request(struct message *message, struct slice head,
                             const struct head_limits *limits, const char **why_out)
 {
-    struct reading reading = {.message = message, .limits = limits, .why = ""};
+    struct reading reading = {.message = message,
+                              .limits = limits,
+                              .why = "",
+                              .keeps_underscores = limits->underscores == HEAD_UNDERSCORES_ALLOW};
     uint8_t minor = 0;
     unsigned status;
 
@@ -389,22 +504,28 @@ unsigned head_parse_request(struct message *message, struct slice head,
         return status;
     message->http_minor = minor;
     message->method = method_of(reading.parser.method);
-    message->method_text =
-        slice_of(head.at, (size_t)((const char *)memchr(head.at, ' ', head.len) - head.at));
-    read_hop_fields(message);
-    status = judge_framing(message, 400, why_out);
-    return status != 0 ? status : judge_expect(message, why_out);
+    status = judge_request_line(message, head, why_out);
+    return status != 0 ? status : read_meaning(message, why_out);
+}
+
+/* HTTP/1.x, a space, three digits, and a space or the end of the line. */
+static bool is_status_line(struct slice head)
+{
+    return head.len >= 14 && slice_starts_with(head, SLICE("HTTP/1.")) &&
+           (head.at[7] == '0' || head.at[7] == '1') && head.at[8] == ' ' && head.at[9] >= '1' &&
+           head.at[9] <= '5' && head.at[10] >= '0' && head.at[10] <= '9' && head.at[11] >= '0' &&
+           head.at[11] <= '9' && (head.at[12] == ' ' || head.at[12] == '\r');
 }
 
 unsigned head_parse_response(struct message *message, struct slice head,
                              const struct head_limits *limits, const char **why_out)
 {
-    struct reading reading = {.message = message, .limits = limits, .why = ""};
+    struct reading reading = {
+        .message = message, .limits = limits, .why = "", .keeps_underscores = true};
 
     clear(message);
     *why_out = "a malformed status line";
-    if (!slice_starts_with(head, SLICE("HTTP/1.")) || head.len < 14 ||
-        (head.at[7] != '0' && head.at[7] != '1') || head.at[8] != ' ')
+    if (!is_status_line(head))
         return 502;
     if (run(&reading, HTTP_RESPONSE, head) != 0) {
         *why_out = reading.why;
@@ -412,40 +533,67 @@ unsigned head_parse_response(struct message *message, struct slice head,
     }
     message->http_minor = (uint8_t)(head.at[7] - '0');
     message->status = reading.parser.status_code;
-    if (message->status < 100 || message->status > 599 || !is_field_value(message->reason)) {
-        *why_out = "a status that is none";
+    if (!is_field_value(message->reason)) {
+        *why_out = "a control character in the status line";
         return 502;
     }
-    read_hop_fields(message);
+    if (read_hop_fields(message, 502, why_out) != 0)
+        return 502;
     return judge_framing(message, 502, why_out);
+}
+
+/* A field that we know has its place, and its meaning, in the head alone. */
+static bool judge_trailer(struct message *message)
+{
+    struct field *field = &message->fields[message->field_count - 1];
+
+    if (header_flags(field->header) & (HEADER_FRAMING | HEADER_HOP))
+        return false;
+    if (field->header != HEADER_OTHER && !field->is_dropped) {
+        field->is_dropped = true;
+        message->dropped_fields++;
+    }
+    return true;
+}
+
+static unsigned read_trailer(struct reading *reading, struct slice line)
+{
+    const char *colon = line.len > 0 ? memchr(line.at, ':', line.len) : NULL;
+
+    if (colon == NULL || colon == line.at)
+        return 400;
+    on_name(&reading->parser, line.at, (size_t)(colon - line.at));
+    if (on_value(&reading->parser, colon + 1, line.len - (size_t)(colon - line.at) - 1) != 0)
+        return reading->status;
+    if (!judge_trailer(reading->message)) {
+        reading->why = "a framing or hop-by-hop field in the trailers";
+        return 400;
+    }
+    return 0;
 }
 
 unsigned head_parse_trailers(struct message *message, struct slice trailers,
                              const struct head_limits *limits, const char **why_out)
 {
-    struct reading reading = {.message = message, .limits = limits, .why = ""};
+    struct reading reading = {.message = message,
+                              .limits = limits,
+                              .why = "a malformed trailer field",
+                              .keeps_underscores = limits->underscores == HEAD_UNDERSCORES_ALLOW};
     struct slice rest = trailers;
 
     clear(message);
-    while (rest.len > 2) {
-        const char *newline = memchr(rest.at, '\n', rest.len);
-        struct slice line = slice_of(rest.at, (size_t)(newline - rest.at) - 1);
-        const char *colon = memchr(line.at, ':', line.len);
+    while (!slice_equal(rest, SLICE("\r\n"))) {
+        const char *newline = rest.len > 0 ? memchr(rest.at, '\n', rest.len) : NULL;
+        size_t end = newline == NULL ? 0 : (size_t)(newline - rest.at);
+        unsigned status = end > 0 && rest.at[end - 1] == '\r'
+                              ? read_trailer(&reading, slice_of(rest.at, end - 1))
+                              : 400;
 
-        *why_out = "a malformed trailer field";
-        if (colon == NULL)
-            return 400;
-        on_name(&reading.parser, line.at, (size_t)(colon - line.at));
-        if (on_value(&reading.parser, colon + 1, line.len - (size_t)(colon - line.at) - 1) != 0) {
+        if (status != 0) {
             *why_out = reading.why;
-            return reading.status;
+            return status;
         }
-        if (header_flags(message->fields[message->field_count - 1].header) &
-            (HEADER_FRAMING | HEADER_HOP)) {
-            *why_out = "a framing or hop-by-hop field in the trailers";
-            return 400;
-        }
-        rest = slice_after(rest, (size_t)(newline - rest.at) + 1);
+        rest = slice_after(rest, end + 1);
     }
     return 0;
 }

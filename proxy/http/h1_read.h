@@ -34,7 +34,8 @@ enum head_search {
 };
 
 /* Looks for the end of the head in `bytes`, which begin with its first line.  `*from` is where to
- * go on looking (0 at first) and is moved; on HEAD_FOUND it is the length of the head. */
+ * go on looking (0 at first) and is moved; on HEAD_FOUND it is the length of the head.  An empty
+ * line alone is a head too: of trailers; as a message it is refused. */
 enum head_search head_search(struct slice bytes, size_t *from, const struct head_limits *limits);
 
 /* Empty lines before a request line that are passed over (RFC 9112 §2.2): how many bytes. */
@@ -44,11 +45,12 @@ size_t head_skip_empty_lines(struct slice bytes);
  * in words. */
 unsigned head_parse_request(struct message *message, struct slice head,
                             const struct head_limits *limits, const char **why_out);
-/* 0, or 502 and a reason in words. */
+/* 0, or 502 and a reason in words.  Underscores are the server's business: they pass. */
 unsigned head_parse_response(struct message *message, struct slice head,
                              const struct head_limits *limits, const char **why_out);
 
-/* The fields behind a chunked body; 0 or 400. */
+/* The fields behind a chunked body, with the empty line that ends them; 0, 400 or 431.  Framing is
+ * refused; other fields that belong in the head are dropped. */
 unsigned head_parse_trailers(struct message *message, struct slice trailers,
                              const struct head_limits *limits, const char **why_out);
 

@@ -57,7 +57,7 @@ struct message {
     bool has_te_trailers;
     bool has_trailer_field;
     uint32_t dropped_fields;
-    struct slice upgrade;             /* value of Upgrade, empty: none */
+    struct slice upgrade;             /* the first protocol offered that may pass; empty: none */
     struct slice known[HEADER_COUNT]; /* the first value of each known field */
     uint32_t field_count;
     struct field fields[MESSAGE_MAX_FIELDS];

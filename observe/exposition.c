@@ -83,10 +83,16 @@ static const char *const class_words[CLASS_COUNT] = {"none", "1xx", "2xx", "3xx"
 
 /* Edges of fine buckets, so that a coarse one is an exact sum: octaves from 256 µs to 1 s, then
  * two at a time to 67 s. */
-static const uint64_t coarse_edges_us[] = {256,     512,     1024,     2048,    4096,   8192,
-                                           16384,   32768,   65536,    131072,  262144, 524288,
-                                           1048576, 4194304, 16777216, 67108864};
-enum { COARSE_COUNT = sizeof(coarse_edges_us) / sizeof(coarse_edges_us[0]) };
+static const struct {
+    uint64_t us;
+    const char *seconds;
+} coarse_edges[] = {{256, "0.000256"},       {512, "0.000512"},     {1024, "0.001024"},
+                    {2048, "0.002048"},      {4096, "0.004096"},    {8192, "0.008192"},
+                    {16384, "0.016384"},     {32768, "0.032768"},   {65536, "0.065536"},
+                    {131072, "0.131072"},    {262144, "0.262144"},  {524288, "0.524288"},
+                    {1048576, "1.048576"},   {4194304, "4.194304"}, {16777216, "16.777216"},
+                    {67108864, "67.108864"}, {UINT64_MAX, "+Inf"}};
+enum { COARSE_COUNT = sizeof(coarse_edges) / sizeof(coarse_edges[0]) };
 
 /* ---------------------------------------------------------------- text */
 
@@ -259,8 +265,12 @@ static void end_with_number(struct walk *walk, uint64_t value)
 
 static void end_with_seconds(struct walk *walk, uint64_t us)
 {
-    buffer_printf(walk->out, "%llu.%06llu\n", (unsigned long long)(us / 1000000),
-                  (unsigned long long)(us % 1000000));
+    char fraction[8] = ".000000\n";
+
+    for (unsigned at = 6, rest = (unsigned)(us % 1000000); rest > 0; rest /= 10)
+        fraction[at--] = (char)('0' + rest % 10);
+    buffer_append_u64(walk->out, us / 1000000);
+    buffer_append(walk->out, fraction, sizeof(fraction));
 }
 
 static const char *full_name(char name[NAME_BYTES], const struct walk *walk, const char *rest,
@@ -308,15 +318,10 @@ static void write_buckets(struct walk *walk, const char *name, uint32_t slot, si
     uint64_t count = 0;
     unsigned fine = 0;
 
-    for (unsigned i = 0; i <= COARSE_COUNT; i++) {
-        uint64_t edge = i < COARSE_COUNT ? coarse_edges_us[i] : UINT64_MAX;
-        char text[32] = "+Inf";
-
-        for (; fine < HISTOGRAM_BUCKETS && histogram_edge_us(fine) <= edge; fine++)
+    for (unsigned i = 0; i < COARSE_COUNT; i++) {
+        for (; fine < HISTOGRAM_BUCKETS && histogram_edge_us(fine) <= coarse_edges[i].us; fine++)
             count += sum_of(walk, slot, buckets + fine * sizeof(counter));
-        if (i < COARSE_COUNT)
-            snprintf(text, sizeof(text), "%.9g", (double)edge / 1e6);
-        begin_sample(walk, name, slot, "le", text);
+        begin_sample(walk, name, slot, "le", coarse_edges[i].seconds);
         end_with_number(walk, count);
     }
     /* The same number as +Inf's, whatever was counted in between. */

@@ -33,6 +33,16 @@ static bool all_of(struct slice text, const bool allowed[256])
     return all;
 }
 
+/* An IPv6 address in brackets, roughly: no name and no IPv4 address stands in brackets. */
+static bool is_literal(struct slice name)
+{
+    unsigned colons = 0;
+
+    for (size_t i = 0; i < name.len; i++)
+        colons += name.at[i] == ':';
+    return colons >= 2 && all_of(slice_of(name.at + 1, name.len - 2), literal_chars);
+}
+
 /* Splits host and port; false when it is neither name nor literal. */
 static bool split_authority(struct slice authority, struct slice *name, struct slice *port)
 {
@@ -49,7 +59,7 @@ static bool split_authority(struct slice authority, struct slice *name, struct s
             return false;
         if (authority.len > 0)
             *port = slice_after(authority, 1);
-        return name->len > 4 && all_of(slice_of(name->at + 1, name->len - 2), literal_chars);
+        return is_literal(*name);
     }
     cut = authority.len > 0 ? memchr(authority.at, ':', authority.len) : NULL;
     *name = cut == NULL ? authority : slice_of(authority.at, (size_t)(cut - authority.at));

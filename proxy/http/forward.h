@@ -28,6 +28,7 @@ struct forward_edits {
     uint32_t set_count;
     const struct slice *remove;
     uint32_t remove_count;
+    uint32_t set_bytes; /* what `set` adds to a head */
 };
 
 enum forward_body { FORWARD_NO_BODY, FORWARD_LENGTH, FORWARD_CHUNKED, FORWARD_UNTIL_CLOSE };

@@ -2,9 +2,9 @@
  * publish - control's side of snapshots: hand out, count back, free.
  *
  * publish() posts ADOPT to every worker; `on_adopted` is called on control when all run it.  A
- * snapshot is freed when every worker has let it go.
+ * snapshot is freed when every worker, and the prober, has let it go.
  *
- * Owner    control.      Threads  control only, but for the worker-side calls in hold.h
+ * Owner    control.      Threads  control only, but for publish_let_go(): the worker
  */
 #ifndef PROXY_PUBLISH_H
 #define PROXY_PUBLISH_H
@@ -13,20 +13,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct listener_set;
 struct mailbox;
+struct prober;
 struct publisher;
 struct snapshot;
 struct worker;
 
-struct publisher *publisher_new(struct mailbox *control, struct worker *const *workers,
-                                unsigned worker_count);
-/* Every worker has stopped. */
+struct publisher *publisher_new(struct mailbox *control, struct prober *prober,
+                                struct worker *const *workers, unsigned worker_count);
+/* Every worker and the prober have stopped, and their last messages are handled. */
 void publisher_free(struct publisher **publisher);
 
 /* Called on control. */
 typedef void publish_adopted_fn(void *context, const struct snapshot *snapshot);
-void publish(struct publisher *publisher, struct snapshot *snapshot, publish_adopted_fn *on_adopted,
-             void *context);
+/* `listeners` has the sockets that are new. */
+void publish(struct publisher *publisher, struct snapshot *snapshot, struct listener_set *listeners,
+             publish_adopted_fn *on_adopted, void *context);
 
 /* The newest published snapshot; NULL before the first. */
 struct snapshot *publisher_current(const struct publisher *publisher);

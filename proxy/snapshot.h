@@ -20,6 +20,7 @@
 #include "base/slice.h"
 #include "config/model.h"
 #include "proxy/balance/balance.h"
+#include "proxy/http/forward.h"
 
 struct configuration;
 struct counters;
@@ -35,7 +36,6 @@ struct snapshot_listener {
     const struct conf_listener *conf;
     uint32_t index; /* in snapshot->listeners; route conditions name it */
     uint32_t counter_slot;
-    uint64_t client_key; /* mixed into the key of connections_per_client */
 };
 
 struct snapshot_pool {
@@ -61,12 +61,15 @@ struct snapshot_route {
     size_t split_count;
     uint32_t split_total;
     struct rate_table *rate; /* NULL: no rate limit */
+    struct forward_edits request_edits;
+    struct forward_edits response_edits;
     uint32_t counter_slot;
 };
 
 struct snapshot {
     uint64_t generation;
-    struct configuration *conf; /* owned */
+    struct configuration *conf;
+    uint32_t *conf_references; /* snapshots that share `conf`; control */
     struct arena *arena;
     struct registry *registry;
     struct snapshot_listener *listeners;
@@ -84,6 +87,14 @@ struct snapshot {
 struct snapshot *snapshot_build(struct configuration *conf, uint64_t generation,
                                 struct registry *registry, struct rate_store *rates,
                                 struct counters *counters, struct error *why);
+
+/* The same configuration again, with the addresses that names have by now. */
+struct snapshot *snapshot_rebuild(const struct snapshot *snapshot, uint64_t generation,
+                                  struct rate_store *rates, struct counters *counters,
+                                  struct error *why);
+
+/* What snapshot_build() would refuse, without building: regular expressions. */
+bool snapshot_check(const struct configuration *conf, struct error *why);
 
 /* Frees a snapshot that no worker holds, and clears the pointer. */
 void snapshot_free(struct snapshot **snapshot);

@@ -1,0 +1,329 @@
+/*
+ * snapshot - the configuration as the workers run it, frozen.
+ *
+ * Threads  build and free: control
+ */
+#include "proxy/snapshot.h"
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "config/load.h"
+#include "observe/counters.h"
+#include "proxy/limits.h"
+#include "proxy/route/route.h"
+#include "proxy/upstream/registry.h"
+
+enum { ARENA_BLOCK = 256 * 1024, MAX_ADDRESSES = 16 };
+
+/* ---- pools ---- */
+
+static enum balance_method method_of(enum conf_balance balance)
+{
+    switch (balance) {
+    case BALANCE_LEAST_REQUESTS: return METHOD_LEAST_REQUESTS;
+    case BALANCE_RANDOM: return METHOD_RANDOM;
+    case BALANCE_PEAK_EWMA: return METHOD_PEAK_EWMA;
+    case BALANCE_MAGLEV: return METHOD_MAGLEV;
+    default: return METHOD_ROUND_ROBIN;
+    }
+}
+
+/* The hash of the name, and of which address of it: the same in every process. */
+static uint64_t name_hash(const char *name, size_t ordinal)
+{
+    uint64_t hash = hash_slice(&HASH_STABLE, slice_from(name));
+
+    return ordinal == 0 ? hash : hash_mix(hash + ordinal);
+}
+
+static void add_server(struct snapshot_pool *pool, size_t index, struct server **addresses,
+                       size_t count, struct balance_server *rows)
+{
+    const struct conf_server *conf = &pool->conf->servers[index];
+
+    for (size_t i = 0; i < count; i++) {
+        size_t at = pool->server_count++;
+
+        pool->servers[at] = addresses[i];
+        pool->server_conf[at] = (uint16_t)index;
+        rows[at] = (struct balance_server){
+            .live = &addresses[i]->live,
+            .name_hash = name_hash(conf->name, i),
+            .weight = (uint32_t)(conf->weight * BALANCE_WEIGHT_SCALE / count),
+            .weight_share = (uint32_t)count,
+            .max_connections = conf->max_connections,
+            .is_backup = conf->is_backup,
+        };
+    }
+}
+
+static enum balance_admin admin_of(enum conf_server_state state)
+{
+    return state == SERVER_DRAIN ? ADMIN_DRAIN : state == SERVER_MAINT ? ADMIN_MAINT : ADMIN_READY;
+}
+
+static void add_servers(struct snapshot *snapshot, struct snapshot_pool *pool)
+{
+    const struct conf_pool *conf = pool->conf;
+    size_t room = conf->server_count;
+    struct balance_server *rows;
+
+    for (size_t i = 0; i < conf->server_count; i++)
+        if (conf->servers[i].address.kind == ADDRESS_NAME)
+            room += MAX_ADDRESSES - 1;
+    pool->servers = arena_array(snapshot->arena, room, sizeof(*pool->servers));
+    pool->server_conf = arena_array(snapshot->arena, room, sizeof(*pool->server_conf));
+    rows = arena_array(snapshot->arena, room, sizeof(*rows));
+    for (size_t i = 0; i < conf->server_count; i++) {
+        struct server *addresses[MAX_ADDRESSES];
+        size_t count = registry_take_servers(snapshot->registry, pool->live, conf->servers[i].name,
+                                             &conf->servers[i].address, addresses, MAX_ADDRESSES);
+
+        add_server(pool, i, addresses, count, rows);
+        registry_configure_server(snapshot->registry, conf->name, conf->servers[i].name,
+                                  admin_of(conf->servers[i].state));
+    }
+    pool->balance.servers = rows;
+    pool->balance.count = (uint32_t)pool->server_count;
+}
+
+static void add_pool(struct snapshot *snapshot, struct counters *counters, size_t index)
+{
+    struct snapshot_pool *pool = &snapshot->pools[index];
+    const struct conf_pool *conf = &snapshot->conf->pools[index];
+
+    pool->conf = conf;
+    pool->index = (uint32_t)index;
+    pool->counter_slot = counters_slot(counters, SCOPE_POOL, NULL, conf->name);
+    pool->live = registry_take_pool(snapshot->registry, conf->name);
+    add_servers(snapshot, pool);
+    pool->balance.method = method_of(conf->balance);
+    pool->balance.panic_percent = conf->panic_percent;
+    pool->balance.panic_fails = conf->panic_mode == PANIC_FAIL;
+    pool->balance.slow_start_ms = (uint32_t)conf->slow_start_ms;
+    pool->balance.max_share_percent = conf->max_share_percent;
+    pool->balance.epoch = &pool->live->epoch;
+    balance_pool_build(&pool->balance, snapshot->arena);
+    atomic_fetch_add_explicit(&pool->live->epoch, 1, memory_order_release);
+}
+
+/* ---- routes ---- */
+
+static void compile_edits(struct arena *arena, const struct conf_header_edits *from,
+                          struct forward_edits *to)
+{
+    struct forward_edit *set = arena_array(arena, from->set_count, sizeof(*set));
+    struct slice *removed = arena_array(arena, from->remove_count, sizeof(*removed));
+
+    for (size_t i = 0; i < from->set_count; i++) {
+        set[i] =
+            (struct forward_edit){slice_from(from->set[i].name), slice_from(from->set[i].value)};
+        to->set_bytes += (uint32_t)(set[i].name.len + set[i].value.len + 4);
+    }
+    for (size_t i = 0; i < from->remove_count; i++)
+        removed[i] = slice_from(from->remove[i]);
+    to->set = set;
+    to->set_count = (uint32_t)from->set_count;
+    to->remove = removed;
+    to->remove_count = (uint32_t)from->remove_count;
+}
+
+static void compile_split(struct snapshot *snapshot, struct snapshot_route *route)
+{
+    const struct conf_route *conf = route->conf;
+    uint32_t sum = 0;
+
+    route->split = arena_array(snapshot->arena, conf->split_count, sizeof(*route->split));
+    route->split_count = conf->split_count;
+    for (size_t i = 0; i < conf->split_count; i++) {
+        sum += conf->split[i].weight;
+        route->split[i] = (struct snapshot_split){&snapshot->pools[conf->split[i].pool], sum};
+    }
+    route->split_total = sum > 0 ? sum : 1;
+}
+
+static void add_route(struct snapshot *snapshot, struct counters *counters,
+                      struct rate_store *rates, size_t index)
+{
+    struct snapshot_route *route = &snapshot->routes[index];
+    const struct conf_route *conf = &snapshot->conf->routes[index];
+
+    route->conf = conf;
+    route->counter_slot = counters_slot(counters, SCOPE_ROUTE, NULL, conf->name);
+    if (conf->action == ACTION_POOL)
+        route->pool = &snapshot->pools[conf->pool];
+    else if (conf->action == ACTION_SPLIT)
+        compile_split(snapshot, route);
+    if (conf->rate_limit.requests_per_second > 0)
+        route->rate = rate_store_table(rates, conf->name);
+    compile_edits(snapshot->arena, &conf->request_headers, &route->request_edits);
+    compile_edits(snapshot->arena, &conf->response_headers, &route->response_edits);
+}
+
+static void fill_spec(const struct configuration *conf, const struct conf_route *route,
+                      struct arena *scratch, struct route_spec *spec)
+{
+    struct route_condition_header *headers =
+        arena_array(scratch, route->header_count, sizeof(*headers));
+    uint32_t *listeners = arena_array(scratch, route->listeners.count, sizeof(*listeners));
+
+    for (size_t i = 0; i < route->header_count; i++)
+        headers[i] = (struct route_condition_header){slice_from(route->headers[i].name),
+                                                     slice_from(route->headers[i].value)};
+    for (size_t i = 0; i < route->listeners.count; i++)
+        listeners[i] = (uint32_t)config_find_listener(conf, route->listeners.items[i]);
+    *spec = (struct route_spec){
+        .name = route->name,
+        .hosts = route->hosts.items,
+        .host_count = route->hosts.count,
+        .path = route->path,
+        .path_prefix = route->path_prefix,
+        .path_regex = route->path_regex,
+        .methods = route->methods.items,
+        .method_count = route->methods.count,
+        .headers = headers,
+        .header_count = route->header_count,
+        .listeners = listeners,
+        .listener_count = route->listeners.count,
+        .scheme = (int)route->scheme,
+        .priority = route->priority,
+    };
+}
+
+static struct route_table *build_routes(const struct configuration *conf, struct error *why)
+{
+    struct arena *scratch = arena_new(64 * 1024);
+    struct route_spec *specs = arena_array(scratch, conf->route_count, sizeof(*specs));
+    struct route_table *table;
+
+    for (size_t i = 0; i < conf->route_count; i++)
+        fill_spec(conf, &conf->routes[i], scratch, &specs[i]);
+    table = route_table_build(specs, conf->route_count, why);
+    arena_free(&scratch);
+    return table;
+}
+
+/* ---- listeners ---- */
+
+static void add_listener(struct snapshot *snapshot, struct counters *counters, size_t index)
+{
+    const struct conf_listener *conf = &snapshot->conf->listeners[index];
+
+    snapshot->listeners[index] = (struct snapshot_listener){
+        .conf = conf,
+        .index = (uint32_t)index,
+        .counter_slot = counters_slot(counters, SCOPE_LISTENER, NULL, conf->name),
+    };
+}
+
+/* ---- the whole ---- */
+
+static struct snapshot *build(struct configuration *conf, uint32_t *references, uint64_t generation,
+                              struct registry *registry, struct rate_store *rates,
+                              struct counters *counters, struct error *why)
+{
+    struct route_table *routes = build_routes(conf, why);
+    struct arena *arena;
+    struct snapshot *snapshot;
+
+    ON_CONTROL();
+    if (routes == NULL)
+        return NULL;
+    arena = arena_new(ARENA_BLOCK);
+    snapshot = arena_alloc(arena, sizeof(*snapshot));
+    *snapshot = (struct snapshot){
+        .generation = generation,
+        .conf = conf,
+        .conf_references = references,
+        .arena = arena,
+        .registry = registry,
+        .listeners = arena_array(arena, conf->listener_count, sizeof(struct snapshot_listener)),
+        .listener_count = conf->listener_count,
+        .pools = arena_array(arena, conf->pool_count, sizeof(struct snapshot_pool)),
+        .pool_count = conf->pool_count,
+        .routes = arena_array(arena, conf->route_count, sizeof(struct snapshot_route)),
+        .route_count = conf->route_count,
+        .route_table = routes,
+    };
+    ++*references;
+    for (size_t i = 0; i < conf->listener_count; i++)
+        add_listener(snapshot, counters, i);
+    for (size_t i = 0; i < conf->pool_count; i++)
+        add_pool(snapshot, counters, i);
+    for (size_t i = 0; i < conf->route_count; i++)
+        add_route(snapshot, counters, rates, i);
+    return snapshot;
+}
+
+struct snapshot *snapshot_build(struct configuration *conf, uint64_t generation,
+                                struct registry *registry, struct rate_store *rates,
+                                struct counters *counters, struct error *why)
+{
+    uint32_t *references = xcalloc(1, sizeof(*references));
+    struct snapshot *snapshot = build(conf, references, generation, registry, rates, counters, why);
+
+    if (snapshot == NULL)
+        xfree(references);
+    return snapshot;
+}
+
+struct snapshot *snapshot_rebuild(const struct snapshot *snapshot, uint64_t generation,
+                                  struct rate_store *rates, struct counters *counters,
+                                  struct error *why)
+{
+    return build(snapshot->conf, snapshot->conf_references, generation, snapshot->registry, rates,
+                 counters, why);
+}
+
+bool snapshot_check(const struct configuration *conf, struct error *why)
+{
+    struct route_table *routes = build_routes(conf, why);
+    bool ok = routes != NULL;
+
+    if (ok)
+        route_table_free(&routes);
+    return ok;
+}
+
+void snapshot_free(struct snapshot **holder)
+{
+    struct snapshot *snapshot = TAKE_POINTER(holder);
+    struct arena *arena;
+
+    ON_CONTROL();
+    if (snapshot == NULL)
+        return;
+    for (size_t p = 0; p < snapshot->pool_count; p++) {
+        struct snapshot_pool *pool = &snapshot->pools[p];
+
+        for (size_t i = 0; i < pool->server_count; i++)
+            registry_give_server(snapshot->registry, &pool->servers[i]);
+        registry_give_pool(snapshot->registry, &pool->live);
+    }
+    route_table_free(&snapshot->route_table);
+    if (--*snapshot->conf_references == 0) {
+        xfree(snapshot->conf_references);
+        config_free(&snapshot->conf);
+    }
+    arena = snapshot->arena;
+    arena_free(&arena);
+}
+
+const struct snapshot_pool *snapshot_find_pool(const struct snapshot *snapshot, const char *name)
+{
+    int index = config_find_pool(snapshot->conf, name);
+
+    return index < 0 ? NULL : &snapshot->pools[index];
+}
+
+const struct snapshot_route *snapshot_find_route(const struct snapshot *snapshot, const char *name)
+{
+    for (size_t i = 0; i < snapshot->route_count; i++)
+        if (strcmp(snapshot->routes[i].conf->name, name) == 0)
+            return &snapshot->routes[i];
+    return NULL;
+}

@@ -1,0 +1,355 @@
+/*
+ * transport - bytes over one connection, with back-pressure.
+ *
+ * Threads  the worker's
+ */
+#include "proxy/transport.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "proxy/worker.h"
+
+/* What the socket did not take: a copy, and libuv's request to write it. */
+struct write_block {
+    uv_write_t request;
+    uint32_t bytes;
+    char data[];
+};
+
+static struct transport *transport_of(const void *handle)
+{
+    return (struct transport *)(uintptr_t)handle; /* the handle is the first member */
+}
+
+/* ---- life ---- */
+
+static void init(struct transport *transport, struct worker *worker,
+                 const struct transport_ops *ops, bool is_local)
+{
+    int error = is_local ? uv_pipe_init(&worker->loop, &transport->handle.pipe, 0)
+                         : uv_tcp_init(&worker->loop, &transport->handle.tcp);
+
+    CHECK(error == 0);
+    transport->ops = ops;
+    transport->worker = worker;
+    transport->queued_bytes = 0;
+    transport->error = 0;
+    transport->is_reading = false;
+    transport->is_broken = false;
+    transport->is_closing = false;
+    transport->shuts_down_when_drained = false;
+    transport->has_shut_down = false;
+    transport->is_told_broken = false;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct transport *transport = transport_of(handle);
+
+    transport->ops->on_closed(transport);
+}
+
+static void forget_gathered(struct transport *transport)
+{
+    struct gather *gather = &transport->worker->gather;
+
+    if (gather->transport == transport) {
+        gather->transport = NULL;
+        gather->count = 0;
+    }
+}
+
+void transport_close(struct transport *transport)
+{
+    if (transport->is_closing)
+        return;
+    if (transport->worker->gather.transport == transport)
+        transport_flush(transport->worker);
+    forget_gathered(transport);
+    transport->is_closing = true;
+    transport->is_reading = false;
+    uv_close(&transport->handle.any, on_closed);
+}
+
+void transport_reset(struct transport *transport)
+{
+    if (transport->is_closing)
+        return;
+    if (transport->handle.any.type == UV_TCP) {
+        struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+        /* Should it fail the peer sees an ordinary end, short of what was announced. */
+        (void)setsockopt(transport_descriptor(transport), SOL_SOCKET, SO_LINGER, &linger,
+                         sizeof(linger));
+    }
+    forget_gathered(transport);
+    transport_close(transport);
+}
+
+int transport_descriptor(const struct transport *transport)
+{
+    uv_os_fd_t descriptor = -1;
+
+    uv_fileno(&transport->handle.any, &descriptor);
+    return descriptor;
+}
+
+int transport_accept(struct transport *transport, struct worker *worker,
+                     const struct transport_ops *ops, uv_stream_t *listener, bool is_local)
+{
+    init(transport, worker, ops, is_local);
+    if (!is_local)
+        uv_tcp_nodelay(&transport->handle.tcp, 1);
+    return uv_accept(listener, &transport->handle.stream);
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct transport_connect *connect = (struct transport_connect *)request;
+    struct transport *transport = transport_of(request->handle);
+
+    if (transport->is_closing)
+        return;
+    connect->on_connected(transport, status);
+    transport_end_callback(transport->worker);
+}
+
+int transport_connect(struct transport *transport, struct worker *worker,
+                      const struct transport_ops *ops, struct transport_connect *connect,
+                      const struct sockaddr *address)
+{
+    bool is_local = address->sa_family == AF_UNIX;
+
+    init(transport, worker, ops, is_local);
+    if (is_local) {
+        const struct sockaddr_un *local = (const struct sockaddr_un *)(const void *)address;
+
+        uv_pipe_connect(&connect->request, &transport->handle.pipe, local->sun_path, on_connect);
+        return 0;
+    }
+    uv_tcp_nodelay(&transport->handle.tcp, 1);
+    return uv_tcp_connect(&connect->request, &transport->handle.tcp, address, on_connect);
+}
+
+/* ---- reading ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct worker *worker = transport_of(handle)->worker;
+
+    (void)suggested;
+    buffer->base = worker->read_block;
+    buffer->len = WORKER_READ_BLOCK;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+{
+    struct transport *transport = transport_of(stream);
+    struct worker *worker = transport->worker;
+
+    if (count == 0 || transport->is_closing)
+        return;
+    worker_note_time(worker);
+    if (count > 0) {
+        transport->ops->on_read(transport, buffer->base, (size_t)count);
+    } else {
+        transport_read_stop(transport);
+        if (count == UV_EOF)
+            transport->ops->on_eof(transport);
+        else
+            transport->ops->on_broken(transport, (int)count);
+    }
+    transport_end_callback(worker);
+}
+
+void transport_read_start(struct transport *transport)
+{
+    if (transport->is_reading || transport->is_closing)
+        return;
+    if (uv_read_start(&transport->handle.stream, on_alloc, on_read) == 0)
+        transport->is_reading = true;
+}
+
+void transport_read_stop(struct transport *transport)
+{
+    if (!transport->is_reading)
+        return;
+    transport->is_reading = false;
+    uv_read_stop(&transport->handle.stream);
+}
+
+/* ---- writing ---- */
+
+static void break_transport(struct transport *transport, int error)
+{
+    struct worker *worker = transport->worker;
+
+    if (transport->is_broken || transport->is_closing)
+        return;
+    transport->is_broken = true;
+    transport->error = (int16_t)error;
+    if (worker->broken_count < WORKER_BROKEN)
+        worker->broken[worker->broken_count++] = transport;
+}
+
+static void shutdown_now(struct transport *transport)
+{
+    if (transport->has_shut_down)
+        return;
+    transport->has_shut_down = true;
+    /* Fails only when the peer is gone already, which reading tells. */
+    (void)shutdown(transport_descriptor(transport), SHUT_WR);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct write_block *block = container_of(request, struct write_block, request);
+    struct transport *transport = transport_of(request->handle);
+
+    transport->queued_bytes -= block->bytes;
+    xfree(block);
+    if (transport->is_closing)
+        return;
+    worker_note_time(transport->worker);
+    if (status < 0) {
+        break_transport(transport, status);
+    } else if (transport->queued_bytes == 0) {
+        if (transport->shuts_down_when_drained)
+            shutdown_now(transport);
+        transport->ops->on_drained(transport);
+    }
+    transport_end_callback(transport->worker);
+}
+
+/* Copies what was not written from `skip` bytes on, and leaves it to libuv. */
+static void queue_rest(struct transport *transport, const uv_buf_t *bufs, unsigned count,
+                       size_t skip, size_t total)
+{
+    struct write_block *block = xmalloc(sizeof(*block) + total - skip);
+    uv_buf_t whole;
+    int error;
+
+    block->bytes = 0;
+    for (unsigned i = 0; i < count; i++) {
+        size_t from = skip < bufs[i].len ? skip : bufs[i].len;
+
+        memcpy(block->data + block->bytes, bufs[i].base + from, bufs[i].len - from);
+        block->bytes += (uint32_t)(bufs[i].len - from);
+        skip -= from;
+    }
+    whole = uv_buf_init(block->data, block->bytes);
+    transport->queued_bytes += block->bytes;
+    error = uv_write(&block->request, &transport->handle.stream, &whole, 1, on_written);
+    if (error != 0) {
+        transport->queued_bytes -= block->bytes;
+        xfree(block);
+        break_transport(transport, error);
+    }
+}
+
+void transport_flush(struct worker *worker)
+{
+    struct gather *gather = &worker->gather;
+    struct transport *transport = gather->transport;
+    unsigned count = gather->count;
+    size_t total = 0;
+    int written = 0;
+
+    gather->transport = NULL;
+    gather->count = 0;
+    if (transport == NULL || transport->is_closing || transport->is_broken)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        total += gather->bufs[i].len;
+    if (transport->queued_bytes == 0)
+        written = uv_try_write(&transport->handle.stream, gather->bufs, count);
+    if (written == UV_EAGAIN)
+        written = 0;
+    if (written < 0)
+        break_transport(transport, written);
+    else if ((size_t)written < total)
+        queue_rest(transport, gather->bufs, count, (size_t)written, total);
+}
+
+void transport_gather(struct transport *transport, struct slice bytes)
+{
+    struct gather *gather = &transport->worker->gather;
+
+    if (bytes.len == 0 || transport->is_closing || transport->is_broken)
+        return;
+    if (gather->transport != transport || gather->count == WORKER_GATHER) {
+        transport_flush(transport->worker);
+        gather->transport = transport;
+    }
+    gather->bufs[gather->count++] = uv_buf_init((char *)(uintptr_t)bytes.at, (unsigned)bytes.len);
+}
+
+char *transport_scratch(struct worker *worker, size_t bytes)
+{
+    char *room = worker->scratch + worker->scratch_used;
+
+    if (WORKER_SCRATCH - worker->scratch_used < bytes)
+        return NULL;
+    worker->scratch_used += bytes;
+    return room;
+}
+
+void transport_scratch_trim(struct worker *worker, char *from, size_t used)
+{
+    worker->scratch_used = (size_t)(from - worker->scratch) + used;
+}
+
+void transport_end_callback(struct worker *worker)
+{
+    transport_flush(worker);
+    while (worker->broken_count > 0) {
+        struct transport *transport = worker->broken[--worker->broken_count];
+
+        if (!transport->is_closing && !transport->is_told_broken) {
+            transport->is_told_broken = true;
+            transport->ops->on_broken(transport, transport->error);
+        }
+        transport_flush(worker);
+    }
+    worker->scratch_used = 0;
+}
+
+void transport_shutdown(struct transport *transport)
+{
+    if (transport->worker->gather.transport == transport)
+        transport_flush(transport->worker);
+    if (transport->is_closing || transport->is_broken)
+        return;
+    if (transport->queued_bytes > 0)
+        transport->shuts_down_when_drained = true;
+    else
+        shutdown_now(transport);
+}
+
+/* ---- looking at the socket ---- */
+
+bool transport_is_quiet(const struct transport *transport)
+{
+    char byte;
+    ssize_t got = recv(transport_descriptor(transport), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+bool transport_peer_is_gone(const struct transport *transport)
+{
+    struct tcp_info info;
+    socklen_t bytes = sizeof(info);
+
+    if (transport->handle.any.type != UV_TCP)
+        return false;
+    if (getsockopt(transport_descriptor(transport), IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0)
+        return true;
+    return info.tcpi_state == TCP_CLOSE;
+}

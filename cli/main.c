@@ -16,6 +16,7 @@ struct subcommand {
 };
 
 static const struct subcommand subcommands[] = {
+    {"serve", cli_serve, "run the proxy"},
     {"check", cli_check, "is a configuration good, and all that is wrong with it"},
     {"init", cli_init, "write a starter configuration"},
     {"version", cli_version, "which version this is"},

@@ -1,0 +1,442 @@
+/*
+ * reload - from conf.d on disk to what the workers run.
+ *
+ *   READING (libuv's pool) --> NAMES (looked up) --> built, bound, published --> ADOPTED by all
+ *
+ * Nothing is changed before everything that can fail has been done.
+ *
+ * Owner    the serving process.      Threads  control, but read_job(): libuv's pool
+ */
+#include "cli/reload.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "cli/serve.h"
+#include "config/diff.h"
+#include "config/finding.h"
+#include "config/load.h"
+#include "config/model.h"
+#include "observe/observer.h"
+#include "proxy/listener.h"
+#include "proxy/publish.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream/registry.h"
+
+enum { NAMES_PATIENCE_MS = 3000, MAX_WAITING = 64, ARENA_BLOCK = 16 * 1024, FINDING_TEXT = 2048 };
+
+struct waiting {
+    admin_reloaded_fn *done;
+    void *context;
+};
+
+struct reload {
+    uv_work_t work;
+    struct server_process *process;
+    struct arena *arena;
+    struct findings findings;
+    struct configuration *conf; /* until a snapshot has it */
+    struct differences differences;
+    const char **changes;
+    uint64_t fingerprint;
+    struct waiting waiting[MAX_WAITING];
+    unsigned waiting_count;
+    struct waiting later[MAX_WAITING]; /* who asked since: they get the next one's outcome */
+    unsigned later_count;
+    bool is_first;
+    bool is_again; /* somebody asked while this one had begun to read */
+};
+
+/* ---- files ---- */
+
+/* Names, sizes and times of the documents: equal as long as nobody touched them. */
+static uint64_t fingerprint_of(const char *directory)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+    uint64_t sum = 0;
+
+    if (dir == NULL)
+        return 0;
+    while ((entry = readdir(dir)) != NULL) {
+        char path[4096];
+        struct stat status;
+        size_t bytes = strlen(entry->d_name);
+        uint64_t facts[3];
+
+        if (bytes < 6 || strcmp(entry->d_name + bytes - 5, ".json") != 0)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+        if (stat(path, &status) != 0)
+            continue;
+        facts[0] = (uint64_t)status.st_size;
+        facts[1] = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
+        facts[2] = (uint64_t)status.st_ino;
+        sum += hash_bytes(&HASH_STABLE, facts, sizeof(facts)) ^
+               hash_slice(&HASH_STABLE, slice_from(entry->d_name));
+    }
+    (void)closedir(dir);
+    return sum;
+}
+
+static void log_findings(const struct findings *findings)
+{
+    char text[FINDING_TEXT];
+
+    for (size_t i = 0; i < findings->count; i++) {
+        finding_text(&findings->items[i], text, sizeof(text));
+        log_event(EV_CONFIG_FINDING,
+                  LOG_TEXT("severity", finding_severity_word(findings->items[i].severity)),
+                  LOG_TEXT("rule", findings->items[i].rule), LOG_TEXT("message", text));
+    }
+}
+
+struct configuration *reload_read_first(const char *directory)
+{
+    struct arena *arena = arena_new(ARENA_BLOCK);
+    struct findings findings;
+    struct configuration *conf;
+    char text[FINDING_TEXT];
+
+    findings_init(&findings, arena);
+    conf = config_load(directory, &findings);
+    for (size_t i = 0; i < findings.count; i++) {
+        finding_text(&findings.items[i], text, sizeof(text));
+        (void)fprintf(stderr, "%s: %s\n", finding_severity_word(findings.items[i].severity), text);
+    }
+    findings_fini(&findings);
+    arena_free(&arena);
+    return conf;
+}
+
+/* ---- one reload ---- */
+
+static struct reload *reload_new(struct server_process *process)
+{
+    struct reload *reload = xcalloc(1, sizeof(*reload));
+
+    reload->process = process;
+    reload->arena = arena_new(ARENA_BLOCK);
+    findings_init(&reload->findings, reload->arena);
+    process->reload = reload;
+    return reload;
+}
+
+static void start_reading(struct reload *reload);
+
+static void tell(const struct waiting *waiting, unsigned count,
+                 const struct admin_reload_result *result)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (waiting[i].done != NULL)
+            waiting[i].done(waiting[i].context, result);
+}
+
+/* Whoever asked while `before` was under way waits for this one. */
+static void start_next(struct server_process *process, const struct reload *before)
+{
+    struct reload *next = reload_new(process);
+
+    memcpy(next->waiting, before->later, sizeof(next->waiting));
+    next->waiting_count = before->later_count;
+    start_reading(next);
+}
+
+static void finish(struct reload *reload, const struct admin_reload_result *result)
+{
+    struct server_process *process = reload->process;
+    struct admin_reload_result stopping = {.why = "twokey is stopping"};
+
+    process->reload = NULL;
+    tell(reload->waiting, reload->waiting_count, result);
+    if (reload->is_first && !result->ok && !process->is_stopping) {
+        process->exit_code = EXIT_TROUBLE;
+        serve_stop(process);
+    }
+    config_free(&reload->conf);
+    differences_fini(&reload->differences);
+    findings_fini(&reload->findings);
+    arena_free(&reload->arena);
+    xfree(reload->changes);
+    if (process->is_stopping)
+        tell(reload->later, reload->later_count, &stopping);
+    else if (reload->is_again)
+        start_next(process, reload);
+    else if (process->names_changed)
+        reload_names_changed(process);
+    xfree(reload);
+}
+
+static void refuse(struct reload *reload, const char *why)
+{
+    struct admin_reload_result result = {.findings = &reload->findings, .why = why};
+    const struct snapshot *current = publisher_current(reload->process->publisher);
+
+    log_event(EV_CONFIG_REFUSED,
+              LOG_TEXT("why", why != NULL ? why : "the configuration has findings"),
+              LOG_NUMBER("running_generation", current != NULL ? current->generation : 0));
+    if (current != NULL)
+        registry_watch_names(reload->process->registry, current->conf, 0, NULL, NULL);
+    if (reload->is_first && why != NULL)
+        (void)fprintf(stderr, "twokey: %s\n", why);
+    finish(reload, &result);
+}
+
+/* ---- published ---- */
+
+static void all_adopted(void *context, const struct snapshot *snapshot)
+{
+    struct reload *reload = context;
+    struct server_process *process = reload->process;
+    struct admin_reload_result result = {
+        .ok = true,
+        .findings = &reload->findings,
+        .generation = snapshot->generation,
+        .digest = snapshot->conf->digest,
+        .changes = reload->changes,
+        .change_count = (unsigned)reload->differences.count,
+    };
+
+    process->fingerprint = reload->fingerprint;
+    process->drift = false;
+    log_event(EV_CONFIG_PUBLISHED, LOG_NUMBER("generation", snapshot->generation),
+              LOG_TEXT("digest", snapshot->conf->digest),
+              LOG_NUMBER("changes", reload->differences.count));
+    if (!process->is_started) {
+        process->is_started = true;
+        log_event(EV_STARTED, LOG_NUMBER("workers", process->worker_count),
+                  LOG_TEXT("admin", snapshot->conf->admin.listen.text),
+                  LOG_TEXT("version", TWOKEY_VERSION));
+        for (size_t i = 0; i < snapshot->listener_count; i++)
+            log_event(EV_LISTENING, LOG_TEXT("listener", snapshot->listeners[i].conf->name),
+                      LOG_TEXT("address", snapshot->listeners[i].conf->address.text));
+    }
+    finish(reload, &result);
+}
+
+static void note_what_needs_a_restart(struct reload *reload, const struct configuration *now)
+{
+    struct server_process *process = reload->process;
+    unsigned workers = reload->conf->process.workers;
+
+    if (workers > 0 && workers != process->worker_count)
+        finding_add(&reload->findings, FINDING_WARNING, "config", NULL, "/process/workers",
+                    "%u workers run; %u are started when twokey is restarted",
+                    process->worker_count, workers);
+    if (now != NULL && strcmp(now->admin.listen.text, reload->conf->admin.listen.text) != 0)
+        finding_add(&reload->findings, FINDING_WARNING, "config", NULL, "/admin/listen",
+                    "the admin listener stays at %s until twokey is restarted",
+                    now->admin.listen.text);
+}
+
+static void compare(struct reload *reload, const struct configuration *now)
+{
+    if (now == NULL)
+        return;
+    config_diff(now, reload->conf, reload->arena, &reload->differences);
+    reload->changes = xcalloc(reload->differences.count, sizeof(*reload->changes));
+    for (size_t i = 0; i < reload->differences.count; i++)
+        reload->changes[i] = reload->differences.items[i].text;
+}
+
+/* Names have addresses, as far as they will: everything that can fail is done here. */
+static void names_are_known(void *context)
+{
+    struct reload *reload = context;
+    struct server_process *process = reload->process;
+    struct snapshot *current = publisher_current(process->publisher);
+    const struct configuration *now = current != NULL ? current->conf : NULL;
+    struct error why = {0};
+    struct snapshot *snapshot;
+
+    if (process->is_stopping) {
+        refuse(reload, "twokey is stopping");
+        return;
+    }
+    compare(reload, now);
+    note_what_needs_a_restart(reload, now);
+    if (!listener_set_prepare(process->listeners, reload->conf, &why)) {
+        log_event(EV_LISTEN_FAILED, LOG_TEXT("why", why.text));
+        refuse(reload, why.text);
+        return;
+    }
+    if (!observer_set_access_log(process->observer, reload->conf->observe.access_log_path, &why)) {
+        listener_set_abort(process->listeners);
+        refuse(reload, why.text);
+        return;
+    }
+    snapshot = snapshot_build(reload->conf, process->generation + 1, process->registry,
+                              process->rates, process->counters, &why);
+    if (snapshot == NULL) {
+        listener_set_abort(process->listeners);
+        if (now != NULL)
+            (void)observer_set_access_log(process->observer, now->observe.access_log_path, &why);
+        refuse(reload, why.text);
+        return;
+    }
+    reload->conf = NULL;
+    process->generation++;
+    publish(process->publisher, snapshot, process->listeners, all_adopted, reload);
+    listener_set_commit(process->listeners);
+}
+
+static void resolve(struct reload *reload)
+{
+    struct error why = {0};
+
+    /* Before the names, which a configuration that cannot run must not change. */
+    if (!snapshot_check(reload->conf, &why)) {
+        refuse(reload, why.text);
+        return;
+    }
+    log_findings(&reload->findings);
+    registry_watch_names(reload->process->registry, reload->conf, NAMES_PATIENCE_MS,
+                         names_are_known, reload);
+}
+
+/* ---- reading ---- */
+
+/* On libuv's pool: touches nothing but the reload. */
+static void read_job(uv_work_t *work)
+{
+    struct reload *reload = container_of(work, struct reload, work);
+
+    reload->fingerprint = fingerprint_of(reload->process->configuration_directory);
+    reload->conf = config_load(reload->process->configuration_directory, &reload->findings);
+}
+
+static void has_read(uv_work_t *work, int status)
+{
+    struct reload *reload = container_of(work, struct reload, work);
+
+    if (status != 0 || reload->process->is_stopping) {
+        refuse(reload, "twokey is stopping");
+    } else if (reload->conf == NULL) {
+        log_findings(&reload->findings);
+        refuse(reload, NULL);
+    } else {
+        resolve(reload);
+    }
+}
+
+static void start_reading(struct reload *reload)
+{
+    CHECK(uv_queue_work(&reload->process->loop, &reload->work, read_job, has_read) == 0);
+}
+
+/* ---- who asks ---- */
+
+void reload_first(struct server_process *process, struct configuration *conf)
+{
+    struct reload *reload = reload_new(process);
+
+    reload->is_first = true;
+    reload->conf = conf;
+    reload->fingerprint = fingerprint_of(process->configuration_directory);
+    resolve(reload);
+}
+
+static void ask(struct server_process *process, admin_reloaded_fn *done, void *context)
+{
+    struct reload *reload = process->reload;
+    struct admin_reload_result busy = {.why = "too many reloads wait already"};
+
+    if (reload != NULL) {
+        reload->is_again = true;
+        if (done == NULL)
+            return;
+        if (reload->later_count == MAX_WAITING)
+            done(context, &busy);
+        else
+            reload->later[reload->later_count++] = (struct waiting){done, context};
+        return;
+    }
+    reload = reload_new(process);
+    reload->waiting[reload->waiting_count++] = (struct waiting){done, context};
+    start_reading(reload);
+}
+
+void reload_from_signal(struct server_process *process)
+{
+    if (!process->is_stopping)
+        ask(process, NULL, NULL);
+}
+
+void reload_from_admin(void *context, admin_reloaded_fn *done, void *done_context)
+{
+    struct server_process *process = context;
+    struct admin_reload_result stopping = {.why = "twokey is stopping"};
+
+    if (process->is_stopping)
+        done(done_context, &stopping);
+    else
+        ask(process, done, done_context);
+}
+
+void reload_names_changed(void *context)
+{
+    struct server_process *process = context;
+    const struct snapshot *current = publisher_current(process->publisher);
+    struct snapshot *snapshot;
+    struct error why = {0};
+
+    if (process->is_stopping || current == NULL)
+        return;
+    process->names_changed = process->reload != NULL;
+    if (process
+            ->names_changed) /* the reload under way takes the new addresses, or comes back here */
+        return;
+    snapshot =
+        snapshot_rebuild(current, process->generation + 1, process->rates, process->counters, &why);
+    if (snapshot == NULL) {
+        log_event(EV_CONFIG_REFUSED, LOG_TEXT("why", why.text));
+        return;
+    }
+    process->generation++;
+    publish(process->publisher, snapshot, process->listeners, NULL, NULL);
+}
+
+/* ---- drift ---- */
+
+bool reload_has_drift(void *context)
+{
+    struct server_process *process = context;
+    const struct snapshot *current = publisher_current(process->publisher);
+    uint64_t fingerprint = fingerprint_of(process->configuration_directory);
+    struct arena *arena;
+    struct findings findings;
+    struct configuration *conf;
+
+    if (fingerprint == process->fingerprint || current == NULL)
+        return false;
+    if (fingerprint == process->drift_fingerprint)
+        return process->drift;
+    arena = arena_new(ARENA_BLOCK);
+    findings_init(&findings, arena);
+    conf = config_load(process->configuration_directory, &findings);
+    process->drift = conf == NULL || strcmp(conf->digest, current->conf->digest) != 0;
+    process->drift_fingerprint = fingerprint;
+    if (process->drift)
+        log_event(EV_DRIFT, LOG_TEXT("directory", process->configuration_directory));
+    config_free(&conf);
+    findings_fini(&findings);
+    arena_free(&arena);
+    return process->drift;
+}
+
+void reload_close(struct server_process *process)
+{
+    struct admin_reload_result stopping = {.why = "twokey is stopping"};
+
+    if (process->reload != NULL)
+        finish(process->reload, &stopping);
+}

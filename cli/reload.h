@@ -1,0 +1,32 @@
+/*
+ * reload - from conf.d on disk to what the workers run: at the start, on SIGHUP, through the admin
+ * API, and when a server's name has new addresses.
+ *
+ * One at a time: who asks while one is under way gets the outcome of the next.
+ *
+ * Owner    the serving process.      Threads  control; reading runs on libuv's pool
+ */
+#ifndef CLI_RELOAD_H
+#define CLI_RELOAD_H
+
+#include <stdbool.h>
+
+#include "admin/admin.h"
+
+struct configuration;
+struct server_process;
+
+/* Reads and checks; tells all findings on stderr.  NULL when it cannot run. */
+struct configuration *reload_read_first(const char *directory);
+/* Publishes the first configuration; when that fails the process stops with an exit code. */
+void reload_first(struct server_process *process, struct configuration *conf);
+
+void reload_from_signal(struct server_process *process);
+void reload_from_admin(void *context, admin_reloaded_fn *done, void *done_context);
+/* The registry's callback. */
+void reload_names_changed(void *context);
+bool reload_has_drift(void *context);
+/* Whoever waits for an outcome is told that there will be none. */
+void reload_close(struct server_process *process);
+
+#endif

@@ -1,0 +1,479 @@
+/*
+ * serve - puts everything together; the only file that knows all.
+ *
+ *   start   state directory locked, conf.d read, names resolved, sockets bound, snapshot published
+ *   reload  conf.d read on libuv's pool, then the same steps; what fails leaves all as it was
+ *   stop    workers end their requests, then the rest is taken down in reverse
+ *
+ * Owner    main thread (control)      Threads  control, but where a comment says otherwise
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "admin/admin.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "cli/cli.h"
+#include "cli/reload.h"
+#include "cli/serve.h"
+#include "config/load.h"
+#include "config/model.h"
+#include "observe/counters.h"
+#include "observe/observer.h"
+#include "observe/ring.h"
+#include "observe/summary.h"
+#include "proxy/failure.h"
+#include "proxy/limits.h"
+#include "proxy/listener.h"
+#include "proxy/publish.h"
+#include "proxy/snapshot.h"
+#include "proxy/sticky.h"
+#include "proxy/upstream/prober.h"
+#include "proxy/upstream/registry.h"
+#include "proxy/worker.h"
+
+enum { RESERVED_DESCRIPTORS = 256, MAX_WORKERS = BALANCE_MAX_WORKERS };
+
+/* ---- the process ---- */
+
+/* As many descriptors as we may have; each client may need a second one, for its server. */
+static uint32_t raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1024 / 4;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* what is in force is read back */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT32_MAX;
+    if (limit.rlim_cur <= 2 * RESERVED_DESCRIPTORS)
+        return (uint32_t)(limit.rlim_cur / 4);
+    return (uint32_t)((limit.rlim_cur - RESERVED_DESCRIPTORS) / 2);
+}
+
+static bool make_state_directory(const char *path, struct error *why)
+{
+    char copy[4096];
+
+    if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy)) {
+        error_set(why, ERROR_INVALID, "the state directory's name is too long");
+        return false;
+    }
+    for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(copy, 0755); /* the last mkdir tells */
+        *slash = '/';
+    }
+    if (mkdir(copy, 0700) == 0 || errno == EEXIST)
+        return true;
+    error_set(why, ERROR_SYSTEM, "state directory %s: cannot be made: %s", path, strerror(errno));
+    return false;
+}
+
+/* Keeps a second process out; held until the process ends. */
+static bool lock_state_directory(const char *path, struct error *why)
+{
+    char name[4096];
+    int file;
+
+    snprintf(name, sizeof(name), "%s/lock", path);
+    file = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) {
+        error_set(why, ERROR_SYSTEM, "%s: cannot be opened: %s", name, strerror(errno));
+        return false;
+    }
+    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+        error_set(why, ERROR_CONFLICT,
+                  "state directory %s: another twokey runs on it (give each its own --state)",
+                  path);
+        (void)close(file);
+        return false;
+    }
+    return true;
+}
+
+/* ---- parts ---- */
+
+struct ended {
+    struct mail mail;
+    struct server_process *process;
+};
+
+static void on_worker_ended(struct mail *mail, void *receiver);
+
+/* On the worker's thread. */
+static void worker_has_ended(void *context, unsigned worker)
+{
+    struct ended *ended = xcalloc(1, sizeof(*ended));
+
+    (void)worker;
+    ended->mail.handle = on_worker_ended;
+    ended->process = context;
+    CHECK(mailbox_post(&ended->process->mailbox, &ended->mail));
+}
+
+struct summary_mail {
+    struct mail mail;
+    struct summary *summary;
+};
+
+static void on_summary(struct mail *mail, void *receiver)
+{
+    struct summary_mail *summary = container_of(mail, struct summary_mail, mail);
+    struct server_process *process = receiver;
+
+    if (process->admin != NULL)
+        admin_take_summary(process->admin, summary->summary);
+    else
+        summary_free(&summary->summary);
+    xfree(summary);
+}
+
+/* On the observer's thread. */
+static void observer_has_summary(void *context, struct summary *summary)
+{
+    struct server_process *process = context;
+    struct summary_mail *mail = xcalloc(1, sizeof(*mail));
+
+    mail->mail.handle = on_summary;
+    mail->summary = summary;
+    if (!mailbox_post(&process->mailbox, &mail->mail)) {
+        summary_free(&summary);
+        xfree(mail);
+    }
+}
+
+static unsigned count_workers(const struct configuration *conf)
+{
+    unsigned workers =
+        conf->process.workers > 0 ? conf->process.workers : uv_available_parallelism();
+
+    return workers < MAX_WORKERS ? workers : MAX_WORKERS;
+}
+
+static void start_observer(struct server_process *process)
+{
+    struct observer_options options = {
+        .rings = process->rings,
+        .worker_count = process->worker_count,
+        .counters = process->counters,
+        .reason_words = balance_reason_words,
+        .failure_words = failure_words,
+        .on_summary = observer_has_summary,
+        .context = process,
+    };
+
+    for (unsigned i = 0; i < process->worker_count; i++)
+        process->rings[i] = ring_new();
+    process->observer = observer_start(&options);
+}
+
+static void start_workers(struct server_process *process, uint32_t most_clients)
+{
+    for (unsigned i = 0; i < process->worker_count; i++) {
+        struct worker_options options = {
+            .index = i,
+            .worker_count = process->worker_count,
+            .prober = process->prober,
+            .observer = process->observer,
+            .ring = process->rings[i],
+            .counters = process->counters,
+            .client_limit = process->client_limit,
+            .sticky_key = process->sticky_key,
+            .workers = process->workers,
+            .most_clients = most_clients,
+            .on_ended = worker_has_ended,
+            .context = process,
+        };
+
+        process->workers[i] = worker_new(&options);
+    }
+    process->publisher =
+        publisher_new(&process->mailbox, process->prober, process->workers, process->worker_count);
+    for (unsigned i = 0; i < process->worker_count; i++) {
+        worker_set_publisher(process->workers[i], process->publisher);
+        worker_start(process->workers[i]);
+    }
+    process->running_workers = process->worker_count;
+}
+
+static bool start_admin(struct server_process *process, const struct configuration *conf,
+                        struct error *why)
+{
+    struct admin_options options = {
+        .loop = &process->loop,
+        .conf = &conf->admin,
+        .state_directory = process->state_directory,
+        .counters = process->counters,
+        .registry = process->registry,
+        .publisher = process->publisher,
+        .worker_count = process->worker_count,
+        .failure_words = failure_words,
+        .configuration_directory = process->configuration_directory,
+        .reload = reload_from_admin,
+        .has_drift = reload_has_drift,
+        .context = process,
+    };
+
+    process->admin = admin_open(&options, why);
+    return process->admin != NULL;
+}
+
+/* ---- stopping ---- */
+
+static void close_signals(struct server_process *process)
+{
+    for (unsigned i = 0; i < SERVE_SIGNALS; i++)
+        uv_close((uv_handle_t *)&process->signals[i], NULL);
+    uv_close((uv_handle_t *)&process->stop_timer, NULL);
+}
+
+static void on_admin_closed(void *context)
+{
+    struct server_process *process = context;
+
+    close_signals(process);
+    reload_close(process);
+    registry_close(process->registry);
+    mailbox_close(&process->mailbox);
+}
+
+/* The last worker has gone: nothing uses the rest any more. */
+static void take_down(struct server_process *process)
+{
+    for (unsigned i = 0; i < process->worker_count; i++)
+        worker_join(&process->workers[i]);
+    prober_stop(&process->prober);
+    observer_stop(&process->observer);
+    if (process->admin != NULL)
+        admin_close(&process->admin, on_admin_closed, process);
+    else
+        on_admin_closed(process);
+}
+
+static void on_worker_ended(struct mail *mail, void *receiver)
+{
+    struct server_process *process = receiver;
+
+    xfree(container_of(mail, struct ended, mail));
+    CHECK(process->running_workers > 0);
+    if (--process->running_workers == 0)
+        take_down(process);
+}
+
+static void on_stop_timer(uv_timer_t *timer)
+{
+    struct server_process *process = container_of(timer, struct server_process, stop_timer);
+
+    for (unsigned i = 0; i < process->worker_count; i++)
+        if (process->workers[i] != NULL)
+            worker_stop_hard(process->workers[i]);
+}
+
+void serve_stop(struct server_process *process)
+{
+    const struct snapshot *snapshot = publisher_current(process->publisher);
+    uint64_t timeout_ms = snapshot != NULL ? snapshot->conf->process.shutdown_timeout_ms : 1;
+
+    if (process->is_stopping) { /* asked twice: now */
+        on_stop_timer(&process->stop_timer);
+        return;
+    }
+    process->is_stopping = true;
+    log_event(EV_STOPPING, LOG_NUMBER("timeout_ms", timeout_ms));
+    for (unsigned i = 0; i < process->worker_count; i++)
+        worker_stop(process->workers[i]);
+    CHECK(uv_timer_start(&process->stop_timer, on_stop_timer, timeout_ms, 0) == 0);
+}
+
+/* ---- signals ---- */
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct server_process *process = handle->data;
+
+    if (number == SIGHUP)
+        reload_from_signal(process);
+    else if (number == SIGUSR1)
+        observer_reopen(process->observer);
+    else
+        serve_stop(process);
+}
+
+static void watch_signals(struct server_process *process)
+{
+    static const int numbers[SERVE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+
+    (void)signal(SIGPIPE, SIG_IGN); /* a peer that has gone is told by write() */
+    for (unsigned i = 0; i < SERVE_SIGNALS; i++) {
+        CHECK(uv_signal_init(&process->loop, &process->signals[i]) == 0);
+        process->signals[i].data = process;
+        CHECK(uv_signal_start(&process->signals[i], on_signal, numbers[i]) == 0);
+    }
+    CHECK(uv_timer_init(&process->loop, &process->stop_timer) == 0);
+}
+
+/* ---- starting ---- */
+
+static int complain(const struct error *why)
+{
+    (void)fprintf(stderr, "twokey: %s\n", why->text);
+    return EXIT_TROUBLE;
+}
+
+static bool open_state(struct server_process *process, struct error *why)
+{
+    if (!make_state_directory(process->state_directory, why) ||
+        !lock_state_directory(process->state_directory, why))
+        return false;
+    process->sticky_key = sticky_key_open(process->state_directory, why);
+    return process->sticky_key != NULL;
+}
+
+static void note_descriptors(const struct configuration *conf, uint32_t most_clients)
+{
+    if (most_clients < conf->process.max_connections)
+        log_event(EV_CONFIG_FINDING,
+                  LOG_TEXT("message", "process.max_connections needs more descriptors than the "
+                                      "process may have; the limit in force is lower"),
+                  LOG_NUMBER("max_connections", conf->process.max_connections),
+                  LOG_NUMBER("in_force", most_clients));
+}
+
+static void start_parts(struct server_process *process, const struct configuration *conf)
+{
+    uint32_t most_clients = raise_descriptor_limit();
+
+    note_descriptors(conf, most_clients);
+    CHECK(uv_loop_init(&process->loop) == 0);
+    CHECK(mailbox_open(&process->mailbox, &process->loop, process) == 0);
+    watch_signals(process);
+    process->worker_count = count_workers(conf);
+    process->counters = counters_new(process->worker_count);
+    process->client_limit = client_limit_new();
+    process->rates = rate_store_new();
+    process->listeners = listener_set_new(process->worker_count);
+    process->registry = registry_new(&process->loop, process->worker_count, process->counters,
+                                     reload_names_changed, process);
+    process->prober = prober_start();
+    start_observer(process);
+    start_workers(process, most_clients);
+}
+
+static void free_parts(struct server_process *process)
+{
+    publisher_free(&process->publisher);
+    registry_free(&process->registry);
+    listener_set_free(&process->listeners);
+    rate_store_free(&process->rates);
+    client_limit_free(&process->client_limit);
+    for (unsigned i = 0; i < process->worker_count; i++)
+        ring_free(&process->rings[i]);
+    counters_free(&process->counters);
+    sticky_key_free(&process->sticky_key);
+}
+
+/* Runs until it is stopped; the exit code. */
+static int run(struct server_process *process, struct configuration *conf)
+{
+    struct error why = {0};
+    bool has_admin;
+
+    start_parts(process, conf);
+    has_admin = start_admin(process, conf, &why);
+    if (has_admin) {
+        reload_first(process, conf);
+    } else {
+        (void)complain(&why);
+        config_free(&conf);
+        process->exit_code = EXIT_TROUBLE;
+        serve_stop(process);
+    }
+    uv_run(&process->loop, UV_RUN_DEFAULT);
+    free_parts(process);
+    CHECK(uv_loop_close(&process->loop) == 0);
+    log_event(EV_STOPPED, LOG_NUMBER("exit_code", process->exit_code));
+    return process->exit_code;
+}
+
+/* ---- the command ---- */
+
+static const char usage[] =
+    "usage: twokey serve [--config DIR] [--state DIR] [--first-start]\n"
+    "\n"
+    "  --config DIR   the configuration: every *.json of DIR (default: conf.d)\n"
+    "  --state DIR    keys and runtime state, one process each (default: /var/lib/twokey)\n"
+    "  --first-start  accepted; has no effect in this version\n"
+    "\n"
+    "SIGTERM and SIGINT stop it gracefully, SIGHUP reads the configuration again, SIGUSR1 reopens\n"
+    "the access log.  Exit codes: 0 stopped as asked, 1 the configuration has findings, 2 it "
+    "could\n"
+    "not start.\n";
+
+static bool take_option(int argc, char **argv, int *at, const char *name, const char **value)
+{
+    size_t bytes = strlen(name);
+
+    if (strncmp(argv[*at], name, bytes) != 0)
+        return false;
+    if (argv[*at][bytes] == '=') {
+        *value = argv[*at] + bytes + 1;
+        return true;
+    }
+    if (argv[*at][bytes] != '\0' || *at + 1 >= argc)
+        return false;
+    *value = argv[++*at];
+    return true;
+}
+
+int cli_serve(int argc, char **argv)
+{
+    struct server_process *process = xcalloc(1, sizeof(*process));
+    struct configuration *conf;
+    struct error why = {0};
+    int code = EXIT_TROUBLE;
+
+    process->configuration_directory = "conf.d";
+    process->state_directory = "/var/lib/twokey";
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            (void)fputs(usage, stdout);
+            xfree(process);
+            return EXIT_DONE;
+        }
+        if (strcmp(argv[i], "--first-start") != 0 &&
+            !take_option(argc, argv, &i, "--config", &process->configuration_directory) &&
+            !take_option(argc, argv, &i, "--state", &process->state_directory)) {
+            (void)fprintf(stderr, "twokey serve: unknown or incomplete option %s\n\n%s", argv[i],
+                          usage);
+            xfree(process);
+            return EXIT_TROUBLE;
+        }
+    }
+    thread_take_role(THREAD_CONTROL, 0);
+    conf = reload_read_first(process->configuration_directory);
+    if (conf == NULL)
+        code = EXIT_FINDINGS;
+    else if (!open_state(process, &why))
+        code = complain(&why);
+    else
+        code = run(process, TAKE_POINTER(&conf));
+    config_free(&conf);
+    xfree(process);
+    return code;
+}

@@ -1,0 +1,68 @@
+/*
+ * serve - what the parts of the serving process share.
+ *
+ * Owner    cli_serve().      Threads  control
+ */
+#ifndef CLI_SERVE_H
+#define CLI_SERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/mailbox.h"
+#include "proxy/balance/balance.h"
+
+struct admin;
+struct client_limit;
+struct counters;
+struct listener_set;
+struct observer;
+struct prober;
+struct publisher;
+struct rate_store;
+struct registry;
+struct reload;
+struct ring;
+struct sticky_key;
+struct worker;
+
+enum { SERVE_SIGNALS = 4 };
+
+struct server_process {
+    const char *configuration_directory;
+    const char *state_directory;
+    uv_loop_t loop;
+    struct mailbox mailbox;
+    uv_signal_t signals[SERVE_SIGNALS];
+    uv_timer_t stop_timer;
+
+    unsigned worker_count;
+    unsigned running_workers;
+    struct worker *workers[BALANCE_MAX_WORKERS];
+    struct ring *rings[BALANCE_MAX_WORKERS];
+    struct counters *counters;
+    struct client_limit *client_limit;
+    struct rate_store *rates;
+    struct sticky_key *sticky_key;
+    struct listener_set *listeners;
+    struct registry *registry;
+    struct prober *prober;
+    struct observer *observer;
+    struct publisher *publisher;
+    struct admin *admin;
+    struct reload *reload; /* the one under way, or NULL */
+    uint64_t generation;   /* of the newest snapshot built */
+    uint64_t fingerprint;  /* of conf.d's files when they were last read */
+    uint64_t drift_fingerprint;
+    bool drift;
+    bool names_changed; /* while a reload was under way */
+    bool is_started;
+    bool is_stopping;
+    int exit_code;
+};
+
+/* Graceful; asked a second time: at once. */
+void serve_stop(struct server_process *process);
+
+#endif

@@ -1,0 +1,698 @@
+/*
+ * client_h1 - one connection from a client that speaks HTTP/1.
+ *
+ * Reads heads and bodies, one request after the other: what a client sends ahead waits in the
+ * inbox, at most one block of it.
+ *
+ * Owner    the worker that accepted it.      Threads  the worker's
+ */
+#include "proxy/client/client_h1.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "proxy/client/client.h"
+#include "proxy/client/client_h1_write.h"
+#include "proxy/hold.h"
+#include "proxy/http/body.h"
+#include "proxy/http/proxy_protocol.h"
+#include "proxy/limits.h"
+#include "proxy/listener.h"
+#include "proxy/network.h"
+#include "proxy/request.h"
+#include "proxy/request_end.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream/upstream.h"
+#include "proxy/worker.h"
+
+enum { TICK_MS = 1000, LINGER_MS = 5000, LINGER_TOTAL_S = 30 };
+
+static void set_deadline(struct client *client);
+static size_t consume(struct client *client, char *bytes, size_t count);
+
+static struct client *client_of(struct transport *transport)
+{
+    struct client *client = (struct client *)transport;
+
+    CHECK_OBJ(client, CLIENT_TAG);
+    return client;
+}
+
+static const struct conf_listener *conf_of(const struct client *client)
+{
+    const struct snapshot_listener *now = client->listener->now;
+
+    return now != NULL ? now->conf : client->last_listener->conf;
+}
+
+static struct listener_row *row_of(const struct client *client)
+{
+    const struct worker *worker = client->transport.worker;
+
+    return counters_listener(worker->counters, worker->index, client->listener->counter_slot);
+}
+
+static struct head_limits limits_of(const struct client *client)
+{
+    const struct conf_limits *limits = &conf_of(client)->limits;
+
+    return (struct head_limits){.head_bytes = limits->header_bytes,
+                                .line_bytes = limits->request_line,
+                                .fields = limits->header_count,
+                                .underscores = (uint8_t)limits->underscores};
+}
+
+/* ---- states ---- */
+
+static void enter(struct client *client, enum client_state state)
+{
+    if (client->state == CLIENT_IDLE)
+        count_less(&row_of(client)->connections_idle);
+    client->state = (uint8_t)state;
+    if (state == CLIENT_IDLE)
+        count_one(&row_of(client)->connections_idle);
+    set_deadline(client);
+}
+
+static bool is_ending(const struct client *client)
+{
+    return client->state >= CLIENT_ENDING || client->transport.is_closing;
+}
+
+/* How often a busy connection is looked after: often enough for its shortest timeout. */
+static uint64_t tick_ms(const struct conf_listener *conf)
+{
+    uint64_t tick = TICK_MS;
+
+    if (conf->timeouts.body_idle_ms / 2 < tick)
+        tick = conf->timeouts.body_idle_ms / 2;
+    if (conf->timeouts.write_idle_ms / 2 < tick)
+        tick = conf->timeouts.write_idle_ms / 2;
+    return tick > 10 ? tick : 10;
+}
+
+static void set_deadline(struct client *client)
+{
+    struct deadlines *deadlines = &client->transport.worker->deadlines;
+    const struct conf_listener *conf = conf_of(client);
+    uint64_t length = 0;
+
+    switch (client->state) {
+    case CLIENT_PROXY_HEADER: length = conf->timeouts.headers_ms; break;
+    case CLIENT_IDLE: length = conf->timeouts.keepalive_ms; break;
+    case CLIENT_BUSY:
+        if (client->request->state == REQUEST_HEAD)
+            length = conf->timeouts.headers_ms;
+        else if (client->request->state == REQUEST_TUNNEL)
+            length = conf->timeouts.tunnel_idle_ms;
+        else
+            length = tick_ms(conf);
+        break;
+    case CLIENT_ENDING: length = conf->timeouts.write_idle_ms; break;
+    case CLIENT_LINGERING: length = LINGER_MS; break;
+    }
+    deadline_set(deadlines, &client->deadline, length);
+}
+
+/* Reads as long as there is somewhere to put it. */
+static void set_reading(struct client *client)
+{
+    const struct request *req = client->request;
+    size_t waiting = buffer_length(&client->inbox);
+    bool reads = !client->is_eof && waiting < REQUEST_READ_AHEAD;
+
+    if (client->state == CLIENT_BUSY && req != NULL && waiting > 0 && req->state != REQUEST_HEAD &&
+        (req->upload == HALF_OPEN || req->state == REQUEST_TUNNEL))
+        reads = false;
+    if (client->state == CLIENT_ENDING)
+        reads = false;
+    if (reads)
+        transport_read_start(&client->transport);
+    else
+        transport_read_stop(&client->transport);
+}
+
+/* ---- the end of the connection ---- */
+
+static void linger(struct client *client)
+{
+    transport_shutdown(&client->transport);
+    client->born_s = (uint32_t)(worker_now_ms(client->transport.worker) / 1000);
+    enter(client, CLIENT_LINGERING);
+    if (client->is_eof)
+        transport_close(&client->transport);
+    else
+        transport_read_start(&client->transport);
+}
+
+/* Everything is written.  Whoever may still be sending must not meet a reset that eats our answer
+ * (RFC 9112 §9.6): then FIN first, and read on for a while. */
+static void end_connection(struct client *client, bool lingers)
+{
+    if (client->transport.is_closing)
+        return;
+    buffer_reset(&client->inbox, 0);
+    transport_flush(client->transport.worker);
+    if (client->transport.queued_bytes > 0) {
+        client->is_consuming = lingers; /* remembered until the queue is empty */
+        enter(client, CLIENT_ENDING);
+        set_reading(client);
+    } else if (lingers) {
+        linger(client);
+    } else {
+        deadline_clear(&client->deadline);
+        transport_close(&client->transport);
+    }
+}
+
+void client_h1_abort(struct client *client)
+{
+    if (client->request != NULL)
+        request_client_gone(client->request, FAILURE_STOPPED);
+    transport_reset(&client->transport);
+}
+
+bool client_h1_must_close(const struct client *client)
+{
+    const struct conf_listener *conf = conf_of(client);
+    const struct worker *worker = client->transport.worker;
+    uint64_t age_ms = worker_now_ms(worker) - (uint64_t)client->born_s * 1000;
+
+    return worker->is_stopping || client->listener->now == NULL ||
+           (conf->keepalive_requests > 0 && client->served >= conf->keepalive_requests) ||
+           (conf->connection_age_ms > 0 && age_ms > conf->connection_age_ms);
+}
+
+void client_h1_retire(struct client *client)
+{
+    if (client->state == CLIENT_IDLE && client->request == NULL)
+        end_connection(client, false);
+}
+
+static uint64_t place_key(const struct client *client, const uint8_t address[16])
+{
+    return hash_bytes(hash_process_key(), address, 16) ^
+           hash_slice(hash_process_key(), slice_from(client->listener->name));
+}
+
+static void on_closed(struct transport *transport)
+{
+    struct client *client = client_of(transport);
+    struct worker *worker = transport->worker;
+
+    CHECK(client->request == NULL);
+    if (client->state == CLIENT_IDLE)
+        count_less(&row_of(client)->connections_idle);
+    count_less(&row_of(client)->connections_open);
+    if (client->is_counted_place)
+        client_limit_give_address(worker->client_limit, place_key(client, client->socket_peer));
+    client_limit_give(worker->client_limit);
+    deadline_clear(&client->deadline);
+    list_remove(&client->link);
+    buffer_fini(&client->inbox);
+    worker->client_count--;
+    listener_client_died(client->listener);
+    client->tag = 0;
+    slab_give(&worker->client_slab, client);
+    listener_resume_all(worker);
+    worker_check_stopped(worker);
+}
+
+/* ---- reading ---- */
+
+static void begin_request(struct client *client)
+{
+    struct worker *worker = client->transport.worker;
+    struct request *req = request_take(worker);
+
+    req->client = client;
+    req->ops = &client_h1_ops;
+    req->started_ns = worker->now_ns;
+    req->progress_ms = worker_now_ms(worker);
+    client->request = req;
+    client->served++;
+    if (client->listener->now != NULL)
+        client->last_listener = client->listener->now;
+    enter(client, CLIENT_BUSY);
+}
+
+static void refuse_head(struct client *client, enum head_search found)
+{
+    struct request *req = client->request;
+
+    if (found == HEAD_LINE_TOO_LONG)
+        request_refuse(req, FAILURE_LINE_TOO_LONG, NULL);
+    else if (found == HEAD_TOO_LARGE)
+        request_refuse(req, FAILURE_HEAD_TOO_LARGE, NULL);
+    else
+        request_refuse(req, FAILURE_BAD_REQUEST, "a line of the head is malformed");
+}
+
+static enum failure failure_of_status(unsigned status)
+{
+    switch (status) {
+    case 417: return FAILURE_EXPECTATION;
+    case 431: return FAILURE_HEAD_TOO_LARGE;
+    case 501: return FAILURE_UNKNOWN_METHOD;
+    case 505: return FAILURE_UNKNOWN_VERSION;
+    default: return FAILURE_BAD_REQUEST;
+    }
+}
+
+/* The bytes of a whole head that were used, or 0: more must come, or it was refused. */
+static size_t read_head(struct client *client, struct slice bytes)
+{
+    struct worker *worker = client->transport.worker;
+    struct request *req = client->request;
+    struct head_limits limits = limits_of(client);
+    enum head_search found = head_search(bytes, &req->searched, &limits);
+    size_t head_bytes = req->searched;
+    const char *why;
+    unsigned status;
+
+    if (found == HEAD_INCOMPLETE)
+        return 0;
+    if (found != HEAD_FOUND) {
+        refuse_head(client, found);
+        return 0;
+    }
+    req->received_bytes += head_bytes;
+    status = head_parse_request(worker->message, slice_of(bytes.at, head_bytes), &limits, &why);
+    if (status != 0) {
+        request_refuse(req, failure_of_status(status), why);
+        return 0;
+    }
+    if (worker->message->dropped_fields > 0)
+        count_add(&row_of(client)->fields_dropped, worker->message->dropped_fields);
+    request_begin(req);
+    if (client->request != NULL && !is_ending(client))
+        set_deadline(client);
+    return head_bytes;
+}
+
+static bool is_over_limit(const struct request *req, struct slice data)
+{
+    return req->body_limit > 0 && req->uploaded_bytes + data.len > req->body_limit;
+}
+
+/* The bytes of the body that were used; `*waits_out`: the rest needs more behind it. */
+static size_t read_upload(struct client *client, char *bytes, size_t count, bool *waits_out)
+{
+    struct worker *worker = client->transport.worker;
+    struct request *req = client->request;
+    struct head_limits limits = limits_of(client);
+    struct slice data;
+    struct slice trailers;
+    const char *why = "a malformed chunked body";
+    size_t used;
+    enum body_result result = body_read(&req->body, &limits, bytes, count, &data, &used, &trailers);
+
+    req->received_bytes += used;
+    *waits_out = result == BODY_NEEDS;
+    if (result == BODY_MALFORMED ||
+        (trailers.len > 2 && head_parse_trailers(worker->trailers, trailers, &limits, &why) != 0)) {
+        request_upload_failed(req, FAILURE_BAD_REQUEST, why);
+        return count;
+    }
+    if (is_over_limit(req, data)) {
+        request_upload_failed(req, FAILURE_BODY_TOO_LARGE, NULL);
+        return count;
+    }
+    request_upload(req, data);
+    if (result == BODY_ENDED)
+        request_upload_ended(req, trailers.len > 2 ? worker->trailers : NULL);
+    else
+        transport_flush(worker);
+    return used;
+}
+
+static size_t read_tunnel(struct client *client, char *bytes, size_t count)
+{
+    struct request *req = client->request;
+
+    if (count == 0 || transport_is_full(&req->upstream->transport))
+        return 0;
+    req->received_bytes += count;
+    request_tunnel_from_client(req, slice_of(bytes, count));
+    transport_flush(client->transport.worker);
+    set_deadline(client);
+    return count;
+}
+
+static size_t read_proxy_header(struct client *client, struct slice bytes)
+{
+    struct proxy_protocol_source source;
+    size_t used = 0;
+
+    switch (proxy_protocol_read(bytes, &source, &used)) {
+    case PROXY_PROTOCOL_INCOMPLETE: return 0;
+    case PROXY_PROTOCOL_MALFORMED:
+        count_one(&row_of(client)->bad_requests);
+        transport_reset(&client->transport);
+        return 0;
+    default: break;
+    }
+    if (source.is_known) {
+        memcpy(client->peer, source.address, sizeof(client->peer));
+        client->peer_port = source.port;
+        client->has_peer = true;
+    }
+    enter(client, CLIENT_IDLE);
+    return used;
+}
+
+/* One step; the bytes it used, 0 when it can go no further. */
+static size_t consume_step(struct client *client, char *bytes, size_t count)
+{
+    struct request *req = client->request;
+    bool waits = false;
+    size_t used;
+
+    if (client->state == CLIENT_PROXY_HEADER)
+        return read_proxy_header(client, slice_of(bytes, count));
+    if (req == NULL) {
+        size_t skip = head_skip_empty_lines(slice_of(bytes, count));
+
+        if (skip > 0)
+            return skip;
+        if (transport_is_full(&client->transport)) /* it does not read what it asked for */
+            return 0;
+        begin_request(client);
+        return read_head(client, slice_of(bytes, count));
+    }
+    switch (req->state) {
+    case REQUEST_HEAD: return read_head(client, slice_of(bytes, count));
+    case REQUEST_TUNNEL: return read_tunnel(client, bytes, count);
+    default:
+        if (req->upload != HALF_OPEN || !request_takes_upload(req))
+            return 0;
+        used = read_upload(client, bytes, count, &waits);
+        return used;
+    }
+}
+
+static size_t consume(struct client *client, char *bytes, size_t count)
+{
+    struct worker *worker = client->transport.worker;
+    size_t used = 0;
+
+    client->is_consuming = true;
+    while (used < count && !is_ending(client)) {
+        size_t step = consume_step(client, bytes + used, count - used);
+
+        if (step == 0)
+            break;
+        used += step;
+        if (worker->scratch_used > WORKER_SCRATCH / 2) {
+            transport_flush(worker);
+            worker->scratch_used = 0;
+        }
+    }
+    if (!is_ending(client))
+        client->is_consuming = false;
+    return used;
+}
+
+/* After the client's FIN: what can never become whole ends here. */
+static void judge_eof(struct client *client)
+{
+    struct request *req = client->request;
+    bool is_used_up = buffer_length(&client->inbox) == 0;
+
+    if (!client->is_eof || is_ending(client))
+        return;
+    if (req == NULL) {
+        end_connection(client, false);
+    } else if (req->state == REQUEST_HEAD) {
+        client->request = NULL;
+        request_give(req);
+        end_connection(client, false);
+    } else if (req->state == REQUEST_TUNNEL) {
+        if (is_used_up && req->upload == HALF_OPEN)
+            request_client_half_closed(req);
+    } else if (req->upload == HALF_OPEN && is_used_up) {
+        request_client_gone(req, FAILURE_CLIENT_LEFT);
+    } else if (req->state == REQUEST_QUEUED) {
+        request_client_gone(req, FAILURE_CLIENT_LEFT);
+    }
+}
+
+/* Goes on with what waits in the inbox. */
+static void consume_inbox(struct client *client)
+{
+    size_t used;
+
+    if (client->is_consuming || is_ending(client))
+        return;
+    if (buffer_length(&client->inbox) > 0) {
+        used = consume(client, client->inbox.data + client->inbox.start,
+                       buffer_length(&client->inbox));
+        if (is_ending(client))
+            return;
+        buffer_consume(&client->inbox, used);
+        if (buffer_length(&client->inbox) == 0)
+            buffer_reset(&client->inbox, 0);
+    }
+    judge_eof(client);
+    if (!is_ending(client))
+        set_reading(client);
+}
+
+static void on_read(struct transport *transport, char *bytes, size_t count)
+{
+    struct client *client = client_of(transport);
+    size_t used = 0;
+
+    if (client->state == CLIENT_LINGERING) {
+        uint32_t now_s = (uint32_t)(worker_now_ms(transport->worker) / 1000);
+
+        if (now_s - client->born_s > LINGER_TOTAL_S)
+            transport_close(transport);
+        return;
+    }
+    if (client->request != NULL)
+        client->request->progress_ms = worker_now_ms(transport->worker);
+    if (buffer_length(&client->inbox) > 0) {
+        buffer_append(&client->inbox, bytes, count);
+        consume_inbox(client);
+        return;
+    }
+    used = consume(client, bytes, count);
+    if (is_ending(client))
+        return;
+    if (used < count)
+        buffer_append(&client->inbox, bytes + used, count - used);
+    set_reading(client);
+}
+
+static void on_eof(struct transport *transport)
+{
+    struct client *client = client_of(transport);
+
+    client->is_eof = true;
+    if (client->state == CLIENT_LINGERING) {
+        transport_close(transport);
+        return;
+    }
+    if (client->request != NULL)
+        client->request->is_client_half_closed = true;
+    judge_eof(client);
+}
+
+static void on_broken(struct transport *transport, int error)
+{
+    struct client *client = client_of(transport);
+
+    (void)error; /* gone is gone */
+    if (client->request != NULL && client->request->state != REQUEST_HEAD) {
+        request_client_gone(client->request, FAILURE_CLIENT_LEFT);
+    } else if (client->request != NULL) {
+        request_give(client->request);
+        client->request = NULL;
+    }
+    transport_reset(transport);
+}
+
+static void on_drained(struct transport *transport)
+{
+    struct client *client = client_of(transport);
+
+    if (client->state == CLIENT_ENDING) {
+        end_connection(client, client->is_consuming);
+        return;
+    }
+    if (client->request != NULL && client->request->state != REQUEST_HEAD)
+        request_client_drained(client->request);
+    if (!is_ending(client))
+        consume_inbox(client);
+}
+
+/* ---- deadlines ---- */
+
+/* A look at a connection whose request is under way. */
+static void tick(struct client *client)
+{
+    struct request *req = client->request;
+    const struct conf_listener *conf = conf_of(client);
+    uint64_t silent_ms = worker_now_ms(client->transport.worker) - req->progress_ms;
+
+    if (client->transport.queued_bytes > 0) {
+        if (silent_ms >= conf->timeouts.write_idle_ms) {
+            request_client_gone(req, FAILURE_CLIENT_STALLED);
+            return;
+        }
+    } else if (req->upload == HALF_OPEN && request_takes_upload(req) &&
+               silent_ms >= conf->timeouts.body_idle_ms) {
+        request_upload_failed(req, FAILURE_BODY_TIMEOUT, NULL);
+        return;
+    }
+    if (!client->transport.is_reading && transport_peer_is_gone(&client->transport)) {
+        request_client_gone(req, FAILURE_CLIENT_LEFT);
+        return;
+    }
+    set_deadline(client);
+}
+
+static void on_due(struct deadline *deadline)
+{
+    struct client *client = container_of(deadline, struct client, deadline);
+    struct request *req = client->request;
+
+    worker_note_time(client->transport.worker);
+    if (client->state == CLIENT_BUSY && req->state == REQUEST_HEAD)
+        request_refuse(req, FAILURE_HEAD_TIMEOUT, NULL);
+    else if (client->state == CLIENT_BUSY && req->state == REQUEST_TUNNEL)
+        request_client_gone(req, FAILURE_TUNNEL_IDLE);
+    else if (client->state == CLIENT_BUSY)
+        tick(client);
+    else if (client->state == CLIENT_ENDING)
+        transport_reset(&client->transport);
+    else
+        transport_close(&client->transport);
+}
+
+/* ---- events of the request ---- */
+
+void client_h1_want_upload(struct request *req)
+{
+    consume_inbox(req->client);
+    if (req->client->request == req && !is_ending(req->client))
+        set_reading(req->client);
+}
+
+void client_h1_become_tunnel(struct request *req)
+{
+    set_deadline(req->client);
+    consume_inbox(req->client);
+}
+
+/* Answers of ours may leave a client still sending: its FIN is awaited. */
+static bool must_linger(const struct request *req)
+{
+    return req->upload != HALF_ENDED || req->failure == FAILURE_BAD_REQUEST ||
+           buffer_length(&req->client->inbox) > 0 || req->method == METHOD_OTHER;
+}
+
+void client_h1_finish(struct request *req, bool is_clean)
+{
+    struct client *client = req->client;
+    bool closes = req->closes || req->wants_close;
+    bool lingers = must_linger(req);
+
+    client->request = NULL;
+    request_give(req);
+    if (client->transport.is_closing)
+        return;
+    if (!is_clean) {
+        transport_reset(&client->transport);
+        return;
+    }
+    if (closes) {
+        end_connection(client, lingers);
+        return;
+    }
+    enter(client, CLIENT_IDLE);
+    if (client->listener->now == NULL)
+        end_connection(client, false);
+    else if (!client->is_consuming && (buffer_length(&client->inbox) > 0 || client->is_eof))
+        consume_inbox(client);
+}
+
+/* ---- a new connection ---- */
+
+static const struct transport_ops ops = {
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_broken = on_broken,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};
+
+static void note_peer(struct client *client)
+{
+    struct sockaddr_storage from;
+    int bytes = sizeof(from);
+
+    memset(client->peer, 0, sizeof(client->peer));
+    client->peer_port = 0;
+    client->has_peer =
+        client->transport.handle.any.type == UV_TCP &&
+        uv_tcp_getpeername(&client->transport.handle.tcp, (struct sockaddr *)&from, &bytes) == 0 &&
+        network_from_sockaddr((struct sockaddr *)&from, client->peer, &client->peer_port);
+    memcpy(client->socket_peer, client->peer, sizeof(client->peer));
+}
+
+static bool take_place(struct client *client)
+{
+    uint32_t most = conf_of(client)->limits.connections_per_client;
+
+    client->is_counted_place = false;
+    if (most == 0 || !client->has_peer)
+        return true;
+    client->is_counted_place = client_limit_take_address(
+        client->transport.worker->client_limit, place_key(client, client->socket_peer), most);
+    return client->is_counted_place;
+}
+
+static bool expects_proxy_header(const struct client *client)
+{
+    const struct conf_listener *conf = conf_of(client);
+
+    return conf->proxy_protocol == PROXY_PROTOCOL_ACCEPT &&
+           (!client->has_peer || network_contains(&conf->proxy_protocol_from, client->peer));
+}
+
+void client_h1_accept(struct listener *listener)
+{
+    struct worker *worker = listener->worker;
+    struct client *client = slab_take(&worker->client_slab);
+    int error;
+
+    client->tag = CLIENT_TAG;
+    client->transport.worker = worker;
+    client->state = CLIENT_PROXY_HEADER;
+    client->is_eof = client->is_consuming = false;
+    client->served = 0;
+    client->born_s = (uint32_t)(worker_now_ms(worker) / 1000);
+    client->listener = listener;
+    client->last_listener = listener->now;
+    client->request = NULL;
+    list_append(&worker->clients, &client->link);
+    deadline_init(&client->deadline, on_due);
+    buffer_init(&client->inbox);
+    listener->clients++;
+    worker->client_count++;
+    count_one(&row_of(client)->connections);
+    count_one(&row_of(client)->connections_open);
+    error = transport_accept(&client->transport, worker, &ops, &listener->handle.stream,
+                             listener->is_local);
+    if (error == 0)
+        note_peer(client);
+    if (error != 0 || !take_place(client)) {
+        count_one(&row_of(client)->connections_refused);
+        client->is_counted_place = false;
+        transport_close(&client->transport);
+        return;
+    }
+    enter(client, expects_proxy_header(client) ? CLIENT_PROXY_HEADER : CLIENT_IDLE);
+    set_reading(client);
+}

@@ -1,0 +1,545 @@
+/*
+ * decide - from a parsed head to a route, and to the request as servers get it.
+ *
+ * Owner    the request.      Threads  the worker's
+ */
+
+#include "proxy/request.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "observe/record.h"
+#include "proxy/client/client.h"
+#include "proxy/hold.h"
+#include "proxy/http/target.h"
+#include "proxy/limits.h"
+#include "proxy/network.h"
+#include "proxy/route/route.h"
+#include "proxy/snapshot.h"
+#include "proxy/sticky.h"
+#include "proxy/transport.h"
+#include "proxy/upstream/server.h"
+#include "proxy/worker.h"
+
+enum { HEAD_ROOM = 4096 };
+
+/* What is known of the request while its head is at hand. */
+struct decision {
+    struct request *req;
+    const struct message *message;
+    struct target target;
+    struct target_memory memory;
+    uint8_t peer[16];
+    uint16_t peer_port;
+    bool has_peer;
+    bool is_peer_trusted;
+    size_t matched_prefix;
+};
+
+/* ---- who is asking ---- */
+
+static bool is_trusted_text(void *context, struct slice text)
+{
+    const struct conf_networks *trusted = context;
+    uint8_t address[16];
+
+    return network_parse_address(text, address) && network_contains(trusted, address);
+}
+
+static void find_client(struct decision *d)
+{
+    struct request *req = d->req;
+    const struct conf_networks *trusted = &req->listener->conf->trusted_proxies;
+    struct slice told;
+
+    d->has_peer = req->ops->peer(req, d->peer, &d->peer_port);
+    d->is_peer_trusted = d->has_peer && trusted->count > 0 && network_contains(trusted, d->peer);
+    memcpy(req->client_address, d->peer, sizeof(d->peer));
+    if (d->is_peer_trusted) {
+        told = forward_client_address(d->message, is_trusted_text, (void *)(uintptr_t)trusted);
+        if (told.len > 0 && !network_parse_address(told, req->client_address))
+            memcpy(req->client_address, d->peer, sizeof(d->peer));
+    }
+    if (d->has_peer)
+        network_write_address(d->peer, req->client_text);
+    else
+        req->client_text[0] = '\0';
+}
+
+static bool is_usable_id(struct slice id)
+{
+    if (id.len == 0 || id.len >= REQUEST_ID_BYTES)
+        return false;
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.at[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '_' || c == '.' || c == '+' || c == '/' || c == '=' || c == ':'))
+            return false;
+    }
+    return true;
+}
+
+static void name_request(struct decision *d)
+{
+    struct request *req = d->req;
+    struct slice told = d->message->known[HEADER_X_REQUEST_ID];
+
+    if (is_usable_id(told)) {
+        slice_copy(told, req->request_id, sizeof(req->request_id));
+        return;
+    }
+    for (unsigned half = 0; half < 2; half++) {
+        uint64_t bits = random_next(&req->worker->random);
+
+        for (unsigned i = 0; i < 16; i++, bits >>= 4)
+            req->request_id[16 * half + i] = "0123456789abcdef"[bits & 15];
+    }
+    req->request_id[32] = '\0';
+}
+
+/* ---- the record for the access log ---- */
+
+static bool is_logged(struct request *req)
+{
+    const struct conf_observe *observe = &req->hold->snapshot->conf->observe;
+
+    if (strcmp(observe->access_log_path, "off") == 0)
+        return false;
+    return observe->access_log_percent >= 100 ||
+           random_next(&req->worker->random) % 100 < observe->access_log_percent;
+}
+
+static void begin_record(struct request *req, const struct message *message)
+{
+    struct record *record;
+
+    if (!is_logged(req))
+        return;
+    record = slab_take(&req->worker->record_slab);
+    memset(record, 0, offsetof(struct record, text));
+    record_put(record, RECORD_METHOD, message->method_text, 32);
+    record_put(record, RECORD_HOST, message->known[HEADER_HOST], 128);
+    record_put(record, RECORD_PATH, message->target, 320);
+    record_put(record, RECORD_USER_AGENT, message->known[HEADER_USER_AGENT], 96);
+    record_put(record, RECORD_REFERER, message->known[HEADER_REFERER], 96);
+    record_put(record, RECORD_REQUEST_ID, slice_from(req->request_id), REQUEST_ID_BYTES);
+    record_put(record, RECORD_LISTENER, slice_from(req->listener->conf->name), 63);
+    req->record = record;
+}
+
+void request_note_unread(struct request *req)
+{
+    uint16_t port;
+    struct record *record;
+
+    req->ops->peer(req, req->client_address, &port);
+    req->request_id[0] = '\0';
+    if (!is_logged(req))
+        return;
+    record = slab_take(&req->worker->record_slab);
+    memset(record, 0, offsetof(struct record, text));
+    for (int which = 0; which < RECORD_LISTENER; which++)
+        record_put(record, (enum record_text)which, SLICE(""), 0);
+    record_put(record, RECORD_LISTENER, slice_from(req->listener->conf->name), 63);
+    req->record = record;
+}
+
+/* ---- which route ---- */
+
+static bool find_header(void *context, struct slice name, struct slice *value_out)
+{
+    const struct field *field = message_find(context, name);
+
+    if (field == NULL)
+        return false;
+    *value_out = field->value;
+    return true;
+}
+
+static const struct snapshot_route *find_route(struct decision *d)
+{
+    struct request *req = d->req;
+    const struct snapshot *snapshot = req->hold->snapshot;
+    struct route_query query = {
+        .host = d->target.host,
+        .path = d->target.path,
+        .method = d->message->method_text,
+        .listener = req->listener->index,
+        .is_https = req->is_https,
+        .header = find_header,
+        .header_context = (void *)(uintptr_t)d->message,
+    };
+    int route = route_match(snapshot->route_table, req->worker->route_scratch, &query);
+
+    return route == ROUTE_NONE ? NULL : &snapshot->routes[route];
+}
+
+static uint64_t rate_key(struct decision *d, const struct conf_route *route)
+{
+    const struct hash_key *key = hash_process_key();
+    const struct field *field;
+
+    switch (route->rate_limit.key) {
+    case RATE_KEY_HEADER:
+        field = message_find(d->message, slice_from(route->rate_limit.header));
+        return field == NULL ? 0 : hash_slice(key, field->value);
+    case RATE_KEY_ROUTE: return 0;
+    default: return hash_bytes(key, d->req->client_address, 16);
+    }
+}
+
+static enum failure judge_access(struct decision *d, const struct snapshot_route *route,
+                                 struct answer *answer)
+{
+    struct request *req = d->req;
+    const struct conf_route *conf = route->conf;
+    struct route_row *row =
+        counters_route(req->worker->counters, req->worker->index, route->counter_slot);
+    uint64_t wait_ms = 0;
+
+    if ((conf->has_allow && !network_contains(&conf->allow, req->client_address)) ||
+        (conf->has_deny && network_contains(&conf->deny, req->client_address))) {
+        count_one(&row->denied);
+        return FAILURE_DENIED;
+    }
+    if (route->rate != NULL &&
+        !rate_table_pass(route->rate, rate_key(d, conf), conf->rate_limit.requests_per_second,
+                         conf->rate_limit.burst, req->worker->now_ns, &wait_ms)) {
+        count_one(&row->rate_limited);
+        answer->retry_after_s = (uint32_t)(wait_ms / 1000) + 1;
+        return FAILURE_RATE_LIMITED;
+    }
+    return FAILURE_NONE;
+}
+
+/* ---- answers of our own ---- */
+
+static void write_expanded(struct writer *w, const char *pattern, const struct target *target)
+{
+    while (*pattern != '\0') {
+        const char *brace = strchr(pattern, '{');
+
+        if (brace == NULL) {
+            write_text(w, pattern);
+            return;
+        }
+        write_bytes(w, pattern, (size_t)(brace - pattern));
+        if (strncmp(brace, "{path}", 6) == 0) {
+            write_slice(w, target->path);
+            pattern = brace + 6;
+        } else if (strncmp(brace, "{query}", 7) == 0) {
+            write_slice(w, target->query);
+            pattern = brace + 7;
+        } else if (strncmp(brace, "{host}", 6) == 0) {
+            write_slice(w, target->host);
+            pattern = brace + 6;
+        } else if (strncmp(brace, "{uri}", 5) == 0) {
+            write_slice(w, target->path);
+            write_slice(w, target->query);
+            pattern = brace + 5;
+        } else {
+            write_char(w, *brace);
+            pattern = brace + 1;
+        }
+    }
+}
+
+static enum failure answer_redirect(struct decision *d, const struct conf_route *route,
+                                    struct answer *answer)
+{
+    size_t room = HEAD_ROOM + d->message->target.len + 2 * TARGET_HOST_BYTES +
+                  3 * strlen(route->redirect.location);
+    char *memory = transport_scratch(d->req->worker, room);
+    struct writer w;
+
+    if (memory == NULL)
+        return FAILURE_LINE_TOO_LONG;
+    w = writer_over(memory, room);
+    write_expanded(&w, route->redirect.location, &d->target);
+    transport_scratch_trim(d->req->worker, memory, writer_length(&w));
+    if (w.overflow)
+        return FAILURE_LINE_TOO_LONG;
+    answer->status = route->redirect.status;
+    answer->location = writer_slice(&w);
+    return FAILURE_NONE;
+}
+
+static enum failure answer_fixed(const struct conf_route *route, struct answer *answer)
+{
+    answer->status = route->respond.status;
+    answer->has_fixed_body = true;
+    answer->body = slice_of(route->respond.body, route->respond.body_bytes);
+    answer->content_type = slice_from(
+        route->respond.content_type != NULL ? route->respond.content_type : "text/plain");
+    return FAILURE_NONE;
+}
+
+/* ---- the request as servers get it ---- */
+
+static const struct snapshot_pool *draw_pool(struct decision *d, const struct snapshot_route *route)
+{
+    uint32_t drawn;
+
+    if (route->split_count == 0)
+        return route->pool;
+    drawn = (uint32_t)(random_next(&d->req->worker->random) >> 32) % route->split_total;
+    for (size_t i = 0; i < route->split_count; i++)
+        if (drawn < route->split[i].up_to)
+            return route->split[i].pool;
+    return route->split[route->split_count - 1].pool;
+}
+
+static uint64_t hash_of(struct decision *d, const struct conf_pool *pool, bool *has_hash)
+{
+    const struct field *field;
+    struct slice value = SLICE("");
+
+    *has_hash = true;
+    switch (pool->hash_on) {
+    case HASH_ON_HEADER:
+        field = message_find(d->message, slice_from(pool->hash_name));
+        *has_hash = field != NULL;
+        value = field != NULL ? field->value : value;
+        break;
+    case HASH_ON_COOKIE:
+        *has_hash = sticky_find_cookie(d->message->known[HEADER_COOKIE],
+                                       slice_from(pool->hash_name), &value);
+        break;
+    case HASH_ON_PATH: value = d->target.path; break;
+    case HASH_ON_URI:
+        return hash_slice(&HASH_STABLE, d->target.path) ^
+               hash_mix(hash_slice(&HASH_STABLE, d->target.query));
+    case HASH_ON_CLIENT_IP: return hash_bytes(&HASH_STABLE, d->req->client_address, 16);
+    }
+    return hash_slice(&HASH_STABLE, value);
+}
+
+/* The address that serves the sticky cookie's server; any of them when it has several. */
+static int sticky_server(struct decision *d, const struct snapshot_pool *pool)
+{
+    struct slice value;
+    struct slice name;
+
+    if (pool->conf->sticky.cookie == NULL)
+        return BALANCE_NO_SERVER;
+    if (!sticky_find_cookie(d->message->known[HEADER_COOKIE], slice_from(pool->conf->sticky.cookie),
+                            &value) ||
+        !sticky_read(d->req->worker->sticky_key, pool->conf->name, value, &name))
+        return BALANCE_NO_SERVER;
+    for (size_t i = 0; i < pool->server_count; i++)
+        if (slice_equal(slice_from(pool->servers[i]->name), name))
+            return (int)i;
+    return BALANCE_NO_SERVER;
+}
+
+static void prepare_choice(struct decision *d, const struct snapshot_pool *pool)
+{
+    struct request *req = d->req;
+
+    req->choice = (struct balance_choice){.sticky = sticky_server(d, pool)};
+    if (pool->balance.method == METHOD_MAGLEV)
+        req->choice.hash = hash_of(d, pool->conf, &req->choice.has_hash);
+}
+
+/* The path after the route's rewrite; `memory` has room for it. */
+static struct slice rewrite_path(struct decision *d, const struct conf_route *route,
+                                 struct writer *memory)
+{
+    struct slice path = d->target.path;
+    struct slice prefix = slice_from(route->path_prefix);
+    struct slice rest;
+
+    if (route->rewrite.path != NULL)
+        return slice_from(route->rewrite.path);
+    if (route->rewrite.path_prefix == NULL || prefix.at == NULL || d->target.is_asterisk)
+        return path;
+    if (prefix.len > 0 && prefix.at[prefix.len - 1] == '/')
+        prefix.len--;
+    rest = slice_after(path, prefix.len < path.len ? prefix.len : path.len);
+    write_text(memory, route->rewrite.path_prefix);
+    /* One slash where they meet, whichever of both has it. */
+    if (memory->at > memory->start && memory->at[-1] == '/' && rest.len > 0 && rest.at[0] == '/')
+        memory->at--;
+    write_slice(memory, rest);
+    if (writer_length(memory) == 0)
+        write_char(memory, '/');
+    return writer_slice(memory);
+}
+
+/* h2c is never offered to a server: the tokens of Upgrade but for it. */
+static bool offers_upgrade(struct decision *d)
+{
+    struct request *req = d->req;
+    struct slice upgrade = d->message->upgrade;
+
+    if (upgrade.len == 0 || upgrade.len >= sizeof(req->upgrade) || d->message->http_minor == 0)
+        return false;
+    for (size_t i = 0; i + 3 <= upgrade.len; i++)
+        if (slice_equal_nocase(slice_of(upgrade.at + i, 3), SLICE("h2c")))
+            return false;
+    slice_copy(upgrade, req->upgrade, sizeof(req->upgrade));
+    return true;
+}
+
+static struct slice host_for_server(struct decision *d, const struct conf_route *route)
+{
+    if (route->rewrite.host != NULL)
+        return slice_from(route->rewrite.host);
+    if (d->target.authority.len > 0)
+        return d->target.authority;
+    /* HTTP/1.0 without Host: the address that the client spoke to (RFC 9112 §3.3). */
+    return slice_from(d->req->listener->conf->address.text);
+}
+
+static enum failure build_head(struct decision *d, const struct snapshot_route *route)
+{
+    struct request *req = d->req;
+    const struct conf_route *conf = route->conf;
+    struct slice target = d->message->target;
+    size_t room = HEAD_ROOM + target.len;
+    char *path_memory = transport_scratch(req->worker, room);
+    struct writer path_writer;
+    struct forward_request forward;
+    struct writer w;
+    size_t head_room;
+
+    if (path_memory == NULL)
+        return FAILURE_HEAD_TOO_LARGE;
+    path_writer = writer_over(path_memory, room);
+    forward = (struct forward_request){
+        .path = rewrite_path(d, conf, &path_writer),
+        .query = d->target.query,
+        .host = host_for_server(d, conf),
+        .peer = slice_from(req->client_text),
+        .forwarded_host = d->target.authority,
+        .request_id = slice_from(req->request_id),
+        .is_https = req->is_https,
+        .is_peer_trusted = d->is_peer_trusted,
+        .passes_upgrade = req->passes_upgrade,
+        .passes_expect = req->expects_continue,
+        .body = req->body.kind,
+        .length = req->body.left,
+        .edits = &route->request_edits,
+    };
+    head_room = HEAD_ROOM + route->request_edits.set_bytes + 2 * (size_t)req->searched;
+    w = writer_over(buffer_reserve(&req->head, head_room), head_room);
+    forward_write_request(&w, d->message, &forward);
+    if (w.overflow || path_writer.overflow)
+        return FAILURE_HEAD_TOO_LARGE;
+    req->head.end = (uint32_t)(req->head.start + writer_length(&w));
+    return FAILURE_NONE;
+}
+
+static enum failure forward_to_pool(struct decision *d, const struct snapshot_route *route)
+{
+    struct request *req = d->req;
+    const struct snapshot_pool *pool = draw_pool(d, route);
+
+    req->passes_upgrade = offers_upgrade(d);
+    if (req->passes_upgrade && !body_is_empty(&req->body))
+        return FAILURE_BAD_REQUEST;
+    req->expects_continue = d->message->expects_continue;
+    req->has_te_trailers = d->message->has_te_trailers;
+    req->is_chunked_to_server = req->body.kind == FORWARD_CHUNKED;
+    req->passes_trailers =
+        req->is_chunked_to_server && (d->message->has_te_trailers || d->message->has_trailer_field);
+    req->keeps_replay = method_is_idempotent(req->method) && !body_is_empty(&req->body) &&
+                        req->body.kind == FORWARD_LENGTH && req->body.left <= REQUEST_REPLAY;
+    req->retries_left =
+        (uint8_t)(pool->conf->retry.attempts < BALANCE_MAX_TRIED ? pool->conf->retry.attempts
+                                                                 : BALANCE_MAX_TRIED - 1);
+    prepare_choice(d, pool);
+    req->pool = pool;
+    return build_head(d, route);
+}
+
+/* ---- all together ---- */
+
+static void note_head(struct decision *d)
+{
+    struct request *req = d->req;
+    const struct message *message = d->message;
+
+    req->method = message->method;
+    req->http_minor = message->http_minor;
+    req->form = answer_form(message->known[HEADER_ACCEPT]);
+    req->wants_close = message->has_connection_close ||
+                       (message->http_minor == 0 && !message->has_connection_keep_alive);
+    if (message->is_chunked)
+        body_begin(&req->body, FORWARD_CHUNKED, 0);
+    else if (message->content_length != MESSAGE_NO_LENGTH)
+        body_begin(&req->body, FORWARD_LENGTH, message->content_length);
+    else
+        body_begin(&req->body, FORWARD_NO_BODY, 0);
+    req->upload = body_is_empty(&req->body) ? HALF_ENDED : HALF_OPEN;
+}
+
+static enum failure judge_method(struct decision *d, struct answer *answer, const char **why)
+{
+    if (forward_via_count(d->message) >= 2)
+        return FAILURE_LOOP;
+    if (d->message->method == METHOD_TRACE) {
+        answer->allow = SLICE("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
+        *why = "TRACE is not served";
+        return FAILURE_METHOD_NOT_ALLOWED;
+    }
+    return FAILURE_NONE;
+}
+
+static enum failure judge_target(struct decision *d, const char **why)
+{
+    unsigned status;
+
+    d->memory.path = d->req->worker->path_memory;
+    d->memory.path_bytes = WORKER_PATH_MEMORY;
+    status = target_parse(d->message, &d->memory, &d->target, why);
+    if (status != 0)
+        return status == 501 ? FAILURE_UNKNOWN_METHOD : FAILURE_BAD_REQUEST;
+    if (d->target.is_absolute && d->target.is_https != d->req->is_https) {
+        *why = "the scheme of the absolute target is not the connection's";
+        return FAILURE_BAD_REQUEST;
+    }
+    return FAILURE_NONE;
+}
+
+static enum failure take_route(struct decision *d, struct answer *answer)
+{
+    struct request *req = d->req;
+    const struct snapshot_route *route = find_route(d);
+    enum failure failure;
+
+    if (route == NULL)
+        return FAILURE_NO_ROUTE;
+    req->route = route;
+    count_one(
+        &counters_route(req->worker->counters, req->worker->index, route->counter_slot)->requests);
+    if (route->conf->body_limit != UINT64_MAX)
+        req->body_limit = route->conf->body_limit;
+    failure = judge_access(d, route, answer);
+    if (failure != FAILURE_NONE)
+        return failure;
+    if (req->body_limit > 0 && req->body.kind == FORWARD_LENGTH && req->body.left > req->body_limit)
+        return FAILURE_BODY_TOO_LARGE;
+    switch (route->conf->action) {
+    case ACTION_REDIRECT: return answer_redirect(d, route->conf, answer);
+    case ACTION_RESPOND: return answer_fixed(route->conf, answer);
+    default: return forward_to_pool(d, route);
+    }
+}
+
+enum failure request_decide(struct request *req, struct answer *answer_out, const char **why_out)
+{
+    struct decision d = {.req = req, .message = req->worker->message};
+    enum failure failure;
+
+    req->body_limit = req->listener->conf->limits.body;
+    note_head(&d);
+    find_client(&d);
+    name_request(&d);
+    begin_record(req, d.message);
+    failure = judge_target(&d, why_out);
+    if (failure == FAILURE_NONE)
+        failure = judge_method(&d, answer_out, why_out);
+    return failure == FAILURE_NONE ? take_route(&d, answer_out) : failure;
+}

@@ -1,0 +1,722 @@
+/*
+ * request - the life of one request; the only conductor.  The picture is in request.h.
+ *
+ * Reads from top to bottom as a request lives: stock, begin, a server, upload, response, tunnel,
+ * settling, failing, ending.
+ *
+ * Owner    one worker.      Threads  the worker's
+ */
+#include "proxy/request.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "observe/record.h"
+#include "observe/ring.h"
+#include "proxy/client/client.h"
+#include "proxy/hold.h"
+#include "proxy/queue.h"
+#include "proxy/request_end.h"
+#include "proxy/retry.h"
+#include "proxy/snapshot.h"
+#include "proxy/sticky.h"
+#include "proxy/upstream/outlier.h"
+#include "proxy/upstream/server.h"
+#include "proxy/upstream/upstream.h"
+#include "proxy/worker.h"
+
+enum { MAX_INTERIMS = 32, KEPT_MEMORY = 8192, DRAINABLE_BYTES = 256 * 1024 };
+
+static void try_server(struct request *req);
+static void fail(struct request *req, enum failure failure, const char *why);
+
+#define TO(state) (1u << (state))
+static const uint32_t legal_moves[REQUEST_STATES] = {
+    [REQUEST_HEAD] = TO(REQUEST_ROUTING) | TO(REQUEST_ANSWERED) | TO(REQUEST_ENDED),
+    [REQUEST_ROUTING] = TO(REQUEST_QUEUED) | TO(REQUEST_CONNECTING) | TO(REQUEST_ANSWERED),
+    [REQUEST_QUEUED] = TO(REQUEST_ROUTING) | TO(REQUEST_ANSWERED) | TO(REQUEST_ENDED),
+    [REQUEST_CONNECTING] =
+        TO(REQUEST_EXCHANGING) | TO(REQUEST_ROUTING) | TO(REQUEST_ANSWERED) | TO(REQUEST_ENDED),
+    [REQUEST_EXCHANGING] =
+        TO(REQUEST_TUNNEL) | TO(REQUEST_ROUTING) | TO(REQUEST_ANSWERED) | TO(REQUEST_ENDED),
+    [REQUEST_ANSWERED] = TO(REQUEST_ENDED),
+    [REQUEST_TUNNEL] = TO(REQUEST_ENDED),
+    [REQUEST_ENDED] = TO(REQUEST_HEAD),
+};
+
+static void enter(struct request *req, enum request_state state)
+{
+    CHECK(legal_moves[req->state] & TO(state));
+    req->state = (uint8_t)state;
+}
+
+/* ---- stock ---- */
+
+static void on_queue_due(struct deadline *deadline)
+{
+    struct request *req = container_of(deadline, struct request, queue_deadline);
+
+    worker_note_time(req->worker);
+    queue_leave(req);
+    count_one(&pool_row_of(req)->queue_timeouts);
+    fail(req, FAILURE_QUEUE_TIMEOUT, NULL);
+}
+
+static void reset(struct request *req)
+{
+    struct buffer inbox = req->inbox;
+    struct buffer head = req->head;
+    struct buffer replay = req->replay;
+    struct worker *worker = req->worker;
+
+    memset(req, 0, sizeof(*req));
+    req->tag = REQUEST_TAG;
+    req->worker = worker;
+    req->inbox = inbox;
+    req->head = head;
+    req->replay = replay;
+    buffer_clear(&req->head);
+    buffer_clear(&req->replay);
+    list_init(&req->link);
+    deadline_init(&req->queue_deadline, on_queue_due);
+    req->server_index = BALANCE_NO_SERVER;
+}
+
+struct request *request_take(struct worker *worker)
+{
+    struct list *spare = list_pop(&worker->spare_requests);
+    struct request *req;
+
+    if (spare != NULL) {
+        req = container_of(spare, struct request, link);
+    } else {
+        req = xcalloc(1, sizeof(*req));
+        req->worker = worker;
+    }
+    reset(req);
+    return req;
+}
+
+void request_give(struct request *req)
+{
+    CHECK_OBJ(req, REQUEST_TAG);
+    CHECK(req->hold == NULL && req->upstream == NULL && req->record == NULL);
+    req->tag = 0;
+    buffer_reset(&req->inbox, KEPT_MEMORY);
+    buffer_reset(&req->head, KEPT_MEMORY);
+    buffer_reset(&req->replay, KEPT_MEMORY);
+    list_prepend(&req->worker->spare_requests, &req->link);
+}
+
+void request_stock_fini(struct worker *worker)
+{
+    struct list *spare;
+
+    while ((spare = list_pop(&worker->spare_requests)) != NULL) {
+        struct request *req = container_of(spare, struct request, link);
+
+        buffer_fini(&req->inbox);
+        buffer_fini(&req->head);
+        buffer_fini(&req->replay);
+        xfree(req);
+    }
+}
+
+/* ---- answers of our own ---- */
+
+/* The client may go on with this connection only when the rest of its body can be read and dropped.
+ */
+static bool upload_can_be_dropped(const struct request *req)
+{
+    if (req->upload == HALF_ENDED)
+        return true;
+    return req->upload == HALF_OPEN && !req->expects_continue && req->body.kind == FORWARD_LENGTH &&
+           req->body.left <= DRAINABLE_BYTES;
+}
+
+static void send_answer(struct request *req, struct answer *answer, bool closes)
+{
+    answer->form = req->form;
+    answer->date = worker_date(req->worker);
+    answer->request_id = slice_from(req->request_id);
+    answer->is_head = request_is_head(req);
+    answer->is_http_10 = req->http_minor == 0;
+    answer->closes = closes || client_must_close(req) || !upload_can_be_dropped(req);
+    req->closes = answer->closes;
+    req->status = (uint16_t)answer->status;
+    req->is_response_started = true;
+    req->download = HALF_ENDED;
+    enter(req, REQUEST_ANSWERED);
+    req->ops->send_answer(req, answer);
+    if (req->upload != HALF_OPEN || req->closes)
+        request_end(req, true);
+}
+
+static void answer_failure(struct request *req, struct answer *answer, enum failure failure,
+                           const char *why)
+{
+    const struct failure_row *row = &failure_rows[failure];
+    bool is_framing_lost =
+        req->state == REQUEST_HEAD || failure == FAILURE_BAD_REQUEST || req->upload == HALF_BROKEN;
+
+    req->failure = (uint8_t)failure;
+    answer->status = row->status;
+    answer->detail = slice_from(why != NULL && why[0] != '\0' ? why : row->help);
+    send_answer(req, answer, is_framing_lost);
+}
+
+/* Whatever it was that failed: an answer where one can still be given, else the client's
+ * connection ends in a way that it cannot take for a whole response. */
+static void fail(struct request *req, enum failure failure, const char *why)
+{
+    struct answer answer = {0};
+
+    req->failure = (uint8_t)failure;
+    if (req->pool != NULL)
+        count_one(&pool_row_of(req)->failures[failure]);
+    if (req->is_response_started || failure_rows[failure].status == 0) {
+        req->download = HALF_BROKEN;
+        request_end(req, false);
+        return;
+    }
+    if (failure == FAILURE_QUEUE_FULL || failure == FAILURE_QUEUE_TIMEOUT)
+        answer.retry_after_s = 1;
+    answer_failure(req, &answer, failure, why);
+}
+
+/* ---- the head is there ---- */
+
+static void pin_snapshot(struct request *req)
+{
+    req->hold = hold_pin(req->worker->current);
+    req->listener = client_listener(req);
+}
+
+void request_refuse(struct request *req, enum failure failure, const char *why)
+{
+    struct answer answer = {0};
+
+    CHECK_OBJ(req, REQUEST_TAG);
+    pin_snapshot(req);
+    count_one(&listener_row_of(req)->bad_requests);
+    req->http_minor = 1;
+    req->head_ns = req->worker->now_ns;
+    request_note_unread(req);
+    answer_failure(req, &answer, failure, why);
+}
+
+void request_begin(struct request *req)
+{
+    struct answer answer = {0};
+    const char *why = NULL;
+    enum failure failure;
+
+    CHECK_OBJ(req, REQUEST_TAG);
+    ON_WORKER(req->worker->index);
+    pin_snapshot(req);
+    enter(req, REQUEST_ROUTING);
+    req->head_ns = req->worker->now_ns;
+    failure = request_decide(req, &answer, &why);
+    count_one(&listener_row_of(req)->requests);
+    if (failure != FAILURE_NONE) {
+        if (failure == FAILURE_BAD_REQUEST)
+            count_one(&listener_row_of(req)->bad_requests);
+        answer_failure(req, &answer, failure, why);
+    } else if (req->pool == NULL) {
+        send_answer(req, &answer, false);
+    } else {
+        count_one(&pool_row_of(req)->requests);
+        retry_note_request(req);
+        try_server(req);
+    }
+}
+
+/* ---- a server ---- */
+
+static void leave_server(struct request *req)
+{
+    struct worker *worker = req->worker;
+    const struct balance_server *conf;
+
+    if (req->server == NULL)
+        return;
+    conf = &req->pool->balance.servers[req->server_index];
+    load_end(req->server, worker->index);
+    count_less(&server_row_of(req)->in_flight);
+    count_less(&pool_row_of(req)->in_flight);
+    if (req->holds_place) {
+        req->holds_place = false;
+        server_give_place(req->server, conf->max_connections);
+        queue_place_is_free(worker, req->pool);
+    }
+    req->server = NULL;
+}
+
+static enum failure refusal_failure(enum balance_refusal refusal)
+{
+    return refusal == REFUSAL_CEILING ? FAILURE_SHARE_CEILING : FAILURE_NO_SERVER;
+}
+
+/* Chooses a server and takes its place; false when there is none now: then it waits or has failed.
+ */
+static bool choose_server(struct request *req)
+{
+    struct balance_view *view = pool_view(req->worker, req->hold, req->pool);
+    unsigned tries = 0;
+
+    req->choice.now_ms = worker_now_ms(req->worker);
+    do {
+        int index = balance_pick(view, &req->choice);
+
+        if (req->choice.ceiling_hit)
+            count_one(&pool_row_of(req)->spills);
+        if (index == BALANCE_NO_SERVER)
+            break;
+        req->server_index = index;
+        req->server = req->pool->servers[index];
+        if (server_take_place(req->server, req->pool->balance.servers[index].max_connections)) {
+            req->holds_place = req->pool->balance.servers[index].max_connections > 0;
+            return true;
+        }
+        req->server = NULL; /* another worker was faster */
+        req->choice.refusal = REFUSAL_FULL;
+    } while (++tries < BALANCE_MAX_TRIED);
+    if (req->choice.refusal != REFUSAL_FULL)
+        fail(req, refusal_failure(req->choice.refusal), NULL);
+    else if (queue_enter(req))
+        enter(req, REQUEST_QUEUED);
+    else
+        fail(req, FAILURE_QUEUE_FULL, NULL);
+    return false;
+}
+
+static void begin_attempt(struct request *req)
+{
+    struct worker *worker = req->worker;
+
+    req->attempts++;
+    req->attempt_ns = worker->now_ns;
+    req->sent_to_server = 0;
+    load_begin(req->server, worker->index);
+    count_one(&server_row_of(req)->requests);
+    count_one(&server_row_of(req)->in_flight);
+    count_one(&pool_row_of(req)->in_flight);
+    count_one(&pool_row_of(req)->picked[req->choice.reason]);
+    enter(req, REQUEST_CONNECTING);
+}
+
+/* Picks a server not tried yet and asks for a connection to it.  Runs again after a failure
+ * that failure.def calls retryable. */
+static void try_server(struct request *req)
+{
+    bool is_checked = !method_is_idempotent(req->method);
+    enum failure failure;
+
+    if (!choose_server(req))
+        return;
+    begin_attempt(req);
+    req->upstream = req->is_fresh_wanted ? NULL : upstream_reuse(req, is_checked);
+    req->was_reused = req->upstream != NULL;
+    if (req->upstream != NULL) {
+        request_connected(req);
+        return;
+    }
+    req->connect_from_ns = req->worker->now_ns;
+    failure = upstream_open(req);
+    if (failure != FAILURE_NONE)
+        request_upstream_failed(req, failure);
+}
+
+void request_try_queued(struct request *req)
+{
+    enter(req, REQUEST_ROUTING);
+    req->queued_us += (uint32_t)((req->worker->now_ns - req->queued_from_ns) / 1000);
+    try_server(req);
+}
+
+/* ---- upload ---- */
+
+void request_connected(struct request *req)
+{
+    CHECK_OBJ(req, REQUEST_TAG);
+    if (!req->was_reused)
+        req->connect_us = (uint32_t)((req->worker->now_ns - req->connect_from_ns) / 1000);
+    enter(req, REQUEST_EXCHANGING);
+    upstream_send(req->upstream, buffer_slice(&req->head));
+    if (buffer_length(&req->replay) > 0) {
+        upstream_send_body(req->upstream, buffer_slice(&req->replay), false);
+        req->sent_to_server = buffer_length(&req->replay);
+    }
+    if (req->upload == HALF_OPEN)
+        req->ops->want_upload(req);
+}
+
+bool request_takes_upload(const struct request *req)
+{
+    if (req->state == REQUEST_ANSWERED)
+        return true;
+    return req->state == REQUEST_EXCHANGING && req->upload == HALF_OPEN && req->upstream != NULL &&
+           !transport_is_full(&req->upstream->transport);
+}
+
+static void keep_for_replay(struct request *req, struct slice data)
+{
+    if (req->keeps_replay)
+        buffer_append(&req->replay, data.at, data.len);
+}
+
+void request_upload(struct request *req, struct slice data)
+{
+    req->uploaded_bytes += data.len;
+    req->progress_ms = worker_now_ms(req->worker);
+    if (req->state == REQUEST_ANSWERED || data.len == 0)
+        return;
+    keep_for_replay(req, data);
+    req->sent_to_server += data.len;
+    upstream_touch(req->upstream);
+    upstream_send_body(req->upstream, data, req->is_chunked_to_server);
+}
+
+void request_upload_ended(struct request *req, const struct message *trailers)
+{
+    req->upload = HALF_ENDED;
+    if (req->state == REQUEST_ANSWERED)
+        request_end(req, true);
+    else
+        upstream_send_end(req->upstream, req->is_chunked_to_server,
+                          req->passes_trailers ? trailers : NULL);
+}
+
+void request_upload_failed(struct request *req, enum failure failure, const char *why)
+{
+    req->upload = HALF_BROKEN;
+    req->closes = true;
+    if (req->state == REQUEST_ANSWERED) {
+        request_end(req, true);
+        return;
+    }
+    fail(req, failure, why);
+}
+
+void request_upstream_drained(struct request *req)
+{
+    if (req->state == REQUEST_TUNNEL || req->upload == HALF_OPEN)
+        req->ops->want_upload(req);
+}
+
+/* ---- response ---- */
+
+/* Is `token` among the protocols that the client offered? */
+static bool was_offered(const struct request *req, struct slice token)
+{
+    struct slice rest = slice_from(req->upgrade);
+    struct slice element;
+
+    while (slice_next_element(&rest, &element))
+        if (element.len > 0 && slice_equal_nocase(element, token))
+            return true;
+    return false;
+}
+
+static void begin_tunnel(struct request *req, struct message *message)
+{
+    struct forward_response response = {.is_upgrade = true,
+                                        .body = FORWARD_NO_BODY,
+                                        .date = worker_date(req->worker),
+                                        .edits = &req->route->response_edits};
+
+    req->status = 101;
+    req->is_response_started = true;
+    req->closes = true;
+    req->upload = req->download = HALF_OPEN;
+    count_one(&listener_row_of(req)->tunnels);
+    if (!req->ops->send_response(req, message, &response)) {
+        fail(req, FAILURE_RESPONSE_TOO_LARGE, NULL);
+        return;
+    }
+    enter(req, REQUEST_TUNNEL);
+    upstream_become_tunnel(req->upstream);
+    req->ops->become_tunnel(req);
+}
+
+static bool relay_interim(struct request *req, struct message *message)
+{
+    if (message->status == 101) {
+        if (!req->passes_upgrade || !was_offered(req, message->upgrade)) {
+            request_upstream_failed(req, FAILURE_BAD_UPGRADE);
+            return false;
+        }
+        begin_tunnel(req, message);
+        return req->state == REQUEST_TUNNEL;
+    }
+    if (++req->interims > MAX_INTERIMS) {
+        request_upstream_failed(req, FAILURE_BAD_RESPONSE);
+        return false;
+    }
+    if (req->http_minor == 0 || (message->status == 100 && !req->expects_continue))
+        return true;
+    if (!req->ops->send_interim(req, message)) {
+        request_upstream_failed(req, FAILURE_RESPONSE_TOO_LARGE);
+        return false;
+    }
+    return true;
+}
+
+/* How the client gets the body: as the server framed it, but chunks only for HTTP/1.1. */
+static enum forward_body framing_to_client(const struct request *req)
+{
+    enum forward_body kind = req->upstream->body.kind;
+
+    if (kind == FORWARD_NO_BODY || kind == FORWARD_LENGTH)
+        return kind;
+    return req->http_minor == 0 ? FORWARD_UNTIL_CLOSE : FORWARD_CHUNKED;
+}
+
+static struct slice sticky_cookie(struct request *req)
+{
+    const struct conf_pool *pool = req->pool->conf;
+    char *memory;
+    struct writer w;
+
+    if (pool->sticky.cookie == NULL || req->choice.sticky == req->server_index ||
+        (req->choice.sticky != BALANCE_NO_SERVER &&
+         strcmp(req->pool->servers[req->choice.sticky]->name, req->server->name) == 0))
+        return SLICE("");
+    memory = transport_scratch(req->worker, 512);
+    if (memory == NULL)
+        return SLICE("");
+    w = writer_over(memory, 512);
+    sticky_write(req->worker->sticky_key, &w, pool->sticky.cookie, pool->name, req->server->name,
+                 pool->sticky.ttl_ms, req->is_https);
+    transport_scratch_trim(req->worker, memory, writer_length(&w));
+    return w.overflow ? SLICE("") : writer_slice(&w);
+}
+
+static bool relay_final(struct request *req, struct message *message)
+{
+    struct forward_response response = {
+        .to_http_10 = req->http_minor == 0,
+        .keeps_length = request_is_head(req) || message->status == 304,
+        .body = framing_to_client(req),
+        .length = req->upstream->body.left,
+        .date = worker_date(req->worker),
+        .set_cookie = sticky_cookie(req),
+        .edits = &req->route->response_edits,
+    };
+
+    req->closes =
+        client_must_close(req) || req->upload == HALF_OPEN || response.body == FORWARD_UNTIL_CLOSE;
+    response.closes = req->closes;
+    req->download_kind = response.body;
+    req->status = message->status;
+    if (!req->ops->send_response(req, message, &response)) {
+        request_upstream_failed(req, FAILURE_RESPONSE_TOO_LARGE);
+        return false;
+    }
+    req->is_response_started = true;
+    return true;
+}
+
+bool request_response(struct request *req)
+{
+    struct message *message = req->worker->message;
+
+    CHECK_OBJ(req, REQUEST_TAG);
+    req->server_status = message->status;
+    return message->status < 200 ? relay_interim(req, message) : relay_final(req, message);
+}
+
+void request_response_body(struct request *req, struct slice data, bool is_last)
+{
+    req->ops->send_body(req, data);
+    if (is_last) /* goes out together with what ends the response */
+        return;
+    transport_flush(req->worker);
+    if (req->ops->is_full(req))
+        upstream_pause(req->upstream);
+}
+
+void request_client_drained(struct request *req)
+{
+    req->progress_ms = worker_now_ms(req->worker);
+    if (req->upstream != NULL && (req->state == REQUEST_EXCHANGING || req->state == REQUEST_TUNNEL))
+        upstream_resume(req->upstream);
+}
+
+void request_response_ended(struct request *req, const struct message *trailers)
+{
+    req->ops->send_end(req, req->has_te_trailers ? trailers : NULL);
+    req->download = HALF_ENDED;
+    request_end(req, true);
+}
+
+/* ---- tunnel ---- */
+
+void request_tunnel_from_client(struct request *req, struct slice data)
+{
+    req->uploaded_bytes += data.len;
+    upstream_send(req->upstream, data);
+}
+
+void request_tunnel_from_server(struct request *req, struct slice data)
+{
+    if (data.len == 0)
+        return;
+    req->ops->send_body(req, data);
+    transport_flush(req->worker);
+    if (req->ops->is_full(req))
+        upstream_pause(req->upstream);
+}
+
+void request_server_half_closed(struct request *req)
+{
+    req->download = HALF_ENDED;
+    if (req->upload == HALF_ENDED)
+        request_end(req, true);
+    else
+        req->ops->send_fin(req);
+}
+
+/* ---- what can go wrong ---- */
+
+void request_client_half_closed(struct request *req)
+{
+    CHECK(req->state == REQUEST_TUNNEL);
+    req->upload = HALF_ENDED;
+    if (req->download == HALF_ENDED)
+        request_end(req, true);
+    else
+        upstream_send_fin(req->upstream);
+}
+
+void request_client_gone(struct request *req, enum failure failure)
+{
+    req->upload = HALF_BROKEN;
+    req->closes = true;
+    if (req->state == REQUEST_ANSWERED) {
+        request_end(req, true);
+        return;
+    }
+    req->failure = (uint8_t)failure;
+    if (req->pool != NULL)
+        count_one(&pool_row_of(req)->failures[failure]);
+    request_end(req, false);
+}
+
+static void note_outcome(struct request *req, enum failure failure)
+{
+    struct worker *worker = req->worker;
+    bool failed = failure_rows[failure].blames_server;
+
+    if (failed)
+        count_one(&server_row_of(req)->failures);
+    if (failed || failure == FAILURE_NONE) {
+        outlier_note(req->server, &req->pool->conf->ejection, worker->prober, failed);
+        balance_note(pool_view(worker, req->hold, req->pool), req->server_index,
+                     (worker->now_ns - req->attempt_ns) / 1000, failed, worker_now_ms(worker));
+    }
+}
+
+static bool may_retry(struct request *req, enum failure failure)
+{
+    enum failure_retry rule = failure_rows[failure].retry;
+
+    if (rule == FAILURE_RETRY_NO || req->is_response_started || req->interims > 0)
+        return false;
+    if (rule == FAILURE_RETRY_IDEMPOTENT && !method_is_idempotent(req->method))
+        return false;
+    /* What went to the server must still be whole here. */
+    return req->sent_to_server == buffer_length(&req->replay);
+}
+
+/* A reused connection that ended before a response byte: once more on a fresh one, blaming nobody.
+ */
+static bool retry_fresh(struct request *req, enum failure failure)
+{
+    if (failure != FAILURE_REUSED_CLOSED || req->was_fresh_retried || !may_retry(req, failure))
+        return false;
+    req->was_fresh_retried = true;
+    req->is_fresh_wanted = true;
+    return true;
+}
+
+static bool retry_elsewhere(struct request *req, enum failure failure)
+{
+    if (req->retries_left == 0 || !may_retry(req, failure))
+        return false;
+    if (!retry_allowed(req)) {
+        count_one(&pool_row_of(req)->retries_refused);
+        return false;
+    }
+    req->retries_left--;
+    req->choice.sticky = BALANCE_NO_SERVER;
+    if (req->choice.tried_count < BALANCE_MAX_TRIED)
+        req->choice.tried[req->choice.tried_count++] = (uint32_t)req->server_index;
+    return true;
+}
+
+void request_upstream_failed(struct request *req, enum failure failure)
+{
+    bool again;
+
+    CHECK_OBJ(req, REQUEST_TAG);
+    note_outcome(req, failure);
+    if (req->upstream != NULL)
+        upstream_drop(&req->upstream);
+    again = retry_fresh(req, failure) || retry_elsewhere(req, failure);
+    leave_server(req);
+    if (!again) {
+        fail(req, failure, NULL);
+        return;
+    }
+    count_one(&pool_row_of(req)->retries);
+    enter(req, REQUEST_ROUTING);
+    try_server(req);
+}
+
+/* ---- the end ---- */
+
+static void note_success(struct request *req)
+{
+    uint16_t status = req->server_status;
+    bool failed = status == 502 || status == 503 || status == 504 ||
+                  (status >= 500 && req->pool->conf->ejection.count_5xx);
+
+    if (req->state == REQUEST_TUNNEL || req->failure != FAILURE_NONE)
+        return;
+    outlier_note(req->server, &req->pool->conf->ejection, req->worker->prober, failed);
+    balance_note(pool_view(req->worker, req->hold, req->pool), req->server_index,
+                 (req->worker->now_ns - req->attempt_ns) / 1000, status >= 500,
+                 worker_now_ms(req->worker));
+}
+
+/* The server's side ends: kept for the next request when both halves came to their end. */
+static void end_upstream(struct request *req, bool is_clean)
+{
+    if (req->upstream == NULL)
+        return;
+    if (is_clean && req->download == HALF_ENDED)
+        note_success(req);
+    if (is_clean && req->upload == HALF_ENDED && req->state != REQUEST_TUNNEL)
+        upstream_release(&req->upstream, req->pool);
+    else
+        upstream_drop(&req->upstream);
+}
+
+void request_end(struct request *req, bool is_clean)
+{
+    const struct client_ops *client = req->ops;
+
+    CHECK_OBJ(req, REQUEST_TAG);
+    if (req->state == REQUEST_QUEUED)
+        queue_leave(req);
+    if (req->upload == HALF_OPEN)
+        req->closes = true;
+    end_upstream(req, is_clean);
+    request_record(req);
+    leave_server(req);
+    enter(req, REQUEST_ENDED);
+    if (req->hold != NULL)
+        hold_unpin(&req->hold);
+    client->finish(req, is_clean);
+}

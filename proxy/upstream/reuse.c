@@ -1,0 +1,106 @@
+/*
+ * reuse - one worker's idle connections to servers, newest first.
+ *
+ * Per worker and not shared: no lock, at the price of up to `workers` times as many idle
+ * connections; idle_per_worker bounds them.
+ *
+ * Owner    the worker.      Threads  the worker's
+ */
+#include "base/check.h"
+#include "base/hash.h"
+#include "config/model.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream/server.h"
+#include "proxy/upstream/upstream.h"
+#include "proxy/worker.h"
+
+static struct reuse_list *list_of(struct worker *worker, const struct server *server)
+{
+    struct reuse_list *list = &worker->reuse[server->slot];
+
+    if (!list->is_ready) {
+        list_init(&list->idle);
+        list->is_ready = true;
+    }
+    return list;
+}
+
+static struct server_row *row_of(struct worker *worker, const struct upstream *up)
+{
+    return counters_server(worker->counters, worker->index, up->counter_slot);
+}
+
+void reuse_forget(struct worker *worker, struct upstream *up)
+{
+    struct reuse_list *list = list_of(worker, up->server);
+
+    CHECK(list->count > 0);
+    list->count--;
+    worker->idle_upstreams--;
+    count_less(&row_of(worker, up)->connections_idle);
+    list_remove(&up->link);
+    deadline_clear(&up->deadline);
+}
+
+struct upstream *reuse_take(struct worker *worker, struct server *server)
+{
+    struct reuse_list *list = list_of(worker, server);
+    struct upstream *up;
+
+    if (list->count == 0)
+        return NULL;
+    up = container_of(list->idle.next, struct upstream, link);
+    reuse_forget(worker, up);
+    return up;
+}
+
+/* 90 to 110 % of the timeout, in eight steps, so that connections do not end all at once. */
+static uint64_t idle_ms(struct worker *worker, const struct conf_pool *pool)
+{
+    uint64_t step = (random_next(&worker->random) >> 32) % 8;
+
+    return pool->keepalive.idle_timeout_ms * (90 + step * 20 / 7) / 100;
+}
+
+void reuse_keep(struct worker *worker, struct upstream *up, const struct snapshot_pool *pool)
+{
+    struct reuse_list *list = list_of(worker, up->server);
+
+    if (list->count >= pool->conf->keepalive.idle_per_worker) {
+        struct upstream *oldest = container_of(list->idle.prev, struct upstream, link);
+
+        reuse_forget(worker, oldest);
+        upstream_drop(&oldest);
+    }
+    up->state = UPSTREAM_IDLE;
+    list->count++;
+    worker->idle_upstreams++;
+    count_one(&row_of(worker, up)->connections_idle);
+    list_prepend(&list->idle, &up->link);
+    deadline_set(&worker->deadlines, &up->deadline, idle_ms(worker, pool->conf));
+    transport_read_start(&up->transport);
+}
+
+void reuse_close_server(struct worker *worker, struct server *server)
+{
+    struct upstream *up;
+
+    if (!worker->reuse[server->slot].is_ready)
+        return;
+    while ((up = reuse_take(worker, server)) != NULL)
+        upstream_drop(&up);
+}
+
+void reuse_close_all(struct worker *worker)
+{
+    for (unsigned slot = 0; slot < WORKER_SLOTS && worker->idle_upstreams > 0; slot++) {
+        struct reuse_list *list = &worker->reuse[slot];
+
+        while (list->is_ready && list->count > 0) {
+            struct upstream *up = container_of(list->idle.next, struct upstream, link);
+
+            reuse_forget(worker, up);
+            upstream_drop(&up);
+        }
+    }
+}

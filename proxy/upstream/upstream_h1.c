@@ -1,0 +1,489 @@
+/*
+ * upstream_h1 - one connection to a server, and the HTTP/1 spoken on it.
+ *
+ * Reads responses and tells the request; writes what the request gives it.  A response whose
+ * framing is wrong is told as a failure, and the connection never used again.
+ *
+ * Owner    its request, or the reuse list.      Threads  the worker's
+ */
+#include "proxy/upstream/upstream.h"
+
+#include "base/check.h"
+#include "proxy/request.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream/server.h"
+#include "proxy/worker.h"
+
+static const struct head_limits response_limits = {
+    .head_bytes = UPSTREAM_HEAD_BYTES,
+    .line_bytes = UPSTREAM_HEAD_BYTES,
+    .fields = MESSAGE_MAX_FIELDS,
+    .underscores = HEAD_UNDERSCORES_ALLOW,
+};
+
+static struct upstream *upstream_of(struct transport *transport)
+{
+    struct upstream *up = (struct upstream *)transport;
+
+    CHECK_OBJ(up, UPSTREAM_TAG);
+    return up;
+}
+
+static struct server_row *row_of(const struct upstream *up)
+{
+    const struct worker *worker = up->transport.worker;
+
+    return counters_server(worker->counters, worker->index, up->counter_slot);
+}
+
+/* ---- ends ---- */
+
+void upstream_drop(struct upstream **holder)
+{
+    struct upstream *up = TAKE_POINTER(holder);
+
+    CHECK_OBJ(up, UPSTREAM_TAG);
+    up->state = UPSTREAM_CLOSED;
+    up->request = NULL;
+    deadline_clear(&up->deadline);
+    transport_close(&up->transport);
+}
+
+static void on_closed(struct transport *transport)
+{
+    struct upstream *up = upstream_of(transport);
+    struct worker *worker = transport->worker;
+
+    buffer_fini(&up->inbox);
+    up->tag = 0;
+    slab_give(&worker->upstream_slab, up);
+}
+
+/* Tells the request, which drops this connection. */
+static void fail(struct upstream *up, enum failure failure)
+{
+    if (up->request != NULL)
+        request_upstream_failed(up->request, failure);
+}
+
+static void end_idle(struct upstream *up)
+{
+    reuse_forget(up->transport.worker, up);
+    upstream_drop(&up);
+}
+
+/* How it failed, seen from where the response stands. */
+static enum failure failure_of_end(const struct upstream *up)
+{
+    if (up->state == UPSTREAM_BODY)
+        return FAILURE_RESPONSE_BROKEN;
+    if (up->has_read || !up->is_reused)
+        return FAILURE_SERVER_CLOSED;
+    return FAILURE_REUSED_CLOSED;
+}
+
+static void on_broken(struct transport *transport, int error)
+{
+    struct upstream *up = upstream_of(transport);
+
+    (void)error; /* whatever ended it, what follows depends on how far the response had come */
+    if (up->state == UPSTREAM_IDLE)
+        end_idle(up);
+    else if (up->state == UPSTREAM_TUNNEL)
+        fail(up, FAILURE_RESPONSE_BROKEN);
+    else if (up->state != UPSTREAM_CLOSED)
+        fail(up, failure_of_end(up));
+}
+
+static void on_eof(struct transport *transport)
+{
+    struct upstream *up = upstream_of(transport);
+
+    if (up->state == UPSTREAM_IDLE) {
+        end_idle(up);
+    } else if (up->state == UPSTREAM_TUNNEL) {
+        request_server_half_closed(up->request);
+    } else if (up->state == UPSTREAM_BODY && up->body.kind == FORWARD_UNTIL_CLOSE) {
+        up->may_be_kept = false;
+        request_response_ended(up->request, NULL);
+    } else {
+        on_broken(transport, UV_EOF);
+    }
+}
+
+static void on_due(struct deadline *deadline)
+{
+    struct upstream *up = container_of(deadline, struct upstream, deadline);
+
+    worker_note_time(up->transport.worker);
+    if (up->state == UPSTREAM_IDLE)
+        end_idle(up);
+    else if (up->state == UPSTREAM_CONNECTING)
+        fail(up, FAILURE_CONNECT_TIMEOUT);
+    else if (up->state == UPSTREAM_HEAD)
+        fail(up, FAILURE_RESPONSE_TIMEOUT);
+    else if (up->state == UPSTREAM_BODY)
+        fail(up, FAILURE_RESPONSE_BROKEN);
+}
+
+/* ---- reading ---- */
+
+void upstream_touch(struct upstream *up)
+{
+    if (up->state == UPSTREAM_HEAD || up->state == UPSTREAM_BODY)
+        deadline_set(&up->transport.worker->deadlines, &up->deadline, up->response_timeout_ms);
+}
+
+static void begin_body(struct upstream *up, const struct message *message)
+{
+    const struct request *req = up->request;
+    uint16_t status = message->status;
+
+    up->may_be_kept = message->http_minor == 1 ? !message->has_connection_close
+                                               : message->has_connection_keep_alive;
+    if (request_is_head(req) || status == 204 || status == 304) {
+        body_begin(&up->body, FORWARD_NO_BODY, 0);
+    } else if (message->is_chunked) {
+        body_begin(&up->body, FORWARD_CHUNKED, 0);
+    } else if (message->content_length != MESSAGE_NO_LENGTH) {
+        body_begin(&up->body, FORWARD_LENGTH, message->content_length);
+    } else {
+        body_begin(&up->body, FORWARD_UNTIL_CLOSE, 0);
+        up->may_be_kept = false;
+    }
+    up->state = UPSTREAM_BODY;
+}
+
+/* Reads one head off `bytes`; the bytes it took, or 0 when it is not whole or was refused. */
+static size_t read_head(struct upstream *up, struct slice bytes)
+{
+    struct worker *worker = up->transport.worker;
+    enum head_search found = head_search(bytes, &up->searched, &response_limits);
+    const char *why;
+    size_t head_bytes = up->searched;
+
+    if (found == HEAD_INCOMPLETE)
+        return 0;
+    if (found != HEAD_FOUND) {
+        fail(up, found == HEAD_MALFORMED ? FAILURE_BAD_RESPONSE : FAILURE_RESPONSE_TOO_LARGE);
+        return 0;
+    }
+    up->searched = 0;
+    if (head_parse_response(worker->message, slice_of(bytes.at, head_bytes), &response_limits,
+                            &why) != 0) {
+        fail(up, FAILURE_BAD_RESPONSE);
+        return 0;
+    }
+    if (worker->message->status >= 200)
+        begin_body(up, worker->message);
+    if (!request_response(up->request))
+        return 0;
+    return head_bytes;
+}
+
+static bool parse_trailers(struct upstream *up, struct slice trailers)
+{
+    const char *why;
+
+    return head_parse_trailers(up->transport.worker->trailers, trailers, &response_limits, &why) ==
+           0;
+}
+
+/* Reads body off `bytes`; the bytes it took. */
+static size_t read_body(struct upstream *up, char *bytes, size_t count)
+{
+    struct worker *worker = up->transport.worker;
+    struct slice data;
+    struct slice trailers;
+    size_t used;
+    enum body_result result =
+        body_read(&up->body, &response_limits, bytes, count, &data, &used, &trailers);
+
+    if (result == BODY_MALFORMED || (trailers.len > 2 && !parse_trailers(up, trailers))) {
+        fail(up, FAILURE_RESPONSE_BROKEN);
+        return count;
+    }
+    if (data.len > 0)
+        request_response_body(up->request, data, result == BODY_ENDED);
+    if (result == BODY_ENDED) {
+        if (used < count) /* bytes behind the response: whose are they? */
+            up->may_be_kept = false;
+        request_response_ended(up->request, trailers.len > 2 ? worker->trailers : NULL);
+        return count;
+    }
+    return used;
+}
+
+/* Goes on as long as something is taken; the bytes that must be kept are the rest. */
+static size_t consume(struct upstream *up, char *bytes, size_t count)
+{
+    size_t used = 0;
+
+    while (up->state == UPSTREAM_HEAD && used < count) {
+        size_t took = read_head(up, slice_of(bytes + used, count - used));
+
+        if (took == 0)
+            return used;
+        used += took;
+    }
+    if (up->state == UPSTREAM_TUNNEL) {
+        request_tunnel_from_server(up->request, slice_of(bytes + used, count - used));
+        return count;
+    }
+    if (up->state == UPSTREAM_BODY && (used < count || body_is_empty(&up->body)))
+        used += read_body(up, bytes + used, count - used);
+    return used;
+}
+
+static void on_read(struct transport *transport, char *bytes, size_t count)
+{
+    struct upstream *up = upstream_of(transport);
+    uint32_t exchange;
+    size_t used;
+
+    count_add(&row_of(up)->received_bytes, count);
+    if (up->state == UPSTREAM_IDLE) { /* an answer to nothing */
+        end_idle(up);
+        return;
+    }
+    if (up->state == UPSTREAM_CLOSED)
+        return;
+    if (!up->has_read) {
+        up->has_read = true;
+        if (up->request->first_byte_ns == 0)
+            up->request->first_byte_ns = transport->worker->now_ns;
+    }
+    upstream_touch(up);
+    if (buffer_length(&up->inbox) == 0) {
+        used = consume(up, bytes, count);
+        if (used < count && (up->state == UPSTREAM_HEAD || up->state == UPSTREAM_BODY))
+            buffer_append(&up->inbox, bytes + used, count - used);
+        return;
+    }
+    exchange = up->requests;
+    buffer_append(&up->inbox, bytes, count);
+    used = consume(up, up->inbox.data + up->inbox.start, buffer_length(&up->inbox));
+    /* Otherwise it has ended, and may even serve the next request by now. */
+    if (up->requests == exchange && (up->state == UPSTREAM_HEAD || up->state == UPSTREAM_BODY))
+        buffer_consume(&up->inbox, used);
+    else if (up->state == UPSTREAM_TUNNEL)
+        buffer_clear(&up->inbox);
+}
+
+static void on_drained(struct transport *transport)
+{
+    struct upstream *up = upstream_of(transport);
+
+    if (up->request != NULL) {
+        upstream_touch(up);
+        request_upstream_drained(up->request);
+    }
+}
+
+static const struct transport_ops ops = {
+    .on_read = on_read,
+    .on_eof = on_eof,
+    .on_broken = on_broken,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};
+
+/* ---- a new exchange ---- */
+
+static void begin_exchange(struct upstream *up, struct request *req)
+{
+    const struct conf_pool *pool = req->pool->conf;
+    const struct conf_route *route = req->route->conf;
+
+    up->request = req;
+    up->has_read = false;
+    up->may_be_kept = false;
+    up->searched = 0;
+    up->state = UPSTREAM_HEAD;
+    up->requests++;
+    up->response_timeout_ms =
+        route->response_timeout_ms > 0 ? route->response_timeout_ms : pool->timeouts.response_ms;
+    upstream_touch(up);
+}
+
+struct upstream *upstream_reuse(struct request *req, bool is_checked)
+{
+    struct upstream *up;
+
+    while ((up = reuse_take(req->worker, req->server)) != NULL) {
+        if (!is_checked || transport_is_quiet(&up->transport)) {
+            up->is_reused = true;
+            count_one(&row_of(up)->connections_reused);
+            begin_exchange(up, req);
+            return up;
+        }
+        upstream_drop(&up);
+    }
+    return NULL;
+}
+
+static enum failure connect_failure(int error)
+{
+    switch (error) {
+    case UV_ECONNREFUSED:
+    case UV_ENOENT: /* of a Unix socket */ return FAILURE_CONNECT_REFUSED;
+    case UV_ETIMEDOUT: return FAILURE_CONNECT_TIMEOUT;
+    case UV_EMFILE:
+    case UV_ENFILE:
+    case UV_ENOBUFS:
+    case UV_ENOMEM:
+    case UV_EADDRNOTAVAIL: return FAILURE_OUT_OF_DESCRIPTORS;
+    default: return FAILURE_CONNECT_FAILED;
+    }
+}
+
+static void on_connected(struct transport *transport, int status)
+{
+    struct upstream *up = upstream_of(transport);
+
+    worker_note_time(transport->worker);
+    if (up->state != UPSTREAM_CONNECTING || up->request == NULL)
+        return;
+    if (status < 0) {
+        fail(up, connect_failure(status));
+        return;
+    }
+    begin_exchange(up, up->request);
+    transport_read_start(transport);
+    request_connected(up->request);
+}
+
+enum failure upstream_open(struct request *req)
+{
+    struct worker *worker = req->worker;
+    struct upstream *up = slab_take(&worker->upstream_slab);
+    int error;
+
+    up->tag = UPSTREAM_TAG;
+    up->state = UPSTREAM_CONNECTING;
+    up->is_reused = false;
+    up->server = req->server;
+    up->request = req;
+    up->requests = 0;
+    up->counter_slot = req->server->counter_slot;
+    list_init(&up->link);
+    deadline_init(&up->deadline, on_due);
+    buffer_init(&up->inbox);
+    up->connect.on_connected = on_connected;
+    req->upstream = up;
+    error = transport_connect(&up->transport, worker, &ops, &up->connect, &up->server->address.any);
+    if (error != 0) {
+        req->upstream = NULL;
+        upstream_drop(&up);
+        return connect_failure(error);
+    }
+    count_one(&row_of(up)->connections);
+    deadline_set(&worker->deadlines, &up->deadline, req->pool->conf->timeouts.connect_ms);
+    return FAILURE_NONE;
+}
+
+/* Bytes of the next response may have come already: then this connection is not kept. */
+static bool can_be_kept(const struct upstream *up, const struct snapshot_pool *pool)
+{
+    const struct worker *worker = up->transport.worker;
+    uint32_t most = pool->conf->keepalive.max_requests;
+
+    return up->may_be_kept && !up->transport.is_closing && !up->transport.is_broken &&
+           up->transport.queued_bytes == 0 && (most == 0 || up->requests < most) &&
+           pool->conf->keepalive.idle_per_worker > 0 && !worker->is_stopping &&
+           worker->server_generations[up->server->slot] == worker->newest_generation;
+}
+
+void upstream_release(struct upstream **holder, const struct snapshot_pool *pool)
+{
+    struct upstream *up = *holder;
+
+    CHECK_OBJ(up, UPSTREAM_TAG);
+    if (!can_be_kept(up, pool)) {
+        upstream_drop(holder);
+        return;
+    }
+    *holder = NULL;
+    up->request = NULL;
+    buffer_reset(&up->inbox, 0);
+    reuse_keep(up->transport.worker, up, pool);
+}
+
+/* ---- writing ---- */
+
+void upstream_send(struct upstream *up, struct slice bytes)
+{
+    count_add(&row_of(up)->sent_bytes, bytes.len);
+    transport_gather(&up->transport, bytes);
+}
+
+void upstream_send_body(struct upstream *up, struct slice data, bool is_chunked)
+{
+    struct worker *worker = up->transport.worker;
+    char *memory;
+    struct writer w;
+
+    if (data.len == 0)
+        return;
+    if (!is_chunked) {
+        upstream_send(up, data);
+        return;
+    }
+    memory = transport_scratch(worker, 24);
+    CHECK(memory != NULL); /* one piece a read: the scratch cannot run out */
+    w = writer_over(memory, 24);
+    write_hex(&w, data.len);
+    write_literal(&w, "\r\n");
+    transport_scratch_trim(worker, memory, writer_length(&w));
+    upstream_send(up, writer_slice(&w));
+    upstream_send(up, data);
+    upstream_send(up, SLICE("\r\n"));
+}
+
+void upstream_send_end(struct upstream *up, bool is_chunked, const struct message *trailers)
+{
+    struct worker *worker = up->transport.worker;
+    char *memory;
+    struct writer w;
+
+    if (!is_chunked)
+        return;
+    if (trailers == NULL) {
+        upstream_send(up, SLICE("0\r\n\r\n"));
+        return;
+    }
+    memory = transport_scratch(worker, UPSTREAM_HEAD_BYTES * 2);
+    if (memory == NULL) {
+        upstream_send(up, SLICE("0\r\n\r\n"));
+        return;
+    }
+    w = writer_over(memory, UPSTREAM_HEAD_BYTES * 2);
+    write_literal(&w, "0\r\n");
+    forward_write_trailers(&w, trailers);
+    write_literal(&w, "\r\n");
+    transport_scratch_trim(worker, memory, writer_length(&w));
+    upstream_send(up, writer_slice(&w));
+}
+
+void upstream_send_fin(struct upstream *up)
+{
+    transport_shutdown(&up->transport);
+}
+
+void upstream_pause(struct upstream *up)
+{
+    transport_read_stop(&up->transport);
+    deadline_clear(&up->deadline); /* the client is slow, not the server */
+}
+
+void upstream_resume(struct upstream *up)
+{
+    transport_read_start(&up->transport);
+    upstream_touch(up);
+}
+
+void upstream_become_tunnel(struct upstream *up)
+{
+    up->state = UPSTREAM_TUNNEL;
+    deadline_clear(&up->deadline);
+}

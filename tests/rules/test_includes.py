@@ -15,7 +15,8 @@ MAY_INCLUDE = {
     "proxy/http": [r"base/"],
     "proxy/route": [r"base/"],
     "proxy/balance": [r"base/"],
-    "proxy": [r"base/", r"config/model\.h", r"tls/", r"observe/(record|ring|counters)\.(h|def)",
+    "proxy": [r"base/", r"config/(model|load)\.h", r"tls/",
+              r"observe/(record|ring|counters|observer)\.(h|def)",
               r"proxy/"],
     "detect": [r"base/", r"config/", r"tls/", r"observe/(sample|window)\.h", r"proxy/route/",
                r"proxy/balance/", r"proxy/snapshot\.h"],
@@ -38,7 +39,7 @@ FENCES = {
     "libcurl": (r"curl/", r"observe/alert_sender\.c|cli/api_client\.c"),
     "libuv": (r"uv\.h", r"base/(mailbox|clock)\.[ch]|proxy/(worker|listener|transport|deadline)\.[ch]"
                         r"|proxy/upstream/(prober|probe|registry|resolver|upstream_h1)\.[ch]|observe/observer\.[ch]"
-                        r"|admin/(admin|listener)\.[ch]|cli/serve\.c"),
+                        r"|admin/(admin|listener)\.[ch]|cli/(serve|reload)\.[ch]"),
 }
 
 

@@ -7,6 +7,8 @@
  *
  * Owner    main thread (control)      Threads  control, but where a comment says otherwise
  */
+#include "cli/serve.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,7 +31,6 @@
 #include "base/thread.h"
 #include "cli/cli.h"
 #include "cli/reload.h"
-#include "cli/serve.h"
 #include "config/load.h"
 #include "config/model.h"
 #include "observe/counters.h"

@@ -5,6 +5,7 @@
  */
 #include "config/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -39,6 +40,23 @@ static const char *check_path_bytes(const char *text)
     return NULL;
 }
 
+static bool has_needless_escape(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        char digits[3] = {0};
+        char letter;
+
+        if (*c != '%')
+            continue;
+        memcpy(digits, c + 1, 2);
+        letter = (char)strtol(digits, NULL, 16);
+        if ((letter >= '0' && letter <= '9') || (letter >= 'A' && letter <= 'Z') ||
+            (letter >= 'a' && letter <= 'z') || strchr("-._~", letter) != NULL)
+            return true;
+    }
+    return false;
+}
+
 const char *text_check_path(const char *text, bool with_query)
 {
     size_t len = strcspn(text, "?");
@@ -60,6 +78,9 @@ const char *text_check_path(const char *text, bool with_query)
             return "has a \".\" or \"..\" segment: they are resolved before paths are compared";
         at += segment + 1;
     }
+    if (!with_query && has_needless_escape(text))
+        return "escapes a letter, digit, \"-\", \".\", \"_\" or \"~\": those are decoded before "
+               "paths are compared";
     return NULL;
 }
 

@@ -5,7 +5,7 @@
  */
 #include "proxy/http/target.h"
 
-#include "base/check.h"
+#include <arpa/inet.h>
 
 /* ---- host ---- */
 
@@ -16,78 +16,92 @@ static bool is_port(struct slice port)
     return port.len == 0 || (port.len <= 5 && slice_to_u64(port, &number) && number <= 65535);
 }
 
-static const bool name_chars[256] = {
-    ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['-'] = 1,
-    ['.'] = 1,         ['_'] = 1,         ['~'] = 1,
+/* What may stand in a name, in lower case; 0: what may not. */
+static const char name_chars[256] = {
+    ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6',
+    ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd',
+    ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i', ['j'] = 'j', ['k'] = 'k',
+    ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p', ['q'] = 'q', ['r'] = 'r',
+    ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v', ['w'] = 'w', ['x'] = 'x', ['y'] = 'y',
+    ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f',
+    ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j', ['K'] = 'k', ['L'] = 'l', ['M'] = 'm',
+    ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q', ['R'] = 'r', ['S'] = 's', ['T'] = 't',
+    ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z', ['-'] = '-',
+    ['.'] = '.', ['_'] = '_', ['~'] = '~',
 };
-static const bool literal_chars[256] = {
-    ['0' ... '9'] = 1, ['A' ... 'F'] = 1, ['a' ... 'f'] = 1, [':'] = 1, ['.'] = 1,
-};
 
-static bool all_of(struct slice text, const bool allowed[256])
+/* The length of the name in front of `authority`, its lower case in `out`; 0: it is none. */
+static size_t read_name(struct slice authority, char out[TARGET_HOST_BYTES])
 {
-    bool all = true;
+    size_t len = 0;
+    char before = '.';
 
-    for (size_t i = 0; i < text.len; i++)
-        all &= allowed[(unsigned char)text.at[i]];
-    return all;
-}
+    while (len < authority.len && authority.at[len] != ':') {
+        char c = name_chars[(unsigned char)authority.at[len]];
 
-/* An IPv6 address in brackets, roughly: no name and no IPv4 address stands in brackets. */
-static bool is_literal(struct slice name)
-{
-    unsigned colons = 0;
-
-    for (size_t i = 0; i < name.len; i++)
-        colons += name.at[i] == ':';
-    return colons >= 2 && all_of(slice_of(name.at + 1, name.len - 2), literal_chars);
-}
-
-/* Splits host and port; false when it is neither name nor literal. */
-static bool split_authority(struct slice authority, struct slice *name, struct slice *port)
-{
-    const char *cut;
-
-    *port = SLICE("");
-    if (authority.len > 0 && authority.at[0] == '[') {
-        cut = memchr(authority.at, ']', authority.len);
-        if (cut == NULL)
-            return false;
-        *name = slice_of(authority.at, (size_t)(cut - authority.at) + 1);
-        authority = slice_after(authority, name->len);
-        if (authority.len > 0 && authority.at[0] != ':')
-            return false;
-        if (authority.len > 0)
-            *port = slice_after(authority, 1);
-        return is_literal(*name);
+        if (c == '\0' || len == TARGET_HOST_BYTES - 1 || (c == '.' && before == '.'))
+            return 0;
+        out[len++] = before = c;
     }
-    cut = authority.len > 0 ? memchr(authority.at, ':', authority.len) : NULL;
-    *name = cut == NULL ? authority : slice_of(authority.at, (size_t)(cut - authority.at));
-    if (cut != NULL)
-        *port = slice_after(authority, name->len + 1);
-    return all_of(*name, name_chars);
+    return len;
+}
+
+/* The same for an IPv6 address in its brackets; a zone means nothing to another machine. */
+static size_t read_literal(struct slice authority, char out[TARGET_HOST_BYTES])
+{
+    const char *bracket = memchr(authority.at, ']', authority.len);
+    size_t len = bracket == NULL ? 0 : (size_t)(bracket - authority.at) + 1;
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr ignored;
+
+    if (len < 4 || len - 2 >= sizeof(address) || memchr(authority.at, '\0', len) != NULL)
+        return 0;
+    slice_copy(slice_of(authority.at + 1, len - 2), address, sizeof(address));
+    if (inet_pton(AF_INET6, address, &ignored) != 1)
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        out[i] = ascii_lower(authority.at[i]);
+    return len;
 }
 
 bool target_normal_host(struct slice authority, char out[TARGET_HOST_BYTES], struct slice *host_out,
                         const char **why_out)
 {
-    struct slice name;
-    struct slice port;
+    size_t len;
 
     *why_out = "a Host that is not a host and port";
-    if (!split_authority(authority, &name, &port) || !is_port(port))
+    if (authority.len == 0)
         return false;
-    if (name.len > 1 && name.at[name.len - 1] == '.')
-        name.len--;
-    if (name.len == 0 || name.len >= TARGET_HOST_BYTES || name.at[0] == '.')
+    len = authority.at[0] == '[' ? read_literal(authority, out) : read_name(authority, out);
+    if (len == 0)
         return false;
-    for (size_t i = 0; i < name.len; i++)
-        out[i] = ascii_lower(name.at[i]);
-    *host_out = slice_of(out, name.len);
+    if (len < authority.len &&
+        (authority.at[len] != ':' || !is_port(slice_after(authority, len + 1))))
+        return false;
+    if (out[len - 1] == '.')
+        len--;
+    *host_out = slice_of(out, len);
     return true;
 }
 
 /* ---- path ---- */
+
+enum path_byte { PATH_PLAIN, PATH_DOT = 1, PATH_ESCAPE = 2, PATH_BAD = 4 };
+
+static const uint8_t path_bytes[256] = {
+    [0 ... 0x20] = PATH_BAD, ['#'] = PATH_BAD,           ['.'] = PATH_DOT,
+    ['%'] = PATH_ESCAPE,     [0x7f ... 0xff] = PATH_BAD,
+};
+
+/* The kinds of bytes in a path or query, or'ed together. */
+static unsigned kinds_of(struct slice text)
+{
+    unsigned kinds = PATH_PLAIN;
+
+    for (size_t i = 0; i < text.len; i++)
+        kinds |= path_bytes[(unsigned char)text.at[i]];
+    return kinds;
+}
 
 static int hex(char c)
 {
@@ -97,54 +111,59 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Escapes are two hex digits and not %00; `*has_dots` is set where a dot segment may be. */
-static bool check_path(struct slice path, bool *has_dots, const char **why_out)
+static bool is_unreserved(int c)
 {
-    for (size_t i = 0; i < path.len; i++) {
-        unsigned char c = (unsigned char)path.at[i];
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
 
-        if (c <= 0x20 || c >= 0x7f || c == '#') {
-            *why_out = "a byte that may not stand in a path";
-            return false;
-        }
-        if (c == '.' && path.at[i - 1] == '/')
-            *has_dots = true;
-        if (c != '%')
+/* Escapes are two hex digits and not %00; those that need not be are decoded (RFC 3986 §6.2.2.2),
+ * or a route for /admin would be passed by /%61dmin. */
+static bool decode_unreserved(struct slice path, char *out, struct slice *path_out,
+                              const char **why_out)
+{
+    size_t length = 0;
+
+    for (size_t i = 0; i < path.len; i++) {
+        int high = i + 2 < path.len ? hex(path.at[i + 1]) : -1;
+        int low = i + 2 < path.len ? hex(path.at[i + 2]) : -1;
+
+        out[length++] = path.at[i];
+        if (path.at[i] != '%')
             continue;
-        if (i + 2 >= path.len || hex(path.at[i + 1]) < 0 || hex(path.at[i + 2]) < 0) {
-            *why_out = "a percent sign without two hex digits in the path";
+        *why_out = "a percent sign without two hex digits in the path";
+        if (high < 0 || low < 0)
             return false;
-        }
-        if (path.at[i + 1] == '0' && path.at[i + 2] == '0') {
-            *why_out = "%00 in the path";
+        *why_out = "%00 in the path";
+        if (high == 0 && low == 0)
             return false;
+        if (is_unreserved(high << 4 | low)) {
+            out[length - 1] = (char)(high << 4 | low);
+            i += 2;
         }
-        if (path.at[i + 1] == '2' && (path.at[i + 2] | 0x20) == 'e')
-            *has_dots = true;
     }
+    *path_out = slice_of(out, length);
     return true;
 }
 
-/* How many dots a segment is made of, %2e counted as one; 0 when it is made of something else. */
-static unsigned dots_of(struct slice segment)
+static bool has_dot_segment(struct slice path)
 {
-    unsigned dots = 0;
-
-    while (segment.len > 0) {
-        if (segment.at[0] == '.') {
-            segment = slice_after(segment, 1);
-        } else if (segment.len >= 3 && segment.at[0] == '%' && segment.at[1] == '2' &&
-                   (segment.at[2] | 0x20) == 'e') {
-            segment = slice_after(segment, 3);
-        } else {
-            return 0;
-        }
-        dots++;
-    }
-    return dots;
+    for (size_t i = 1; i < path.len; i++)
+        if (path.at[i] == '.' && path.at[i - 1] == '/')
+            return true;
+    return false;
 }
 
-/* RFC 3986 §5.2.4, but "/.." at the root is an attack, not "/". */
+/* 1 and 2 for the segments "." and "..", 0 for any other. */
+static unsigned dots_of(struct slice segment)
+{
+    if (segment.len == 0 || segment.len > 2 || segment.at[0] != '.' ||
+        segment.at[segment.len - 1] != '.')
+        return 0;
+    return (unsigned)segment.len;
+}
+
+/* RFC 3986 §5.2.4, but "/.." at the root is an attack, not "/".  `out` may be where `path` is. */
 static bool remove_dots(struct slice path, char *out, struct slice *path_out)
 {
     size_t length = 0;
@@ -153,20 +172,18 @@ static bool remove_dots(struct slice path, char *out, struct slice *path_out)
     while (at < path.len) {
         const char *next = memchr(path.at + at + 1, '/', path.len - at - 1);
         size_t end = next == NULL ? path.len : (size_t)(next - path.at);
-        struct slice segment = slice_of(path.at + at + 1, end - at - 1);
-        unsigned dots = dots_of(segment);
-        bool is_last = end == path.len;
+        unsigned dots = dots_of(slice_of(path.at + at + 1, end - at - 1));
 
         if (dots == 2) {
             if (length == 0)
                 return false;
             while (out[--length] != '/')
                 ;
-        } else if (dots != 1) {
-            memcpy(out + length, path.at + at, end - at);
+        } else if (dots == 0) {
+            memmove(out + length, path.at + at, end - at);
             length += end - at;
         }
-        if (is_last && (dots == 1 || dots == 2))
+        if (end == path.len && dots > 0)
             out[length++] = '/';
         at = end;
     }
@@ -176,31 +193,25 @@ static bool remove_dots(struct slice path, char *out, struct slice *path_out)
 
 bool target_normal_path(struct slice path, char *out, struct slice *path_out, const char **why_out)
 {
-    bool has_dots = false;
+    unsigned kinds = kinds_of(path);
+    struct slice decoded = path;
 
     *why_out = "a path that does not begin with /";
     if (path.len == 0 || path.at[0] != '/')
         return false;
-    if (!check_path(path, &has_dots, why_out))
+    *why_out = "a byte that may not stand in a path";
+    if (kinds & PATH_BAD)
         return false;
-    *path_out = path;
+    if ((kinds & PATH_ESCAPE) && !decode_unreserved(path, out, &decoded, why_out))
+        return false;
     *why_out = "a path that leaves the root";
-    return !has_dots || remove_dots(path, out, path_out);
+    if ((kinds & (PATH_DOT | PATH_ESCAPE)) && has_dot_segment(decoded))
+        return remove_dots(decoded, out, path_out);
+    *path_out = decoded;
+    return true;
 }
 
 /* ---- the whole target ---- */
-
-static bool check_query(struct slice query, const char **why_out)
-{
-    *why_out = "a byte that may not stand in a query";
-    for (size_t i = 0; i < query.len; i++) {
-        unsigned char c = (unsigned char)query.at[i];
-
-        if (c <= 0x20 || c >= 0x7f || c == '#')
-            return false;
-    }
-    return true;
-}
 
 /* scheme://authority[/path][?query] */
 static unsigned parse_absolute(struct slice *rest, struct target *target, const char **why_out)
@@ -232,21 +243,19 @@ static unsigned find_authority(const struct message *message, struct target_memo
                                struct target *target, const char **why_out)
 {
     struct slice given = message->known[HEADER_HOST];
-    char scratch[TARGET_HOST_BYTES];
-    struct slice ignored;
 
     if (given.at == NULL && message->http_minor > 0) {
         *why_out = "no Host";
         return 400;
     }
-    /* Host is replaced by an absolute target's authority, yet must be well-formed itself. */
-    if (given.at != NULL && !target_normal_host(given, scratch, &ignored, why_out))
+    /* A Host that an absolute target replaces must be well-formed all the same. */
+    if (given.at != NULL && !target_normal_host(given, memory->host, &target->host, why_out))
         return 400;
-    if (!target->is_absolute)
-        target->authority = given;
-    if (target->authority.len == 0 && !target->is_absolute)
-        return 0;
-    return target_normal_host(target->authority, memory->host, &target->host, why_out) ? 0 : 400;
+    if (target->is_absolute)
+        return target_normal_host(target->authority, memory->host, &target->host, why_out) ? 0
+                                                                                           : 400;
+    target->authority = given;
+    return 0;
 }
 
 unsigned target_parse(const struct message *message, struct target_memory *memory,
@@ -278,12 +287,14 @@ unsigned target_parse(const struct message *message, struct target_memory *memor
     if (mark != NULL) {
         target->query = slice_after(rest, (size_t)(mark - rest.at));
         rest.len -= target->query.len;
-        if (!check_query(target->query, why_out))
+        *why_out = "a byte that may not stand in a query";
+        if (kinds_of(target->query) & PATH_BAD)
             return 400;
     }
     if (rest.len > 0) {
-        CHECK(rest.len <= memory->path_bytes);
-        if (!target_normal_path(rest, memory->path, &target->path, why_out))
+        *why_out = "a path that is too long";
+        if (rest.len > memory->path_bytes ||
+            !target_normal_path(rest, memory->path, &target->path, why_out))
             return 400;
     } else if (message->method == METHOD_OPTIONS && target->query.len == 0) {
         /* OPTIONS http://host is OPTIONS * (RFC 9112 §3.2.4). */

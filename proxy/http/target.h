@@ -2,10 +2,10 @@
  * target - request target and Host: checked, and in the one form that is both matched and
  * forwarded.
  *
- * Dot segments are resolved (written as %2e too), escaping the root is refused, and so is %00;
- * "//", %2F and %5C stay as they are.
+ * Escapes of letters, digits, "-", ".", "_" and "~" are decoded, then dot segments are resolved;
+ * escaping the root is refused, and so is %00.  "//", %2F, %5C and all else stay as they are.
  *
- * Source   RFC 9112 §3.2, RFC 3986 §5.2.4, §6.2.2.3; RFC 9110 §7.2
+ * Source   RFC 9112 §3.2, RFC 3986 §5.2.4, §6.2.2; RFC 9110 §7.2
  * Threads  any; pure
  */
 #ifndef PROXY_HTTP_TARGET_H

@@ -18,6 +18,16 @@
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 
+static void free_admin(struct admin *admin)
+{
+    if (admin->summary != NULL)
+        summary_free(&admin->summary);
+    xfree(admin->listen_text);
+    xfree(admin->listen_host);
+    admin->tag = 0;
+    xfree(admin);
+}
+
 struct admin *admin_open(const struct admin_options *options, struct error *why)
 {
     ON_CONTROL();
@@ -26,13 +36,14 @@ struct admin *admin_open(const struct admin_options *options, struct error *why)
     admin->tag = ADMIN_TAG;
     admin->options = *options;
     admin->started_ms = clock_ms();
+    admin->listen_text = xstrdup(options->conf->listen.text);
+    admin->listen_host = xstrdup(options->conf->listen.host);
     admin->listener = admin_listener_open(admin, why);
-    if (admin->listener == NULL) {
-        admin->tag = 0;
-        xfree(admin);
-        return NULL;
-    }
-    return admin;
+    admin->options.conf = NULL;
+    if (admin->listener != NULL)
+        return admin;
+    free_admin(admin);
+    return NULL;
 }
 
 static void on_listener_closed(struct admin *admin)
@@ -40,10 +51,7 @@ static void on_listener_closed(struct admin *admin)
     void (*on_closed)(void *) = admin->on_closed;
     void *context = admin->closed_context;
 
-    if (admin->summary != NULL)
-        summary_free(&admin->summary);
-    admin->tag = 0;
-    xfree(admin);
+    free_admin(admin);
     if (on_closed != NULL)
         on_closed(context);
 }

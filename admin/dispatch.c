@@ -18,7 +18,6 @@
 #include "admin/problem.h"
 #include "base/arena.h"
 #include "base/check.h"
-#include "config/model.h"
 
 const struct operation operations[] = {
 #define OPERATION(id, method, path, permission, query, body, answer, has_text, summary)            \
@@ -59,12 +58,11 @@ static bool is_loopback_literal(struct slice name)
 static bool host_is_ours(const struct call *call)
 {
     struct slice name = host_name(call->host);
-    const struct conf_admin *conf = call->admin->options.conf;
 
     if (call->is_local || call->host.len == 0)
         return true;
     return slice_equal_nocase(name, SLICE("localhost")) || is_loopback_literal(name) ||
-           slice_equal_nocase(name, slice_from(conf->listen.host));
+           slice_equal_nocase(name, slice_from(call->admin->listen_host));
 }
 
 /* Only browsers send Origin and Sec-Fetch-Site, and they do so on every call that changes things.

@@ -18,7 +18,9 @@ enum { ADMIN_TAG = 0x41444d4e };
 
 struct admin {
     uint32_t tag;
-    struct admin_options options;
+    struct admin_options options; /* its conf is gone: it lived as long as the first snapshot */
+    char *listen_text;            /* "127.0.0.1:9901" */
+    char *listen_host;            /* "127.0.0.1" */
     struct summary *summary; /* NULL before the first second is over */
     uint64_t started_ms;
     /* Which configuration runs, and since when; noticed at each call and each second. */

@@ -142,7 +142,7 @@ void on_status(struct call *call)
 void on_help(struct call *call)
 {
     static const char *const headings[] = {"method", "path", "what", NULL};
-    const char *address = call->admin->options.conf->listen.text;
+    const char *address = call->admin->listen_text;
     struct buffer *out = &call->reply.body;
     struct texttable table;
 

@@ -100,14 +100,10 @@ static void name_request(struct decision *d)
 
 /* ---- the record for the access log ---- */
 
-static bool is_logged(struct request *req)
+/* Also where only a sample is written: whether it fails is not known yet. */
+static bool is_logged(const struct request *req)
 {
-    const struct conf_observe *observe = &req->hold->snapshot->conf->observe;
-
-    if (strcmp(observe->access_log_path, "off") == 0)
-        return false;
-    return observe->access_log_percent >= 100 ||
-           random_next(&req->worker->random) % 100 < observe->access_log_percent;
+    return strcmp(req->hold->snapshot->conf->observe.access_log_path, "off") != 0;
 }
 
 static void begin_record(struct request *req, const struct message *message)
@@ -121,8 +117,8 @@ static void begin_record(struct request *req, const struct message *message)
     record_put(record, RECORD_METHOD, message->method_text, 32);
     record_put(record, RECORD_HOST, message->known[HEADER_HOST], 128);
     record_put(record, RECORD_PATH, message->target, 320);
-    record_put(record, RECORD_USER_AGENT, message->known[HEADER_USER_AGENT], 96);
-    record_put(record, RECORD_REFERER, message->known[HEADER_REFERER], 96);
+    record_put(record, RECORD_USER_AGENT, message->known[HEADER_USER_AGENT], 256);
+    record_put(record, RECORD_REFERER, message->known[HEADER_REFERER], 160);
     record_put(record, RECORD_REQUEST_ID, slice_from(req->request_id), REQUEST_ID_BYTES);
     record_put(record, RECORD_LISTENER, slice_from(req->listener->conf->name), 63);
     req->record = record;

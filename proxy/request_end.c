@@ -116,6 +116,15 @@ static void fill_record(struct request *req, struct record *record)
     }
 }
 
+/* A failure always has its line; of the rest sample_percent. */
+static bool has_line(struct request *req)
+{
+    unsigned percent = req->hold->snapshot->conf->observe.access_log_percent;
+
+    return percent >= 100 || req->failure != FAILURE_NONE || req->status >= 500 ||
+           random_next(&req->worker->random) % 100 < percent;
+}
+
 static void log_request(struct request *req)
 {
     struct worker *worker = req->worker;
@@ -129,7 +138,6 @@ static void log_request(struct request *req)
     } else {
         count_one(&counters_process(worker->counters, worker->index)->log_records_dropped);
     }
-    slab_give(&worker->record_slab, TAKE_POINTER(&req->record));
 }
 
 void request_record(struct request *req)
@@ -140,6 +148,8 @@ void request_record(struct request *req)
     uint64_t total_us = (worker->now_ns - req->started_ns) / 1000;
 
     count_one(&listener->responses[class]);
+    if (req->failure != FAILURE_NONE)
+        count_one(&listener->failures[req->failure]);
     count_add(&listener->received_bytes, req->received_bytes);
     count_add(&listener->sent_bytes, req->sent_bytes);
     if (req->route != NULL) {
@@ -161,6 +171,9 @@ void request_record(struct request *req)
         count_one(&server->responses[req->server_status / 100u % COUNTERS_CLASSES]);
         histogram_note(&server->latency, (worker->now_ns - req->attempt_ns) / 1000);
     }
-    if (req->record != NULL)
+    if (req->record == NULL)
+        return;
+    if (has_line(req))
         log_request(req);
+    slab_give(&worker->record_slab, TAKE_POINTER(&req->record));
 }

@@ -65,6 +65,7 @@ struct listener_row {
 #include "observe/counters.def"
 
     counter responses[COUNTERS_CLASSES]; /* [0]: none sent; 1xx … 5xx */
+    counter failures[COUNTERS_FAILURES]; /* by enum failure */
 };
 
 struct route_row {

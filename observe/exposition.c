@@ -58,6 +58,7 @@ struct scope_table {
     const struct metric *metrics;
     size_t metric_count;
     size_t responses; /* offsets in the row, or ABSENT */
+    size_t failures;
     size_t latency;
     const char *latency_help;
 };
@@ -65,17 +66,18 @@ struct scope_table {
 #define METRICS(table) (table), sizeof(table) / sizeof((table)[0])
 
 static const struct scope_table scopes[COUNTER_SCOPES] = {
-    [SCOPE_PROCESS] = {"process", METRICS(process_metrics), ABSENT, ABSENT, NULL},
+    [SCOPE_PROCESS] = {"process", METRICS(process_metrics), ABSENT, ABSENT, ABSENT, NULL},
     [SCOPE_LISTENER] = {"listener", METRICS(listener_metrics),
-                        offsetof(struct listener_row, responses), ABSENT, NULL},
-    [SCOPE_ROUTE] = {"route", METRICS(route_metrics), offsetof(struct route_row, responses),
+                        offsetof(struct listener_row, responses),
+                        offsetof(struct listener_row, failures), ABSENT, NULL},
+    [SCOPE_ROUTE] = {"route", METRICS(route_metrics), offsetof(struct route_row, responses), ABSENT,
                      offsetof(struct route_row, latency),
                      "time from the request's first byte to the end of its response"},
     [SCOPE_POOL] = {"pool", METRICS(pool_metrics), offsetof(struct pool_row, responses),
-                    offsetof(struct pool_row, latency),
+                    offsetof(struct pool_row, failures), offsetof(struct pool_row, latency),
                     "time from the request's first byte to the end of its response"},
     [SCOPE_SERVER] = {"server", METRICS(server_metrics), offsetof(struct server_row, responses),
-                      offsetof(struct server_row, latency),
+                      ABSENT, offsetof(struct server_row, latency),
                       "time from an attempt's begin to the end of its response"},
 };
 
@@ -358,14 +360,13 @@ static void write_scope(struct buffer *out, struct counters *counters, enum coun
     if (scope->responses != ABSENT)
         write_array(&walk, "responses", "responses by class of their status; none: no response",
                     scope->responses, "code_class", class_words, 0, CLASS_COUNT);
-    if (which == SCOPE_POOL) {
-        write_array(&walk, "failures", "requests that failed, by reason",
-                    offsetof(struct pool_row, failures), "reason", words->failures, 1,
-                    words->failure_count);
+    if (scope->failures != ABSENT)
+        write_array(&walk, "failures", "requests that failed, by reason", scope->failures, "reason",
+                    words->failures, 1, words->failure_count);
+    if (which == SCOPE_POOL)
         write_array(&walk, "picked", "servers chosen, by why this one",
                     offsetof(struct pool_row, picked), "why", words->reasons, 0,
                     words->reason_count);
-    }
     if (scope->latency != ABSENT)
         write_latency(&walk, scope);
     walk_fini(&walk);

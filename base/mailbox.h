@@ -30,7 +30,7 @@ struct mailbox {
     pthread_mutex_t mutex;
     struct mail *first; /* under mutex */
     struct mail *last;  /* under mutex */
-    bool is_closed;        /* under mutex */
+    bool is_closed;     /* under mutex */
     void *receiver;
 };
 

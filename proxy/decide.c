@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "observe/record.h"
+#include "proxy/affinity.h"
 #include "proxy/client/client.h"
 #include "proxy/hold.h"
 #include "proxy/http/target.h"
@@ -286,56 +287,22 @@ static const struct snapshot_pool *draw_pool(struct decision *d, const struct sn
     return route->split[route->split_count - 1].pool;
 }
 
-static uint64_t hash_of(struct decision *d, const struct conf_pool *pool, bool *has_hash)
-{
-    const struct field *field;
-    struct slice value = SLICE("");
-
-    *has_hash = true;
-    switch (pool->hash_on) {
-    case HASH_ON_HEADER:
-        field = message_find(d->message, slice_from(pool->hash_name));
-        *has_hash = field != NULL;
-        value = field != NULL ? field->value : value;
-        break;
-    case HASH_ON_COOKIE:
-        *has_hash = sticky_find_cookie(d->message->known[HEADER_COOKIE],
-                                       slice_from(pool->hash_name), &value);
-        break;
-    case HASH_ON_PATH: value = d->target.path; break;
-    case HASH_ON_URI:
-        return hash_slice(&HASH_STABLE, d->target.path) ^
-               hash_mix(hash_slice(&HASH_STABLE, d->target.query));
-    case HASH_ON_CLIENT_IP: return hash_bytes(&HASH_STABLE, d->req->client_address, 16);
-    }
-    return hash_slice(&HASH_STABLE, value);
-}
-
-/* The address that serves the sticky cookie's server; any of them when it has several. */
-static int sticky_server(struct decision *d, const struct snapshot_pool *pool)
-{
-    struct slice value;
-    struct slice name;
-
-    if (pool->conf->sticky.cookie == NULL)
-        return BALANCE_NO_SERVER;
-    if (!sticky_find_cookie(d->message->known[HEADER_COOKIE], slice_from(pool->conf->sticky.cookie),
-                            &value) ||
-        !sticky_read(d->req->worker->sticky_key, pool->conf->name, value, &name))
-        return BALANCE_NO_SERVER;
-    for (size_t i = 0; i < pool->server_count; i++)
-        if (slice_equal(slice_from(pool->servers[i]->name), name))
-            return (int)i;
-    return BALANCE_NO_SERVER;
-}
-
 static void prepare_choice(struct decision *d, const struct snapshot_pool *pool)
 {
     struct request *req = d->req;
+    struct affinity asks = {
+        .path = d->target.path,
+        .query = d->target.query,
+        .cookies = d->message->known[HEADER_COOKIE],
+        .client_address = req->client_address,
+        .header = find_header,
+        .header_context = (void *)(uintptr_t)d->message,
+    };
 
-    req->choice = (struct balance_choice){.sticky = sticky_server(d, pool)};
+    req->choice =
+        (struct balance_choice){.sticky = affinity_sticky(pool, &asks, req->worker->sticky_key)};
     if (pool->balance.method == METHOD_MAGLEV)
-        req->choice.hash = hash_of(d, pool->conf, &req->choice.has_hash);
+        req->choice.has_hash = affinity_hash(pool->conf, &asks, &req->choice.hash);
 }
 
 /* The path after the route's rewrite; `memory` has room for it. */

@@ -18,6 +18,7 @@ struct error;
 struct findings;
 struct publisher;
 struct registry;
+struct sticky_key;
 struct summary;
 struct uv_loop_s;
 
@@ -40,6 +41,7 @@ struct admin_options {
     struct counters *counters;
     struct registry *registry;
     struct publisher *publisher;
+    const struct sticky_key *sticky_key; /* for explain; NULL: no cookie is understood */
     unsigned worker_count;
     const char *const *failure_words; /* by enum failure; ends with NULL */
     const char *configuration_directory;

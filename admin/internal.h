@@ -21,7 +21,7 @@ struct admin {
     struct admin_options options; /* its conf is gone: it lived as long as the first snapshot */
     char *listen_text;            /* "127.0.0.1:9901" */
     char *listen_host;            /* "127.0.0.1" */
-    struct summary *summary; /* NULL before the first second is over */
+    struct summary *summary;      /* NULL before the first second is over */
     uint64_t started_ms;
     /* Which configuration runs, and since when; noticed at each call and each second. */
     char running_digest[72];

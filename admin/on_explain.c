@@ -9,8 +9,8 @@
  */
 #include "admin/operations.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "admin/call.h"
 #include "admin/dispatch.h"
@@ -21,7 +21,9 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "config/model.h"
+#include "proxy/affinity.h"
 #include "proxy/http/target.h"
+#include "proxy/network.h"
 #include "proxy/route/route.h"
 #include "proxy/snapshot.h"
 
@@ -36,8 +38,10 @@ struct explain {
     struct slice method;
     struct slice host;
     struct slice path;
+    struct slice query_text; /* with its "?" */
     const char *listener;
-    const char *client_ip;
+    bool has_client;
+    uint8_t client[16];
     json_t *headers; /* borrowed from body; NULL: none */
     struct route_query query;
     /* what comes of it */
@@ -100,8 +104,10 @@ static void read_target(struct explain *explain)
     char *host_out = arena_alloc(explain->call->arena, TARGET_HOST_BYTES);
     const char *why = "is not a path";
 
-    if (mark != NULL)
+    if (mark != NULL) {
+        explain->query_text = slice_after(path, (size_t)(mark - path.at));
         path.len = (size_t)(mark - path.at);
+    }
     if (!target_normal_path(path, arena_alloc(explain->call->arena, path.len + 1), &explain->path,
                             &why))
         add_error(explain, "/path", why);
@@ -112,13 +118,13 @@ static void read_target(struct explain *explain)
 
 static void read_client(struct explain *explain)
 {
-    unsigned char address[16];
     const char *text = text_field(explain, "client_ip", NULL);
 
-    if (text != NULL && inet_pton(AF_INET, text, address) != 1 &&
-        inet_pton(AF_INET6, text, address) != 1)
+    if (text == NULL)
+        return;
+    explain->has_client = network_parse_address(slice_from(text), explain->client);
+    if (!explain->has_client)
         add_error(explain, "/client_ip", "is not an IP address");
-    explain->client_ip = text;
 }
 
 static void read_listener(struct explain *explain)
@@ -244,6 +250,40 @@ static const struct snapshot_pool *pool_of(const struct snapshot_route *route)
     return pool;
 }
 
+/* What allow and deny of the route make of the client. */
+static const char *access_word(const struct explain *explain)
+{
+    const struct conf_route *conf = explain->route != NULL ? explain->route->conf : NULL;
+
+    if (conf == NULL || (!conf->has_allow && !conf->has_deny))
+        return "allowed";
+    if (!explain->has_client)
+        return "unknown";
+    if ((conf->has_allow && !network_contains(&conf->allow, explain->client)) ||
+        (conf->has_deny && network_contains(&conf->deny, explain->client)))
+        return "denied";
+    return "allowed";
+}
+
+/* What the request asks for by what it carries. */
+static void fill_choice(struct explain *explain, struct balance_choice *choice)
+{
+    const struct sticky_key *key = explain->call->admin->options.sticky_key;
+    const struct conf_pool *conf = explain->pool->conf;
+    struct affinity asks = {.path = explain->path,
+                            .query = explain->query_text,
+                            .client_address = explain->client,
+                            .header = find_header,
+                            .header_context = explain};
+
+    (void)find_header(explain, SLICE("cookie"), &asks.cookies); /* none: it stays empty */
+    if (key != NULL)
+        choice->sticky = affinity_sticky(explain->pool, &asks, key);
+    if (conf->balance == BALANCE_MAGLEV &&
+        (conf->hash_on != HASH_ON_CLIENT_IP || explain->has_client))
+        choice->has_hash = affinity_hash(conf, &asks, &choice->hash);
+}
+
 static void find_server(struct explain *explain)
 {
     static const char *const refusals[] = {
@@ -255,6 +295,7 @@ static void find_server(struct explain *explain)
     struct balance_choice choice = {.now_ms = clock_ms(), .sticky = BALANCE_NO_SERVER};
     struct balance_view *view = balance_view_new(&explain->pool->balance, NULL, clock_ns());
 
+    fill_choice(explain, &choice);
     explain->chosen = balance_pick(view, &choice);
     explain->reason = explain->chosen != BALANCE_NO_SERVER ? balance_reason_words[choice.reason]
                                                            : refusals[choice.refusal];
@@ -278,6 +319,8 @@ static unsigned own_status(const struct explain *explain)
 {
     if (explain->route == NULL)
         return 404;
+    if (strcmp(access_word(explain), "denied") == 0)
+        return 403;
     if (explain->route->conf->action == ACTION_REDIRECT)
         return explain->route->conf->redirect.status;
     if (explain->route->conf->action == ACTION_RESPOND)
@@ -344,6 +387,7 @@ static json_t *explain_json(struct explain *explain)
     json_object_set(json, "rejected", explain->rejected);
     json_object_set_new(json, "rejected_more", json_integer((json_int_t)explain->rejected_more));
     json_object_set_new(json, "action", json_string(action_word(explain)));
+    json_object_set_new(json, "access", json_string(access_word(explain)));
     json_object_set_new(json, "status", status != 0 ? json_integer(status) : json_null());
     json_object_set_new(json, "split", is_split ? split_json(explain->route) : json_array());
     json_object_set_new(
@@ -406,6 +450,8 @@ static void write_explain(struct explain *explain)
     else
         buffer_printf(out, "route   %s\n", explain->route->conf->name);
     write_routes(explain, out);
+    if (strcmp(access_word(explain), "allowed") != 0)
+        buffer_printf(out, "access  %s by allow and deny\n", access_word(explain));
     if (explain->route != NULL && explain->pool == NULL)
         buffer_printf(out, "answer  %s %u, by twokey itself\n", action_word(explain),
                       own_status(explain));
@@ -427,7 +473,10 @@ static void explain_request(struct explain *explain)
         explain->pool = pool_of(explain->route);
     if (explain->pool != NULL) {
         explain->live = live_pool_read(explain->call->admin, explain->pool, explain->call->arena);
-        find_server(explain);
+        if (strcmp(access_word(explain), "denied") != 0)
+            find_server(explain);
+        else
+            explain->reason = "the route's allow and deny refuse the client";
     }
     if (call_wants_text(explain->call))
         write_explain(explain);

@@ -223,6 +223,7 @@ static bool start_admin(struct server_process *process, const struct configurati
         .counters = process->counters,
         .registry = process->registry,
         .publisher = process->publisher,
+        .sticky_key = process->sticky_key,
         .worker_count = process->worker_count,
         .failure_words = failure_words,
         .configuration_directory = process->configuration_directory,

@@ -95,3 +95,43 @@ def test_explaining_sends_nothing_and_moves_nothing(make_origin, make_proxy):
         assert explain(proxy)["chosen"] in ("s1", "s2")
     assert len(one.requests) + len(two.requests) == 0
     assert proxy.metrics().value("twokey_pool_requests_total", pool="app") == 0
+
+
+def test_a_hashed_request_goes_where_it_was_said_to_go(make_origin, make_proxy):
+    servers = {name: make_origin(named(name)) for name in ("s1", "s2", "s3", "s4", "s5")}
+    proxy = make_proxy(servers, pool={"balance": "maglev", "hash_on": "header:x-user"})
+    seen = set()
+    for user in range(20):
+        said = explain(proxy, headers={"X-User": f"u{user}"})
+        with Client(proxy.address) as client:
+            client.send(build(headers={"X-User": f"u{user}"}))
+            assert client.response().body.decode().strip().startswith(said["chosen"])
+        assert said["reason"] == "hash"
+        seen.add(said["chosen"])
+    assert len(seen) > 1
+
+
+def test_a_sticky_cookie_is_understood(make_origin, make_proxy):
+    proxy = make_proxy({name: make_origin(named(name)) for name in ("s1", "s2", "s3")}, pool={"sticky": {"cookie": "tk"}})
+    with Client(proxy.address) as client:
+        client.send(build())
+        answer = client.response()
+    cookie = answer.header("set-cookie").split(";")[0]
+    server = answer.body.decode().strip()[:2]
+    for _ in range(5):
+        said = explain(proxy, headers={"cookie": f"a=b; {cookie}"})
+        assert (said["chosen"], said["reason"]) == (server, "sticky")
+    assert explain(proxy, headers={"cookie": "tk=s1.forged"})["reason"] == "balancer"
+
+
+def test_allow_and_deny_are_judged(make_origin, make_proxy):
+    proxy = make_proxy(make_origin(), route={"allow": ["10.0.0.0/8", "127.0.0.2"], "deny": ["10.9.0.0/16"]})
+    for address, access in (("10.1.1.1", "allowed"), ("10.9.1.1", "denied"), ("192.0.2.1", "denied"), ("::ffff:10.1.1.1", "allowed")):
+        said = explain(proxy, client_ip=address)
+        assert said["access"] == access, address
+        assert said["status"] == (403 if access == "denied" else None)
+        assert said["chosen"] == (None if access == "denied" else "s1")
+    assert explain(proxy)["access"] == "unknown"
+    with Client(proxy.address) as client:
+        client.send(build())
+        assert client.response().status == 403

@@ -5,6 +5,8 @@
  */
 #include "proxy/http/forward.h"
 
+#include <arpa/inet.h>
+
 static bool is_edited(struct slice name, const struct forward_edits *edits)
 {
     if (edits == NULL)
@@ -52,6 +54,12 @@ static void write_joined(struct writer *w, const struct message *message, enum h
     }
 }
 
+/* Does the route set or remove this field of ours? */
+static bool is_left_to_route(const struct forward_request *request, enum header header)
+{
+    return request->edits != NULL && is_edited(slice_from(header_name(header)), request->edits);
+}
+
 static void write_via(struct writer *w, const struct message *message)
 {
     write_literal(w, "Via: ");
@@ -64,58 +72,73 @@ static void write_via(struct writer *w, const struct message *message)
 }
 
 static void write_forwarded_for(struct writer *w, const struct message *message,
-                                const struct forward_request *request)
+                                const struct forward_request *request, struct slice peer)
 {
-    struct slice peer = request->peer.len > 0 ? request->peer : SLICE("unknown");
-    bool is_ipv6 = memchr(peer.at, ':', peer.len) != NULL;
-
     write_literal(w, "X-Forwarded-For: ");
-    if (request->is_peer_trusted)
+    if (request->is_peer_trusted && message->known[HEADER_X_FORWARDED_FOR].at != NULL)
         write_joined(w, message, HEADER_X_FORWARDED_FOR);
     write_slice(w, peer);
-    write_literal(w, "\r\nForwarded: ");
-    if (request->is_peer_trusted)
-        write_joined(w, message, HEADER_FORWARDED);
-    write_text(w, is_ipv6 ? "for=\"[" : "for=");
-    write_slice(w, peer);
-    write_text(w, is_ipv6 ? "]\"" : "");
-    if (request->forwarded_host.len > 0) {
-        write_literal(w, ";host=\"");
-        write_slice(w, request->forwarded_host);
-        write_literal(w, "\"");
-    }
-    write_text(w, request->is_https ? ";proto=https\r\n" : ";proto=http\r\n");
+    write_literal(w, "\r\n");
 }
 
-static void write_once(struct writer *w, const char *name, struct slice kept, struct slice own)
+/* An IPv6 address needs brackets and quotes, a host with a port quotes (RFC 7239 §4, §6). */
+static void write_forwarded(struct writer *w, const struct message *message,
+                            const struct forward_request *request, struct slice peer)
 {
-    struct slice value = kept.len > 0 ? kept : own;
+    struct slice host = request->forwarded_host;
+    bool is_ipv6 = memchr(peer.at, ':', peer.len) != NULL;
+    char *at;
 
-    if (value.len == 0)
+    write_literal(w, "Forwarded: ");
+    if (request->is_peer_trusted && message->known[HEADER_FORWARDED].at != NULL)
+        write_joined(w, message, HEADER_FORWARDED);
+    at = writer_room(w, peer.len + host.len + sizeof("for=\"[]\";host=\"\";proto=https\r\n"));
+    if (at == NULL)
         return;
-    write_text(w, name);
-    write_slice(w, value);
-    write_literal(w, "\r\n");
+    at = is_ipv6 ? put_literal(at, "for=\"[") : put_literal(at, "for=");
+    at = put_slice(at, peer);
+    if (is_ipv6)
+        at = put_literal(at, "]\"");
+    if (host.len > 0) {
+        at = put_literal(at, ";host=\"");
+        at = put_slice(at, host);
+        at = put_literal(at, "\"");
+    }
+    writer_keep(w, request->is_https ? put_literal(at, ";proto=https\r\n")
+                                     : put_literal(at, ";proto=http\r\n"));
+}
+
+/* A field that is ours to say: `own`, unless the trusted peer has said it. */
+static void write_once(struct writer *w, const struct message *message,
+                       const struct forward_request *request, enum header header, struct slice name,
+                       struct slice own)
+{
+    struct slice kept = message->known[header];
+    struct slice value = request->is_peer_trusted && kept.len > 0 ? kept : own;
+
+    if (value.len > 0 && !is_left_to_route(request, header))
+        write_field(w, name, value);
 }
 
 static void write_ours(struct writer *w, const struct message *message,
                        const struct forward_request *request)
 {
-    bool keep = request->is_peer_trusted;
-    struct slice none = SLICE("");
     struct slice scheme = request->is_https ? SLICE("https") : SLICE("http");
+    struct slice peer = request->peer.len > 0 ? request->peer : SLICE("unknown");
 
-    write_via(w, message);
-    write_forwarded_for(w, message, request);
-    write_once(w, "X-Forwarded-Proto: ", keep ? message->known[HEADER_X_FORWARDED_PROTO] : none,
-               scheme);
-    write_once(w, "X-Forwarded-Host: ", keep ? message->known[HEADER_X_FORWARDED_HOST] : none,
+    if (!is_left_to_route(request, HEADER_VIA))
+        write_via(w, message);
+    if (!is_left_to_route(request, HEADER_X_FORWARDED_FOR))
+        write_forwarded_for(w, message, request, peer);
+    if (!is_left_to_route(request, HEADER_FORWARDED))
+        write_forwarded(w, message, request, peer);
+    write_once(w, message, request, HEADER_X_FORWARDED_PROTO, SLICE("X-Forwarded-Proto"), scheme);
+    write_once(w, message, request, HEADER_X_FORWARDED_HOST, SLICE("X-Forwarded-Host"),
                request->forwarded_host);
-    if (keep) {
-        write_once(w, "X-Forwarded-Port: ", message->known[HEADER_X_FORWARDED_PORT], none);
-        write_once(w, "X-Real-IP: ", message->known[HEADER_X_REAL_IP], none);
-    }
-    write_once(w, "X-Request-Id: ", none, request->request_id);
+    write_once(w, message, request, HEADER_X_FORWARDED_PORT, SLICE("X-Forwarded-Port"), SLICE(""));
+    write_once(w, message, request, HEADER_X_REAL_IP, SLICE("X-Real-IP"), SLICE(""));
+    if (request->request_id.len > 0 && !is_left_to_route(request, HEADER_X_REQUEST_ID))
+        write_field(w, SLICE("X-Request-Id"), request->request_id);
 }
 
 /* Max-Forwards counts OPTIONS and TRACE down (RFC 9110 §7.6.2). */
@@ -124,8 +147,7 @@ static bool write_max_forwards(struct writer *w, const struct message *message,
 {
     uint64_t hops;
 
-    if (field->header != HEADER_MAX_FORWARDS || message->method != METHOD_OPTIONS ||
-        !slice_to_u64(field->value, &hops) || hops == 0)
+    if (message->method != METHOD_OPTIONS || !slice_to_u64(field->value, &hops) || hops == 0)
         return false;
     write_literal(w, "Max-Forwards: ");
     write_u64(w, hops - 1);
@@ -135,124 +157,150 @@ static bool write_max_forwards(struct writer *w, const struct message *message,
 
 static bool request_field_passes(const struct field *field, const struct forward_request *request)
 {
-    unsigned flags = header_flags(field->header);
-
-    if (field->is_dropped || (flags & (HEADER_HOP | HEADER_OURS)))
-        return false;
-    if (field->header == HEADER_EXPECT)
-        return request->passes_expect;
     if (field->header == HEADER_TRAILER)
         return request->body == FORWARD_CHUNKED;
-    if (flags & HEADER_FRAMING)
-        return false;
-    return field->header != HEADER_VIA && field->header != HEADER_X_REQUEST_ID;
+    return !(header_flags(field->header) & (HEADER_HOP | HEADER_OURS | HEADER_FRAMING)) &&
+           field->header != HEADER_VIA && field->header != HEADER_X_REQUEST_ID;
 }
 
-static void write_connection(struct writer *w, const struct message *message, bool upgrade)
+static void write_request_fields(struct writer *w, const struct message *message,
+                                 const struct forward_request *request)
 {
-    if (upgrade) {
-        write_literal(w, "Connection: upgrade\r\nUpgrade: ");
-        write_slice(w, message->upgrade);
-        write_literal(w, "\r\n");
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        const struct field *field = &message->fields[i];
+
+        if (field->is_dropped || !request_field_passes(field, request))
+            continue;
+        if (request->edits != NULL && is_edited(field->name, request->edits))
+            continue;
+        if (field->header == HEADER_MAX_FORWARDS && write_max_forwards(w, message, field))
+            continue;
+        write_field(w, field->name, field->value);
+    }
+}
+
+static void write_connection(struct writer *w, const struct message *message,
+                             const struct forward_request *request)
+{
+    if (request->passes_upgrade && message->upgrade.len > 0) {
+        write_literal(w, "Connection: upgrade\r\n");
+        write_field(w, SLICE("Upgrade"), message->upgrade);
     } else if (message->has_te_trailers) {
         write_literal(w, "Connection: TE\r\nTE: trailers\r\n");
     }
+    if (request->passes_expect && message->expects_continue)
+        write_literal(w, "Expect: 100-continue\r\n");
+}
+
+static void write_request_line(struct writer *w, const struct message *message,
+                               const struct forward_request *request)
+{
+    char *at = writer_room(w, message->method_text.len + request->path.len + request->query.len +
+                                  request->host.len + sizeof("  HTTP/1.1\r\nHost: \r\n"));
+
+    if (at == NULL)
+        return;
+    at = put_slice(at, message->method_text);
+    at = put_literal(at, " ");
+    at = put_slice(at, request->path);
+    at = put_slice(at, request->query);
+    at = put_literal(at, " HTTP/1.1\r\nHost: ");
+    at = put_slice(at, request->host);
+    writer_keep(w, put_literal(at, "\r\n"));
 }
 
 void forward_write_request(struct writer *w, const struct message *message,
                            const struct forward_request *request)
 {
-    write_slice(w, message->method_text);
-    write_char(w, ' ');
-    write_slice(w, request->path);
-    write_slice(w, request->query);
-    write_literal(w, " HTTP/1.1\r\nHost: ");
-    write_slice(w, request->host);
-    write_literal(w, "\r\n");
-    for (uint32_t i = 0; i < message->field_count; i++) {
-        const struct field *field = &message->fields[i];
-
-        if (!request_field_passes(field, request) || is_edited(field->name, request->edits))
-            continue;
-        if (!write_max_forwards(w, message, field))
-            write_field(w, field->name, field->value);
-    }
+    write_request_line(w, message, request);
+    write_request_fields(w, message, request);
     write_ours(w, message, request);
     write_framing(w, request->body, request->length);
-    write_connection(w, message, request->passes_upgrade);
+    write_connection(w, message, request);
     write_edits(w, request->edits);
     write_literal(w, "\r\n");
 }
 
 /* ---- responses ---- */
 
-static bool response_field_passes(const struct field *field)
+static void write_status_line(struct writer *w, const struct message *message)
 {
-    unsigned flags = header_flags(field->header);
-
-    if (field->is_dropped || (flags & HEADER_HOP))
-        return false;
-    return !(flags & HEADER_FRAMING) || field->header == HEADER_TRAILER;
-}
-
-static void write_status_line(struct writer *w, const struct message *message, bool to_http_10)
-{
-    (void)to_http_10; /* a sender says its own version, whoever it speaks to (RFC 9110 §2.5) */
+    /* A sender says its own version, whoever it speaks to (RFC 9110 §2.5). */
     write_literal(w, "HTTP/1.1 ");
     write_u64(w, message->status);
-    write_char(w, ' ');
+    write_literal(w, " ");
     write_slice(w, message->reason);
     write_literal(w, "\r\n");
 }
 
-static void write_response_end(struct writer *w, const struct message *message,
-                               const struct forward_response *response)
+static void write_response_fields(struct writer *w, const struct message *message, bool has_chunks,
+                                  const struct forward_edits *edits)
 {
-    if (message->known[HEADER_DATE].at == NULL) {
-        write_literal(w, "Date: ");
-        write_slice(w, response->date);
-        write_literal(w, "\r\n");
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        const struct field *field = &message->fields[i];
+
+        if (field->is_dropped || ((header_flags(field->header) & (HEADER_HOP | HEADER_FRAMING)) &&
+                                  !(has_chunks && field->header == HEADER_TRAILER)))
+            continue;
+        if (edits == NULL || !is_edited(field->name, edits))
+            write_field(w, field->name, field->value);
     }
-    if (response->request_id.len > 0 && message->known[HEADER_X_REQUEST_ID].at == NULL)
+}
+
+/* Fields of ours, each unless the server or the route has seen to it. */
+static void write_added(struct writer *w, const struct message *message,
+                        const struct forward_response *response)
+{
+    if (message->known[HEADER_DATE].at == NULL && !is_edited(SLICE("date"), response->edits))
+        write_field(w, SLICE("Date"), response->date);
+    if (response->request_id.len > 0 && message->known[HEADER_X_REQUEST_ID].at == NULL &&
+        !is_edited(SLICE("x-request-id"), response->edits))
         write_field(w, SLICE("X-Request-Id"), response->request_id);
     if (response->set_cookie.len > 0)
         write_field(w, SLICE("Set-Cookie"), response->set_cookie);
+}
+
+/* 1xx and 204 have no framing at all (RFC 9110 §8.6, RFC 9112 §6.1). */
+static void write_response_framing(struct writer *w, const struct message *message,
+                                   const struct forward_response *response)
+{
+    if (message->status < 200 || message->status == 204)
+        return;
     if (response->keeps_length && message->content_length != MESSAGE_NO_LENGTH)
         write_framing(w, FORWARD_LENGTH, message->content_length);
     else
         write_framing(w, response->body, response->length);
+}
+
+static void write_response_connection(struct writer *w, const struct message *message,
+                                      const struct forward_response *response)
+{
     if (response->is_upgrade) {
-        write_literal(w, "Connection: upgrade\r\nUpgrade: ");
-        write_slice(w, message->upgrade);
-        write_literal(w, "\r\n");
+        write_literal(w, "Connection: upgrade\r\n");
+        write_field(w, SLICE("Upgrade"), message->upgrade);
     } else if (response->closes) {
         write_literal(w, "Connection: close\r\n");
     } else if (response->to_http_10) {
         write_literal(w, "Connection: keep-alive\r\n");
     }
-    write_edits(w, response->edits);
-    write_literal(w, "\r\n");
 }
 
 void forward_write_response(struct writer *w, const struct message *message,
                             const struct forward_response *response)
 {
-    write_status_line(w, message, response->to_http_10);
-    for (uint32_t i = 0; i < message->field_count; i++) {
-        const struct field *field = &message->fields[i];
-
-        if (response_field_passes(field) && !is_edited(field->name, response->edits))
-            write_field(w, field->name, field->value);
-    }
-    write_response_end(w, message, response);
+    write_status_line(w, message);
+    write_response_fields(w, message, response->body == FORWARD_CHUNKED, response->edits);
+    write_added(w, message, response);
+    write_response_framing(w, message, response);
+    write_response_connection(w, message, response);
+    write_edits(w, response->edits);
+    write_literal(w, "\r\n");
 }
 
 void forward_write_interim(struct writer *w, const struct message *message)
 {
-    write_status_line(w, message, false);
-    for (uint32_t i = 0; i < message->field_count; i++)
-        if (response_field_passes(&message->fields[i]))
-            write_field(w, message->fields[i].name, message->fields[i].value);
+    write_status_line(w, message);
+    write_response_fields(w, message, false, NULL);
     write_literal(w, "\r\n");
 }
 
@@ -264,6 +312,20 @@ void forward_write_trailers(struct writer *w, const struct message *trailers)
 }
 
 /* ---- the way so far ---- */
+
+/* The pseudonym in "[name/]version pseudonym [comment]". */
+static struct slice via_pseudonym(struct slice element)
+{
+    size_t at = 0;
+    size_t end;
+
+    while (at < element.len && element.at[at] != ' ' && element.at[at] != '\t')
+        at++;
+    element = slice_trim(slice_after(element, at));
+    for (end = 0; end < element.len && element.at[end] != ' ' && element.at[end] != '\t'; end++)
+        ;
+    return slice_of(element.at, end);
+}
 
 unsigned forward_via_count(const struct message *message)
 {
@@ -277,37 +339,61 @@ unsigned forward_via_count(const struct message *message)
 
         if (message->fields[i].header != HEADER_VIA)
             continue;
-        while (slice_next_element(&rest, &element)) {
-            const char *space = element.len > 0 ? memchr(element.at, ' ', element.len) : NULL;
-            struct slice name =
-                space == NULL ? element
-                              : slice_trim(slice_after(element, (size_t)(space - element.at)));
-
-            space = name.len > 0 ? memchr(name.at, ' ', name.len) : NULL;
-            if (space != NULL)
-                name.len = (size_t)(space - name.at);
-            count += slice_equal_nocase(name, SLICE(FORWARD_PSEUDONYM));
-        }
+        while (slice_next_element(&rest, &element))
+            count += slice_equal_nocase(via_pseudonym(element), SLICE(FORWARD_PSEUDONYM));
     }
     return count;
 }
 
-/* The element before `*end` of a comma-separated list, from its right; false when none is left. */
-static bool previous_element(struct slice list, size_t *end, struct slice *element_out)
+/* Takes the last element off a comma-separated list, trimmed; false when none is left. */
+static bool take_last_element(struct slice *list, struct slice *element_out)
 {
-    size_t start;
+    size_t start = list->len;
 
-    if (*end == 0)
+    if (list->at == NULL)
         return false;
-    start = *end - 1;
-    while (start > 0 && list.at[start - 1] != ',')
+    while (start > 0 && list->at[start - 1] != ',')
         start--;
-    if (start == *end - 1 && list.at[start] == ',')
-        *element_out = SLICE("");
-    else
-        *element_out = slice_trim(slice_of(list.at + start, *end - start));
-    *end = start > 0 ? start - 1 : 0;
+    *element_out = slice_trim(slice_after(*list, start));
+    *list = start > 0 ? slice_of(list->at, start - 1) : slice_of(NULL, 0);
     return true;
+}
+
+static bool is_address(struct slice text, int family)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr ignored;
+
+    if (text.len == 0 || text.len >= sizeof(address))
+        return false;
+    slice_copy(text, address, sizeof(address));
+    return inet_pton(family, address, &ignored) == 1;
+}
+
+/* An element without its port and brackets; empty when there is no address in it. */
+static struct slice bare_address(struct slice element)
+{
+    struct slice bare = element;
+    struct slice port = SLICE("0");
+    const char *cut;
+    uint64_t ignored;
+
+    if (is_address(element, AF_INET6))
+        return element;
+    cut = memchr(element.at, element.at[0] == '[' ? ']' : ':', element.len);
+    if (cut != NULL && element.at[0] == '[') {
+        bare = slice_of(element.at + 1, (size_t)(cut - element.at) - 1);
+        if (cut + 1 < element.at + element.len && cut[1] != ':')
+            return SLICE("");
+        if (cut + 1 < element.at + element.len)
+            port = slice_after(element, (size_t)(cut - element.at) + 2);
+        return is_address(bare, AF_INET6) && slice_to_u64(port, &ignored) ? bare : SLICE("");
+    }
+    if (cut != NULL) {
+        bare = slice_of(element.at, (size_t)(cut - element.at));
+        port = slice_after(element, bare.len + 1);
+    }
+    return is_address(bare, AF_INET) && slice_to_u64(port, &ignored) ? bare : SLICE("");
 }
 
 struct slice forward_client_address(const struct message *message, forward_trust_fn *is_trusted,
@@ -315,14 +401,19 @@ struct slice forward_client_address(const struct message *message, forward_trust
 {
     struct slice client = SLICE("");
 
+    if (message->known[HEADER_X_FORWARDED_FOR].at == NULL)
+        return client;
     for (uint32_t i = message->field_count; i-- > 0;) {
         struct slice list = message->fields[i].value;
-        size_t end = list.len;
         struct slice element;
 
         if (message->fields[i].header != HEADER_X_FORWARDED_FOR)
             continue;
-        while (previous_element(list, &end, &element)) {
+        while (take_last_element(&list, &element)) {
+            if (element.len == 0)
+                continue;
+            element = bare_address(element);
+            /* Who added that, and who came before it, nobody knows. */
             if (element.len == 0)
                 return client;
             client = element;

@@ -78,7 +78,9 @@ void forward_write_trailers(struct writer *w, const struct message *trailers);
 unsigned forward_via_count(const struct message *message);
 
 /* The client's address: the rightmost of X-Forwarded-For that `is_trusted` does not know, if the
- * peer itself is trusted; else the peer's.  An empty slice stands for the peer. */
+ * peer itself is trusted; else the peer's.  An empty slice stands for the peer.  `is_trusted` is
+ * asked about addresses only: ports and brackets are gone, and what is no address ends the search.
+ */
 typedef bool forward_trust_fn(void *context, struct slice address);
 struct slice forward_client_address(const struct message *message, forward_trust_fn *is_trusted,
                                     void *context);

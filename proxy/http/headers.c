@@ -11,9 +11,11 @@
 
 enum { SLOTS = 256, FACTORS_TRIED = 1 << 20 };
 
-struct row {
-    struct slice name;
-    unsigned flags;
+static const struct slice names[HEADER_COUNT] = {
+    [HEADER_OTHER] = SLICE_INIT(""),
+#define HEADER(identifier, name, flags, help) [HEADER_##identifier] = SLICE_INIT(name),
+#include "proxy/http/headers.def"
+#undef HEADER
 };
 
 #define HOP     HEADER_HOP
@@ -22,9 +24,8 @@ struct row {
 #define KEEP    HEADER_KEEP
 #define SECRET  HEADER_SECRET
 #define ONCE    HEADER_ONCE
-static const struct row rows[HEADER_COUNT] = {
-    [HEADER_OTHER] = {SLICE_INIT(""), 0},
-#define HEADER(identifier, name, flags, help) [HEADER_##identifier] = {SLICE_INIT(name), flags},
+const uint8_t header_flags_of[HEADER_COUNT] = {
+#define HEADER(identifier, name, flags, help) [HEADER_##identifier] = (flags),
 #include "proxy/http/headers.def"
 #undef HEADER
 };
@@ -62,7 +63,7 @@ static bool fits(unsigned factor)
 {
     memset(slots, 0, sizeof(slots));
     for (unsigned i = 1; i < HEADER_COUNT; i++) {
-        unsigned slot = slot_of(rows[i].name, factor);
+        unsigned slot = slot_of(names[i], factor);
 
         if (slots[slot] != 0)
             return false;
@@ -95,18 +96,12 @@ enum header header_find(struct slice name)
     if (name.len < 2)
         return HEADER_OTHER;
     found = slots[slot_of(name, multiplier)];
-    return found != HEADER_OTHER && slice_equal_nocase(rows[found].name, name) ? found
-                                                                               : HEADER_OTHER;
-}
-
-unsigned header_flags(enum header header)
-{
-    return rows[header].flags;
+    return found != HEADER_OTHER && slice_equal_nocase(names[found], name) ? found : HEADER_OTHER;
 }
 
 const char *header_name(enum header header)
 {
-    return rows[header].name.at;
+    return names[header].at;
 }
 
 static const bool token_chars[256] = {

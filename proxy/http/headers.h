@@ -30,7 +30,12 @@ enum header {
 /* Fills the look-up table; safe to call again. */
 void headers_init(void);
 enum header header_find(struct slice name);
-unsigned header_flags(enum header header);
+/* read-only outside headers.c */
+extern const uint8_t header_flags_of[HEADER_COUNT];
+static inline unsigned header_flags(enum header header)
+{
+    return header_flags_of[header];
+}
 const char *header_name(enum header header);
 
 /* A token of RFC 9110 §5.6.2, not empty. */

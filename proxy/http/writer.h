@@ -64,12 +64,42 @@ static inline void write_char(struct writer *w, char c)
     write_bytes(w, &c, 1);
 }
 
+/* For what is written of several pieces: room for all of them at once, or NULL (and it is an
+ * overflow).  put_…() fill it, writer_keep() takes what was filled. */
+static inline char *writer_room(struct writer *w, size_t count)
+{
+    if ((size_t)(w->end - w->at) < count) {
+        w->overflow = true;
+        return NULL;
+    }
+    return w->at;
+}
+
+static inline char *put_slice(char *at, struct slice text)
+{
+    if (text.len > 0)
+        memcpy(at, text.at, text.len);
+    return at + text.len;
+}
+
+#define put_literal(at, literal)                                                                   \
+    ((char *)memcpy((at), (literal), sizeof(literal) - 1) + sizeof(literal) - 1)
+
+static inline void writer_keep(struct writer *w, char *at)
+{
+    w->at = at;
+}
+
 static inline void write_field(struct writer *w, struct slice name, struct slice value)
 {
-    write_slice(w, name);
-    write_literal(w, ": ");
-    write_slice(w, value);
-    write_literal(w, "\r\n");
+    char *at = writer_room(w, name.len + value.len + 4);
+
+    if (at == NULL)
+        return;
+    at = put_slice(at, name);
+    at = put_literal(at, ": ");
+    at = put_slice(at, value);
+    writer_keep(w, put_literal(at, "\r\n"));
 }
 
 void write_u64(struct writer *w, uint64_t value);

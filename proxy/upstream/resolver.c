@@ -72,6 +72,7 @@ struct resolver {
     uint64_t list_number;
     uint64_t random;
     bool is_closed;
+    bool is_changed; /* since on_first is awaited */
     uv_timer_t tick;
     uv_timer_t first;
     uv_timer_t change;
@@ -133,21 +134,28 @@ static void on_first_timer(uv_timer_t *timer)
     resolver_fn *on_first = resolver->on_first;
 
     resolver->on_first = NULL;
-    if (on_first != NULL)
-        on_first(resolver->first_context);
+    if (on_first == NULL)
+        return;
+    on_first(resolver->first_context);
+    if (resolver->on_first == NULL)
+        resolver->is_changed = false;
 }
 
 static void on_change_timer(uv_timer_t *timer)
 {
     struct resolver *resolver = container_of(timer, struct resolver, change);
 
-    if (resolver->on_first == NULL && resolver->on_change != NULL)
+    if (resolver->on_first != NULL)
+        resolver->is_changed = true;
+    else if (resolver->on_change != NULL)
         resolver->on_change(resolver->change_context);
 }
 
 static void note_change(struct resolver *resolver)
 {
-    if (resolver->on_first == NULL && !uv_is_active((uv_handle_t *)&resolver->change))
+    if (resolver->on_first != NULL)
+        resolver->is_changed = true; /* on_first() will see it, or refuse what it sees */
+    else if (!uv_is_active((uv_handle_t *)&resolver->change))
         CHECK(uv_timer_start(&resolver->change, on_change_timer, COALESCE_MS, 0) == 0);
 }
 
@@ -410,6 +418,10 @@ void resolver_end(struct resolver *resolver, uint64_t patience_ms, resolver_fn *
     resolver->on_first = on_first;
     resolver->first_context = context;
     uv_update_time(resolver->loop);
+    if (on_first == NULL && resolver->is_changed) {
+        resolver->is_changed = false;
+        note_change(resolver);
+    }
     if (on_first != NULL)
         CHECK(uv_timer_start(&resolver->first, on_first_timer,
                              resolver->unanswered == 0 ? 0 : patience_ms, 0) == 0);
@@ -440,6 +452,9 @@ struct resolver *resolver_new(uv_loop_t *loop, resolver_fn *on_change, void *con
 {
     struct resolver *resolver = xcalloc(1, sizeof(*resolver));
 
+    /* A look-up under way cannot be ended, so a stop waits for it: libc's 5 s for each try of each
+     * server of DNS are too long.  Whoever runs the process may say otherwise. */
+    (void)setenv("RES_OPTIONS", "timeout:2 attempts:2", 0);
     resolver->tag = RESOLVER_TAG;
     resolver->loop = loop;
     resolver->on_change = on_change;

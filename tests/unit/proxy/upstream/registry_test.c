@@ -32,6 +32,8 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     (void)service;
     (void)hints;
     atomic_fetch_add(&lookups_made, 1);
+    if (strncmp(node, "never", 5) == 0)
+        usleep(3500000);
     if (strncmp(node, "slow", 4) == 0)
         usleep(500000);
     if (strncmp(node, "fixed", 5) == 0)
@@ -409,6 +411,38 @@ static void patience_ends_the_wait_for_a_slow_name(void **state)
     assert_int_equal(bench->firsts, 1);
 }
 
+static void refuse(void *context)
+{
+    struct bench *bench = context;
+    struct conf_pool pool_conf;
+    struct conf_server server;
+    struct configuration conf = conf_of(&pool_conf, &server, "app.test");
+
+    bench->firsts++;
+    registry_watch_names(bench->registry, &conf, 0, NULL, NULL);
+}
+
+static void a_change_during_a_reload_that_is_refused_is_told_afterwards(void **state)
+{
+    struct bench *bench = *state;
+    struct conf_pool pool_conf;
+    struct conf_server server;
+    struct configuration conf = conf_of(&pool_conf, &server, "app.test");
+
+    registry_watch_names(bench->registry, &conf, 5000, note_first, bench);
+    assert_true(run_until(bench, &bench->firsts, 1, 2000));
+    atomic_store(&answer_now, "12");
+    /* The failing name is asked again within 2.2 s, while the slow one keeps the reload waiting. */
+    conf.pools = (struct conf_pool[]){pool_conf, pool_conf};
+    conf.pools[1].servers = (struct conf_server[]){{.name = "s2", .address = named("never.test")}};
+    conf.pool_count = 2;
+    bench->firsts = 0;
+    registry_watch_names(bench->registry, &conf, 3000, refuse, bench);
+    assert_true(run_until(bench, &bench->firsts, 1, 4000));
+    assert_int_equal(bench->changes, 0);
+    assert_true(run_until(bench, &bench->changes, 1, 2000));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -423,6 +457,7 @@ int main(void)
         TEST(names_that_no_list_wants_are_forgotten_a_list_later),
         TEST(many_names_are_asked_for_a_few_at_a_time_and_told_once),
         TEST(patience_ends_the_wait_for_a_slow_name),
+        TEST(a_change_during_a_reload_that_is_refused_is_told_afterwards),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

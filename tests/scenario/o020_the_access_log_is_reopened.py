@@ -3,6 +3,7 @@ import os
 import signal
 import threading
 
+import pytest
 from support.client import Client, get
 
 
@@ -30,6 +31,7 @@ def test_lines_before_go_to_the_old_file_and_later_ones_to_the_new(make_proxy, o
     assert lines_of(old) == 6
 
 
+@pytest.mark.race
 def test_rotation_under_load_loses_no_line(make_proxy, origin):
     proxy = make_proxy(origin)
     done = []

@@ -27,6 +27,7 @@ def send_many(proxy):
 
 
 @pytest.mark.slow
+@pytest.mark.race
 def test_drops_are_counted_and_requests_do_not_wait(start_proxy, tmp_path):
     fifo = str(tmp_path / "fifo")
     os.mkfifo(fifo)

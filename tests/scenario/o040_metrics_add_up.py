@@ -13,6 +13,7 @@ def wait_value(proxy, wanted, name, **labels):
     proxy.wait_for(lambda: proxy.metrics().value(name, **labels) == wanted, what=f"for {name} {labels} {wanted}")
 
 
+@pytest.mark.race
 def test_each_scope_counts_each_request_once(make_proxy, make_origin):
     one, two = make_origin(ok(b"1")), make_origin(ok(b"2", status=404))
     proxy = make_proxy([one, two], process={"workers": 4})

@@ -212,6 +212,22 @@ static enum failure judge_access(struct decision *d, const struct snapshot_route
 
 /* ---- answers of our own ---- */
 
+/* Where a location begins with the client's own path, "//evil" would name another host. */
+static void write_path(struct writer *w, const struct target *target)
+{
+    size_t slashes = 0;
+
+    while (slashes < target->path.len &&
+           (target->path.at[slashes] == '/' || target->path.at[slashes] == '\\'))
+        slashes++;
+    if (writer_length(w) > 0 || slashes < 2) {
+        write_slice(w, target->path);
+        return;
+    }
+    write_char(w, '/');
+    write_slice(w, slice_after(target->path, slashes));
+}
+
 static void write_expanded(struct writer *w, const char *pattern, const struct target *target)
 {
     while (*pattern != '\0') {
@@ -223,7 +239,7 @@ static void write_expanded(struct writer *w, const char *pattern, const struct t
         }
         write_bytes(w, pattern, (size_t)(brace - pattern));
         if (strncmp(brace, "{path}", 6) == 0) {
-            write_slice(w, target->path);
+            write_path(w, target);
             pattern = brace + 6;
         } else if (strncmp(brace, "{query}", 7) == 0) {
             write_slice(w, target->query);
@@ -232,7 +248,7 @@ static void write_expanded(struct writer *w, const char *pattern, const struct t
             write_slice(w, target->host);
             pattern = brace + 6;
         } else if (strncmp(brace, "{uri}", 5) == 0) {
-            write_slice(w, target->path);
+            write_path(w, target);
             write_slice(w, target->query);
             pattern = brace + 5;
         } else {

@@ -9,6 +9,7 @@ In any case the next request of somebody else gets its own answer, and where the
 server's connection is not to be trusted any more it comes over another one.
 """
 import re
+import time
 from dataclasses import dataclass, field
 
 from support.client import Client, Ended, build, get
@@ -73,7 +74,6 @@ def _behaviour(case):
         if case.then == "reset":
             return conn.reset()
         if case.then is not None:
-            import time
             time.sleep(case.then)
             conn.send(case.later)
         return None
@@ -93,10 +93,26 @@ def run(case, proxy, origin):
             how = end
         except Exception as fault:
             return f"the client got something that is no response: {fault!r}, {bytes(client.stream.raw[:400])!r}"
+        if isinstance(case.then, float):  # what comes later comes while nothing is under way
+            _wait_dropped(origin, mark)
         faults = [_judge(outcome, case, client, got, how, origin, mark) for outcome in case.outcomes]
     if all(faults):
         return " | ".join(faults) + f"\n  origin sent {case.raw[:300]!r}\n  client got  {bytes(client.stream.raw[:600])!r}"
     return _next_one(case.outcomes[faults.index(None)], proxy, origin, mark)
+
+
+def _touched(origin, mark):
+    return {request.connection for request in origin.since(mark).heads if request.target == "/case"}
+
+
+def _wait_dropped(origin, mark):
+    """True when the server's connections of this case have ended."""
+    try:
+        for number in _touched(origin, mark):
+            origin.wait_for(lambda o, n=number: not o.connections[n].open, 5)
+    except AssertionError:
+        return False
+    return True
 
 
 def _judge(outcome, case, client, got, how, origin, mark):
@@ -147,13 +163,9 @@ def _compare(outcome, got):
 
 
 def _next_one(outcome, proxy, origin, mark):
-    touched = {request.connection for request in origin.since(mark).heads if request.target == "/case"}
-    if outcome.drops:
-        for number in touched:
-            try:
-                origin.wait_for(lambda o, n=number: not o.connections[n].open, 5)
-            except AssertionError:
-                return "the server's connection stays open after such an answer"
+    touched = _touched(origin, mark)
+    if outcome.drops and not _wait_dropped(origin, mark):
+        return "the server's connection stays open after such an answer"
     here = origin.mark()
     after = get(proxy.address, "/barrier")
     if after.status != 200 or after.body != AFTER:

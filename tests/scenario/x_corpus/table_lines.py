@@ -15,7 +15,7 @@ def version(text):
 
 
 def method(name, *statuses):
-    return line(f"method {name.decode('latin-1')[:20]!r}", name + b" / HTTP/1.1", *(statuses or NO_METHOD))
+    return line(f"method {name.decode('latin-1')[:20]!r} of {len(name)}", name + b" / HTTP/1.1", *(statuses or NO_METHOD))
 
 
 def target(name, text, *statuses):

@@ -64,7 +64,6 @@ static void on_queue_due(struct deadline *deadline)
 
 static void reset(struct request *req)
 {
-    struct buffer inbox = req->inbox;
     struct buffer head = req->head;
     struct buffer replay = req->replay;
     struct worker *worker = req->worker;
@@ -72,7 +71,6 @@ static void reset(struct request *req)
     memset(req, 0, sizeof(*req));
     req->tag = REQUEST_TAG;
     req->worker = worker;
-    req->inbox = inbox;
     req->head = head;
     req->replay = replay;
     buffer_clear(&req->head);
@@ -102,7 +100,6 @@ void request_give(struct request *req)
     CHECK_OBJ(req, REQUEST_TAG);
     CHECK(req->hold == NULL && req->upstream == NULL && req->record == NULL);
     req->tag = 0;
-    buffer_reset(&req->inbox, KEPT_MEMORY);
     buffer_reset(&req->head, KEPT_MEMORY);
     buffer_reset(&req->replay, KEPT_MEMORY);
     list_prepend(&req->worker->spare_requests, &req->link);
@@ -115,7 +112,6 @@ void request_stock_fini(struct worker *worker)
     while ((spare = list_pop(&worker->spare_requests)) != NULL) {
         struct request *req = container_of(spare, struct request, link);
 
-        buffer_fini(&req->inbox);
         buffer_fini(&req->head);
         buffer_fini(&req->replay);
         xfree(req);
@@ -156,8 +152,10 @@ static void answer_failure(struct request *req, struct answer *answer, enum fail
                            const char *why)
 {
     const struct failure_row *row = &failure_rows[failure];
-    bool is_framing_lost =
-        req->state == REQUEST_HEAD || failure == FAILURE_BAD_REQUEST || req->upload == HALF_BROKEN;
+    /* What follows may not be what it looks like: a tunnel's bytes, or the rest of a message. */
+    bool is_framing_lost = req->state == REQUEST_HEAD || failure == FAILURE_BAD_REQUEST ||
+                           failure == FAILURE_METHOD_NOT_ALLOWED ||
+                           failure == FAILURE_UNKNOWN_METHOD || req->upload == HALF_BROKEN;
 
     req->failure = (uint8_t)failure;
     answer->status = row->status;

@@ -89,9 +89,8 @@ struct request {
     const struct snapshot_pool *pool;
 
     /* client's side */
-    struct buffer inbox; /* bytes read and not used yet */
-    size_t searched;     /* of the inbox, for the end of a head */
-    struct body body;    /* of the upload, as the client frames it */
+    size_t searched;  /* of what was read, for the end of the head; then its length */
+    struct body body; /* of the upload, as the client frames it */
     uint64_t uploaded_bytes;
     uint64_t body_limit;
     enum method method;

@@ -24,7 +24,7 @@
 #include "proxy/upstream/upstream.h"
 #include "proxy/worker.h"
 
-enum { TICK_MS = 1000, LINGER_MS = 5000, LINGER_TOTAL_S = 30 };
+enum { TICK_MS = 1000, LINGER_MS = 5000, LINGER_TOTAL_S = 30, MAX_SKIPPED = 16 };
 
 static void set_deadline(struct client *client);
 static size_t consume(struct client *client, char *bytes, size_t count);
@@ -118,14 +118,15 @@ static void set_reading(struct client *client)
 {
     const struct request *req = client->request;
     size_t waiting = buffer_length(&client->inbox);
-    bool reads = !client->is_eof && waiting < REQUEST_READ_AHEAD;
+    bool is_bounded = waiting < REQUEST_READ_AHEAD;
 
-    if (client->state == CLIENT_BUSY && req != NULL && waiting > 0 && req->state != REQUEST_HEAD &&
-        (req->upload == HALF_OPEN || req->state == REQUEST_TUNNEL))
-        reads = false;
-    if (client->state == CLIENT_ENDING)
-        reads = false;
-    if (reads)
+    if (client->state == CLIENT_BUSY && waiting > 0) {
+        if (req->state == REQUEST_HEAD || client->needs_more)
+            is_bounded = true; /* by limits.header_bytes */
+        else if (req->upload == HALF_OPEN || req->state == REQUEST_TUNNEL)
+            is_bounded = false;
+    }
+    if (is_bounded && !client->is_eof && client->state != CLIENT_ENDING)
         transport_read_start(&client->transport);
     else
         transport_read_stop(&client->transport);
@@ -133,13 +134,25 @@ static void set_reading(struct client *client)
 
 /* ---- the end of the connection ---- */
 
+static void close_now(struct client *client)
+{
+    deadline_clear(&client->deadline);
+    transport_close(&client->transport);
+}
+
+static void break_off(struct client *client)
+{
+    deadline_clear(&client->deadline);
+    transport_reset(&client->transport);
+}
+
 static void linger(struct client *client)
 {
     transport_shutdown(&client->transport);
     client->born_s = (uint32_t)(worker_now_ms(client->transport.worker) / 1000);
     enter(client, CLIENT_LINGERING);
     if (client->is_eof)
-        transport_close(&client->transport);
+        close_now(client);
     else
         transport_read_start(&client->transport);
 }
@@ -150,17 +163,17 @@ static void end_connection(struct client *client, bool lingers)
 {
     if (client->transport.is_closing)
         return;
-    buffer_reset(&client->inbox, 0);
-    transport_flush(client->transport.worker);
+    transport_flush(client->transport.worker); /* it may point into the inbox */
+    if (!client->is_consuming)
+        buffer_reset(&client->inbox, 0);
     if (client->transport.queued_bytes > 0) {
-        client->is_consuming = lingers; /* remembered until the queue is empty */
+        client->lingers = lingers;
         enter(client, CLIENT_ENDING);
         set_reading(client);
     } else if (lingers) {
         linger(client);
     } else {
-        deadline_clear(&client->deadline);
-        transport_close(&client->transport);
+        close_now(client);
     }
 }
 
@@ -168,7 +181,7 @@ void client_h1_abort(struct client *client)
 {
     if (client->request != NULL)
         request_client_gone(client->request, FAILURE_STOPPED);
-    transport_reset(&client->transport);
+    break_off(client);
 }
 
 bool client_h1_must_close(const struct client *client)
@@ -229,6 +242,8 @@ static void begin_request(struct client *client)
     req->started_ns = worker->now_ns;
     req->progress_ms = worker_now_ms(worker);
     client->request = req;
+    client->skipped = 0;
+    client->needs_more = false;
     client->served++;
     if (client->listener->now != NULL)
         client->last_listener = client->listener->now;
@@ -294,8 +309,8 @@ static bool is_over_limit(const struct request *req, struct slice data)
     return req->body_limit > 0 && req->uploaded_bytes + data.len > req->body_limit;
 }
 
-/* The bytes of the body that were used; `*waits_out`: the rest needs more behind it. */
-static size_t read_upload(struct client *client, char *bytes, size_t count, bool *waits_out)
+/* The bytes of the body that were used. */
+static size_t read_upload(struct client *client, char *bytes, size_t count)
 {
     struct worker *worker = client->transport.worker;
     struct request *req = client->request;
@@ -307,7 +322,7 @@ static size_t read_upload(struct client *client, char *bytes, size_t count, bool
     enum body_result result = body_read(&req->body, &limits, bytes, count, &data, &used, &trailers);
 
     req->received_bytes += used;
-    *waits_out = result == BODY_NEEDS;
+    client->needs_more = result == BODY_NEEDS;
     if (result == BODY_MALFORMED ||
         (trailers.len > 2 && head_parse_trailers(worker->trailers, trailers, &limits, &why) != 0)) {
         request_upload_failed(req, FAILURE_BAD_REQUEST, why);
@@ -347,7 +362,7 @@ static size_t read_proxy_header(struct client *client, struct slice bytes)
     case PROXY_PROTOCOL_INCOMPLETE: return 0;
     case PROXY_PROTOCOL_MALFORMED:
         count_one(&row_of(client)->bad_requests);
-        transport_reset(&client->transport);
+        break_off(client);
         return 0;
     default: break;
     }
@@ -360,21 +375,29 @@ static size_t read_proxy_header(struct client *client, struct slice bytes)
     return used;
 }
 
+/* At least one CRLF before a request line is to be ignored (RFC 9112 §2.2); a few are. */
+static size_t skip_empty_lines(struct client *client, struct slice bytes)
+{
+    size_t skip = client->skipped < MAX_SKIPPED ? head_skip_empty_lines(bytes) : 0;
+
+    client->skipped = (uint8_t)(client->skipped + skip);
+    return skip;
+}
+
 /* One step; the bytes it used, 0 when it can go no further. */
 static size_t consume_step(struct client *client, char *bytes, size_t count)
 {
     struct request *req = client->request;
-    bool waits = false;
-    size_t used;
 
     if (client->state == CLIENT_PROXY_HEADER)
         return read_proxy_header(client, slice_of(bytes, count));
     if (req == NULL) {
-        size_t skip = head_skip_empty_lines(slice_of(bytes, count));
+        size_t skip = skip_empty_lines(client, slice_of(bytes, count));
 
         if (skip > 0)
             return skip;
-        if (transport_is_full(&client->transport)) /* it does not read what it asked for */
+        /* Half an empty line; or a client that does not read what it asked for. */
+        if ((count == 1 && bytes[0] == '\r') || transport_is_full(&client->transport))
             return 0;
         begin_request(client);
         return read_head(client, slice_of(bytes, count));
@@ -385,8 +408,7 @@ static size_t consume_step(struct client *client, char *bytes, size_t count)
     default:
         if (req->upload != HALF_OPEN || !request_takes_upload(req))
             return 0;
-        used = read_upload(client, bytes, count, &waits);
-        return used;
+        return read_upload(client, bytes, count);
     }
 }
 
@@ -407,8 +429,7 @@ static size_t consume(struct client *client, char *bytes, size_t count)
             worker->scratch_used = 0;
         }
     }
-    if (!is_ending(client))
-        client->is_consuming = false;
+    client->is_consuming = false;
     return used;
 }
 
@@ -446,6 +467,7 @@ static void consume_inbox(struct client *client)
     if (buffer_length(&client->inbox) > 0) {
         used = consume(client, client->inbox.data + client->inbox.start,
                        buffer_length(&client->inbox));
+        transport_flush(client->transport.worker); /* it may point into the inbox */
         if (is_ending(client))
             return;
         buffer_consume(&client->inbox, used);
@@ -466,7 +488,7 @@ static void on_read(struct transport *transport, char *bytes, size_t count)
         uint32_t now_s = (uint32_t)(worker_now_ms(transport->worker) / 1000);
 
         if (now_s - client->born_s > LINGER_TOTAL_S)
-            transport_close(transport);
+            close_now(client);
         return;
     }
     if (client->request != NULL)
@@ -490,7 +512,7 @@ static void on_eof(struct transport *transport)
 
     client->is_eof = true;
     if (client->state == CLIENT_LINGERING) {
-        transport_close(transport);
+        close_now(client);
         return;
     }
     if (client->request != NULL)
@@ -509,7 +531,7 @@ static void on_broken(struct transport *transport, int error)
         request_give(client->request);
         client->request = NULL;
     }
-    transport_reset(transport);
+    break_off(client);
 }
 
 static void on_drained(struct transport *transport)
@@ -517,7 +539,7 @@ static void on_drained(struct transport *transport)
     struct client *client = client_of(transport);
 
     if (client->state == CLIENT_ENDING) {
-        end_connection(client, client->is_consuming);
+        end_connection(client, client->lingers);
         return;
     }
     if (client->request != NULL && client->request->state != REQUEST_HEAD)
@@ -565,9 +587,9 @@ static void on_due(struct deadline *deadline)
     else if (client->state == CLIENT_BUSY)
         tick(client);
     else if (client->state == CLIENT_ENDING)
-        transport_reset(&client->transport);
+        break_off(client);
     else
-        transport_close(&client->transport);
+        close_now(client);
 }
 
 /* ---- events of the request ---- */
@@ -592,21 +614,31 @@ static bool must_linger(const struct request *req)
            buffer_length(&req->client->inbox) > 0 || req->method == METHOD_OTHER;
 }
 
+/* A response cut short shows as such by its framing; one that ends with the connection must end
+ * with a reset, or it would pass for a whole one. */
+static bool must_reset(const struct request *req)
+{
+    return !req->is_response_started || req->download_kind == FORWARD_UNTIL_CLOSE ||
+           req->status == 101 || req->upload == HALF_BROKEN ||
+           req->failure == FAILURE_CLIENT_STALLED || req->failure == FAILURE_STOPPED;
+}
+
 void client_h1_finish(struct request *req, bool is_clean)
 {
     struct client *client = req->client;
     bool closes = req->closes || req->wants_close;
     bool lingers = must_linger(req);
+    bool resets = !is_clean && must_reset(req);
 
     client->request = NULL;
     request_give(req);
     if (client->transport.is_closing)
         return;
-    if (!is_clean) {
-        transport_reset(&client->transport);
+    if (resets) {
+        break_off(client);
         return;
     }
-    if (closes) {
+    if (closes || !is_clean) {
         end_connection(client, lingers);
         return;
     }
@@ -670,7 +702,8 @@ void client_h1_accept(struct listener *listener)
     client->tag = CLIENT_TAG;
     client->transport.worker = worker;
     client->state = CLIENT_PROXY_HEADER;
-    client->is_eof = client->is_consuming = false;
+    client->is_eof = client->is_consuming = client->needs_more = client->lingers = false;
+    client->skipped = 0;
     client->served = 0;
     client->born_s = (uint32_t)(worker_now_ms(worker) / 1000);
     client->listener = listener;
@@ -690,7 +723,7 @@ void client_h1_accept(struct listener *listener)
     if (error != 0 || !take_place(client)) {
         count_one(&row_of(client)->connections_refused);
         client->is_counted_place = false;
-        transport_close(&client->transport);
+        close_now(client);
         return;
     }
     enter(client, expects_proxy_header(client) ? CLIENT_PROXY_HEADER : CLIENT_IDLE);

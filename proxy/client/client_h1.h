@@ -41,6 +41,9 @@ struct client {
     uint8_t state;
     bool is_eof;           /* the client wrote FIN */
     bool is_consuming;     /* consume() is on the stack: it goes on by itself */
+    bool lingers;          /* when all is written: FIN first, and read on for a while */
+    bool needs_more;       /* trailers have begun, and the rest of them must be read */
+    uint8_t skipped;       /* bytes of empty lines before a request line */
     bool is_counted_place; /* it holds a place of connections_per_client */
     bool has_peer;
     uint16_t peer_port;

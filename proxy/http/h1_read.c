@@ -176,6 +176,16 @@ size_t head_skip_empty_lines(struct slice bytes)
     return skip;
 }
 
+/* False when no line can begin so: garbage need not wait for a line end that never comes. */
+static bool may_begin_line(struct slice rest)
+{
+    if (rest.len == 0)
+        return true;
+    if (rest.at[0] == '\r')
+        return rest.len == 1 || rest.at[1] == '\n';
+    return (unsigned char)rest.at[0] > ' ' && rest.at[0] != 0x7f;
+}
+
 enum head_search head_search(struct slice bytes, size_t *from, const struct head_limits *limits)
 {
     size_t line = *from;
@@ -202,6 +212,8 @@ enum head_search head_search(struct slice bytes, size_t *from, const struct head
         line = end + 1;
     }
     *from = line;
+    if (!may_begin_line(slice_after(bytes, line)))
+        return HEAD_MALFORMED;
     if (line == 0 && bytes.len > limits->line_bytes + 2)
         return HEAD_LINE_TOO_LONG;
     return bytes.len > limits->head_bytes ? HEAD_TOO_LARGE : HEAD_INCOMPLETE;

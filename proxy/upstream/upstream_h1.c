@@ -405,6 +405,7 @@ void upstream_release(struct upstream **holder, const struct snapshot_pool *pool
     }
     *holder = NULL;
     up->request = NULL;
+    transport_flush(up->transport.worker); /* it may point into the inbox */
     buffer_reset(&up->inbox, 0);
     reuse_keep(up->transport.worker, up, pool);
 }

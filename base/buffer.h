@@ -47,6 +47,8 @@ static inline size_t buffer_length(const struct buffer *buffer)
 
 static inline struct slice buffer_slice(const struct buffer *buffer)
 {
+    if (buffer->data == NULL) /* C knows no NULL + 0 */
+        return slice_of("", 0);
     return slice_of(buffer->data + buffer->start, buffer_length(buffer));
 }
 

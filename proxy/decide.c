@@ -418,7 +418,6 @@ static enum failure forward_to_pool(struct decision *d, const struct snapshot_ro
     req->passes_upgrade = offers_upgrade(d);
     if (req->passes_upgrade && !body_is_empty(&req->body))
         return FAILURE_BAD_REQUEST;
-    req->expects_continue = d->message->expects_continue;
     req->has_te_trailers = d->message->has_te_trailers;
     req->is_chunked_to_server = req->body.kind == FORWARD_CHUNKED;
     req->passes_trailers =
@@ -442,6 +441,7 @@ static void note_head(struct decision *d)
 
     req->method = message->method;
     req->http_minor = message->http_minor;
+    req->expects_continue = message->expects_continue;
     req->form = answer_form(message->known[HEADER_ACCEPT]);
     req->wants_close = message->has_connection_close ||
                        (message->http_minor == 0 && !message->has_connection_keep_alive);
@@ -475,6 +475,7 @@ static enum failure judge_target(struct decision *d, const char **why)
     status = target_parse(d->message, &d->memory, &d->target, why);
     if (status != 0)
         return status == 501 ? FAILURE_UNKNOWN_METHOD : FAILURE_BAD_REQUEST;
+    *why = NULL;
     if (d->target.is_absolute && d->target.is_https != d->req->is_https) {
         *why = "the scheme of the absolute target is not the connection's";
         return FAILURE_BAD_REQUEST;

@@ -344,6 +344,7 @@ void request_connected(struct request *req)
     if (buffer_length(&req->replay) > 0) {
         upstream_send_body(req->upstream, buffer_slice(&req->replay), false);
         req->sent_to_server = buffer_length(&req->replay);
+        transport_flush(req->worker); /* the replay may grow, and move, with what follows */
     }
     if (req->upload == HALF_OPEN)
         req->ops->want_upload(req);
@@ -355,6 +356,13 @@ bool request_takes_upload(const struct request *req)
         return true;
     return req->state == REQUEST_EXCHANGING && req->upload == HALF_OPEN && req->upstream != NULL &&
            !transport_is_full(&req->upstream->transport);
+}
+
+bool request_waits_for_client(const struct request *req)
+{
+    bool waits_for_100 = req->expects_continue && req->uploaded_bytes == 0;
+
+    return req->upload == HALF_OPEN && !waits_for_100 && request_takes_upload(req);
 }
 
 static void keep_for_replay(struct request *req, struct slice data)
@@ -456,6 +464,10 @@ static bool relay_interim(struct request *req, struct message *message)
     if (!req->ops->send_interim(req, message)) {
         request_upstream_failed(req, FAILURE_RESPONSE_TOO_LARGE);
         return false;
+    }
+    if (message->status == 100) { /* now it is the client's turn */
+        req->expects_continue = false;
+        req->progress_ms = worker_now_ms(req->worker);
     }
     return true;
 }

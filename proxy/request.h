@@ -154,6 +154,8 @@ void request_begin(struct request *req);
 void request_refuse(struct request *req, enum failure failure, const char *why);
 /* True when upload bytes may be given now. */
 bool request_takes_upload(const struct request *req);
+/* True when nothing can happen before the client sends more of its body. */
+bool request_waits_for_client(const struct request *req);
 /* Decoded body bytes; the caller goes on with the request, so this never ends it. */
 void request_upload(struct request *req, struct slice data);
 /* The upload is complete; `trailers` is in worker->trailers or NULL. */

@@ -418,6 +418,7 @@ static size_t consume(struct client *client, char *bytes, size_t count)
     size_t used = 0;
 
     client->is_consuming = true;
+    client->needs_more = false;
     while (used < count && !is_ending(client)) {
         size_t step = consume_step(client, bytes + used, count - used);
 
@@ -441,6 +442,7 @@ static void judge_eof(struct client *client)
 
     if (!client->is_eof || is_ending(client))
         return;
+    is_used_up = is_used_up || client->needs_more;
     if (req == NULL) {
         end_connection(client, false);
     } else if (req->state == REQUEST_HEAD) {
@@ -562,8 +564,7 @@ static void tick(struct client *client)
             request_client_gone(req, FAILURE_CLIENT_STALLED);
             return;
         }
-    } else if (req->upload == HALF_OPEN && request_takes_upload(req) &&
-               silent_ms >= conf->timeouts.body_idle_ms) {
+    } else if (request_waits_for_client(req) && silent_ms >= conf->timeouts.body_idle_ms) {
         request_upload_failed(req, FAILURE_BODY_TIMEOUT, NULL);
         return;
     }

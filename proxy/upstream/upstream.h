@@ -40,6 +40,7 @@ struct upstream {
     uint8_t state;
     bool is_reused;   /* it has served a request before */
     bool has_read;    /* a byte of this response has come */
+    bool is_deaf;     /* it takes no more bytes; what it said is still read */
     bool may_be_kept; /* the response's framing and Connection allow it */
     struct server *server;
     struct request *request; /* NULL: none */

@@ -87,6 +87,13 @@ static void on_broken(struct transport *transport, int error)
     struct upstream *up = upstream_of(transport);
 
     (void)error; /* whatever ended it, what follows depends on how far the response had come */
+    if (transport->is_broken && !up->is_deaf &&
+        (up->state == UPSTREAM_HEAD || up->state == UPSTREAM_BODY)) {
+        /* Writing failed, but an answer that came before may still wait to be read; the end of
+         * reading tells. */
+        up->is_deaf = true;
+        return;
+    }
     if (up->state == UPSTREAM_IDLE)
         end_idle(up);
     else if (up->state == UPSTREAM_TUNNEL)
@@ -103,7 +110,7 @@ static void on_eof(struct transport *transport)
         end_idle(up);
     } else if (up->state == UPSTREAM_TUNNEL) {
         request_server_half_closed(up->request);
-    } else if (up->state == UPSTREAM_BODY && up->body.kind == FORWARD_UNTIL_CLOSE) {
+    } else if (up->state == UPSTREAM_BODY && up->body.kind == FORWARD_UNTIL_CLOSE && !up->is_deaf) {
         up->may_be_kept = false;
         request_response_ended(up->request, NULL);
     } else {
@@ -120,6 +127,8 @@ static void on_due(struct deadline *deadline)
         end_idle(up);
     else if (up->state == UPSTREAM_CONNECTING)
         fail(up, FAILURE_CONNECT_TIMEOUT);
+    else if (request_waits_for_client(up->request))
+        upstream_touch(up); /* the server has nothing to answer yet; timeouts.body_idle counts */
     else if (up->state == UPSTREAM_HEAD)
         fail(up, FAILURE_RESPONSE_TIMEOUT);
     else if (up->state == UPSTREAM_BODY)
@@ -297,6 +306,7 @@ static void begin_exchange(struct upstream *up, struct request *req)
 
     up->request = req;
     up->has_read = false;
+    up->is_deaf = false;
     up->may_be_kept = false;
     up->searched = 0;
     up->state = UPSTREAM_HEAD;
@@ -388,9 +398,10 @@ static bool can_be_kept(const struct upstream *up, const struct snapshot_pool *p
     const struct worker *worker = up->transport.worker;
     uint32_t most = pool->conf->keepalive.max_requests;
 
-    return up->may_be_kept && !up->transport.is_closing && !up->transport.is_broken &&
-           up->transport.queued_bytes == 0 && (most == 0 || up->requests < most) &&
-           pool->conf->keepalive.idle_per_worker > 0 && !worker->is_stopping &&
+    return up->may_be_kept && !up->is_deaf && !up->transport.is_closing &&
+           !up->transport.is_broken && up->transport.queued_bytes == 0 &&
+           (most == 0 || up->requests < most) && pool->conf->keepalive.idle_per_worker > 0 &&
+           !worker->is_stopping &&
            worker->server_generations[up->server->slot] == worker->newest_generation;
 }
 

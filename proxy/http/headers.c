@@ -9,7 +9,8 @@
 
 #include "base/check.h"
 
-enum { SLOTS = 256, FACTORS_TRIED = 1 << 20 };
+/* Three words of eight bytes cover a name of up to 24. */
+enum { SLOTS = 256, FACTORS_TRIED = 1 << 20, MAX_NAME = 24 };
 
 static const struct slice names[HEADER_COUNT] = {
     [HEADER_OTHER] = SLICE_INIT(""),
@@ -36,34 +37,67 @@ const uint8_t header_flags_of[HEADER_COUNT] = {
 #undef SECRET
 #undef ONCE
 
+/* A name in three words that overlap where it is short, so that comparing takes no loop. */
+struct words {
+    uint64_t word[3];
+};
+
+/* Of each known name: its words, and 0x20 in every byte that is a letter.  A name is known when its
+ * words are the same after that bit is set: exactly the letters are compared without case. */
+struct row {
+    struct words name;
+    struct words letters;
+    size_t len;
+};
+
+static struct row rows[HEADER_COUNT];
 static uint8_t slots[SLOTS];
 static unsigned multiplier;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Case is folded roughly here; whether it is the same name is asked afterwards. */
+static uint64_t eight_at(const char *at)
+{
+    uint64_t eight;
+
+    memcpy(&eight, at, sizeof(eight));
+    return eight;
+}
+
 static uint32_t four_at(const char *at)
 {
     uint32_t four;
 
     memcpy(&four, at, sizeof(four));
-    return four | 0x20202020u;
+    return four;
 }
 
-static unsigned slot_of(struct slice name, unsigned factor)
+static struct words words_of(struct slice name)
 {
-    size_t len = name.len;
-    uint32_t first = len >= 4 ? four_at(name.at) : (unsigned char)name.at[0] | 0x20u;
-    uint32_t last = len >= 4 ? four_at(name.at + len - 4) : (unsigned char)name.at[len - 1] | 0x20u;
-    uint32_t mixed = first + last * 31u + (uint32_t)len * 0x9e3779b9u;
+    const char *end = name.at + name.len;
 
-    return (mixed * factor) >> 24 & (SLOTS - 1);
+    if (name.len >= 8)
+        return (struct words){
+            {eight_at(name.at), eight_at(end - 8), name.len > 16 ? eight_at(name.at + 8) : 0}};
+    if (name.len >= 4)
+        return (struct words){{four_at(name.at), four_at(end - 4), 0}};
+    return (struct words){
+        {(unsigned char)name.at[0], (unsigned char)end[-1], (unsigned char)name.at[1]}};
+}
+
+/* Case is folded roughly here; whether it is the same name is asked afterwards. */
+static unsigned slot_of(const struct words *words, size_t len, unsigned factor)
+{
+    uint64_t folded =
+        (words->word[0] | 0x2020202020202020u) + (words->word[1] | 0x2020202020202020u) * 31u + len;
+
+    return (unsigned)((uint32_t)(folded ^ folded >> 32) * factor) >> 24 & (SLOTS - 1);
 }
 
 static bool fits(unsigned factor)
 {
     memset(slots, 0, sizeof(slots));
     for (unsigned i = 1; i < HEADER_COUNT; i++) {
-        unsigned slot = slot_of(names[i], factor);
+        unsigned slot = slot_of(&rows[i].name, rows[i].len, factor);
 
         if (slots[slot] != 0)
             return false;
@@ -72,14 +106,28 @@ static bool fits(unsigned factor)
     return true;
 }
 
+static void fill_row(struct row *row, struct slice name)
+{
+    char letters[MAX_NAME];
+
+    CHECK(name.len >= 2 && name.len <= MAX_NAME);
+    for (size_t i = 0; i < name.len; i++)
+        letters[i] = name.at[i] >= 'a' && name.at[i] <= 'z' ? 0x20 : 0;
+    row->name = words_of(name);
+    row->letters = words_of(slice_of(letters, name.len));
+    row->len = name.len;
+}
+
 static void build(void)
 {
     unsigned factor = 2654435761u;
 
+    for (unsigned i = 1; i < HEADER_COUNT; i++)
+        fill_row(&rows[i], names[i]);
     for (unsigned i = 0; i < FACTORS_TRIED && multiplier == 0; i++, factor += 2)
         if (fits(factor))
             multiplier = factor;
-    /* Two rows of the same first and last four letters and length: mix in more of the name. */
+    /* Two names of the same first and last eight letters and length: mix in more of the name. */
     CHECK(multiplier != 0);
 }
 
@@ -90,13 +138,22 @@ void headers_init(void)
 
 enum header header_find(struct slice name)
 {
-    enum header found;
+    struct words words;
+    const struct row *row;
+    unsigned slot;
 
     CHECK(multiplier != 0);
-    if (name.len < 2)
+    if (name.len < 2 || name.len > MAX_NAME)
         return HEADER_OTHER;
-    found = slots[slot_of(name, multiplier)];
-    return found != HEADER_OTHER && slice_equal_nocase(names[found], name) ? found : HEADER_OTHER;
+    words = words_of(name);
+    slot = slot_of(&words, name.len, multiplier);
+    row = &rows[slots[slot]];
+    if (row->len != name.len)
+        return HEADER_OTHER;
+    for (unsigned i = 0; i < 3; i++)
+        if ((words.word[i] | row->letters.word[i]) != row->name.word[i])
+            return HEADER_OTHER;
+    return slots[slot];
 }
 
 const char *header_name(enum header header)
@@ -119,39 +176,41 @@ bool is_token(struct slice text)
     return all;
 }
 
-#define EVERY_BYTE(value) ((value)*0x0101010101010101u)
+/* Sixteen bytes at once; 0xff where the condition holds. */
+typedef uint8_t sixteen __attribute__((vector_size(16)));
 
-static bool is_control(unsigned char c)
+static sixteen controls_of(sixteen bytes)
 {
-    return (c < 0x20 && c != '\t') || c == 0x7f;
+    return (sixteen)((bytes < 0x20) & (bytes != '\t')) | (sixteen)(bytes == 0x7f);
 }
 
-/* Eight bytes at once: is one of them below 0x20 or 0x7f?  Tabs count too, and are rare. */
-static bool may_have_control(const char *at)
+static bool has_control(const char *at, size_t count)
 {
-    uint64_t bytes;
-    uint64_t below_space;
-    uint64_t not_delete;
+    uint8_t padded[16];
+    sixteen bytes;
+    uint64_t found[2];
 
+    if (count < sizeof(padded)) {
+        memset(padded, 'a', sizeof(padded));
+        memcpy(padded, at, count);
+        at = (const char *)padded;
+    }
     memcpy(&bytes, at, sizeof(bytes));
-    below_space = (bytes - EVERY_BYTE(0x20u)) & ~bytes;
-    not_delete = bytes ^ EVERY_BYTE(0x7fu);
-    return ((below_space | ((not_delete - EVERY_BYTE(1u)) & ~not_delete)) & EVERY_BYTE(0x80u)) != 0;
+    bytes = controls_of(bytes);
+    memcpy(found, &bytes, sizeof(found));
+    return (found[0] | found[1]) != 0;
 }
 
 bool is_field_value(struct slice text)
 {
     size_t i = 0;
 
-    for (; i + 8 <= text.len; i += 8) {
-        if (!may_have_control(text.at + i))
-            continue;
-        for (size_t j = i; j < i + 8; j++)
-            if (is_control((unsigned char)text.at[j]))
-                return false;
-    }
-    for (; i < text.len; i++)
-        if (is_control((unsigned char)text.at[i]))
+    for (; i + 16 <= text.len; i += 16)
+        if (has_control(text.at + i, 16))
             return false;
-    return true;
+    if (i == text.len)
+        return true;
+    /* The rest: its own sixteen bytes overlap those before it, if there are any. */
+    return text.len >= 16 ? !has_control(text.at + text.len - 16, 16)
+                          : !has_control(text.at, text.len);
 }

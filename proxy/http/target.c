@@ -33,17 +33,18 @@ static const char name_chars[256] = {
 /* The length of the name in front of `authority`, its lower case in `out`; 0: it is none. */
 static size_t read_name(struct slice authority, char out[TARGET_HOST_BYTES])
 {
+    size_t most = authority.len < TARGET_HOST_BYTES - 1 ? authority.len : TARGET_HOST_BYTES - 1;
     size_t len = 0;
-    char before = '.';
+    bool has_empty_label = authority.at[0] == '.';
 
-    while (len < authority.len && authority.at[len] != ':') {
-        char c = name_chars[(unsigned char)authority.at[len]];
-
-        if (c == '\0' || len == TARGET_HOST_BYTES - 1 || (c == '.' && before == '.'))
-            return 0;
-        out[len++] = before = c;
+    for (char before = '\0', c; len < most; before = c) {
+        c = name_chars[(unsigned char)authority.at[len]];
+        if (c == '\0')
+            break;
+        has_empty_label |= c == '.' && before == '.';
+        out[len++] = c;
     }
-    return len;
+    return has_empty_label ? 0 : len;
 }
 
 /* The same for an IPv6 address in its brackets; a zone means nothing to another machine. */

@@ -200,30 +200,46 @@ static union server_address address_of(const struct server *server,
     return address;
 }
 
-static void append_host(struct buffer *out, const union server_address *address)
+static void append_address(struct buffer *out, const union server_address *address)
 {
     char ip[INET6_ADDRSTRLEN];
 
     if (address->any.sa_family == AF_INET) {
         uv_inet_ntop(AF_INET, &address->v4.sin_addr, ip, sizeof(ip));
-        buffer_printf(out, "%s:%u", ip, ntohs(address->v4.sin_port));
+        buffer_append_slice(out, slice_from(ip));
     } else if (address->any.sa_family == AF_INET6) {
         uv_inet_ntop(AF_INET6, &address->v6.sin6_addr, ip, sizeof(ip));
-        buffer_printf(out, "[%s]:%u", ip, ntohs(address->v6.sin6_port));
+        buffer_printf(out, "[%s]", ip);
     } else {
         buffer_append_literal(out, "localhost");
     }
 }
 
-static void write_question(struct probe *probe, const union server_address *address)
+/* As configured, else the server's name or address with the port that is asked. */
+static void append_host(struct buffer *out, const struct probe_options *options,
+                        const union server_address *address)
+{
+    if (options->check->host != NULL) {
+        buffer_append_slice(out, slice_from(options->check->host));
+        return;
+    }
+    if (options->host != NULL)
+        buffer_append_slice(out, slice_from(options->host));
+    else
+        append_address(out, address);
+    if (address->any.sa_family == AF_INET)
+        buffer_printf(out, ":%u", ntohs(address->v4.sin_port));
+    else if (address->any.sa_family == AF_INET6)
+        buffer_printf(out, ":%u", ntohs(address->v6.sin6_port));
+}
+
+static void write_question(struct probe *probe, const struct probe_options *options,
+                           const union server_address *address)
 {
     struct buffer *out = &probe->question;
 
-    buffer_printf(out, "GET %s HTTP/1.1\r\nHost: ", probe->check->path);
-    if (probe->check->host != NULL)
-        buffer_append_slice(out, slice_from(probe->check->host));
-    else
-        append_host(out, address);
+    buffer_printf(out, "GET %s HTTP/1.1\r\nHost: ", options->check->path);
+    append_host(out, options, address);
     buffer_append_literal(out, "\r\nUser-Agent: twokey-check/" TWOKEY_VERSION
                                "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
 }
@@ -258,23 +274,22 @@ static int begin(struct probe *probe, uv_loop_t *loop, const union server_addres
     return uv_tcp_connect(&probe->connect, &probe->peer.tcp, &address->any, on_connected);
 }
 
-struct probe *probe_open(uv_loop_t *loop, const struct server *server,
-                         const struct conf_health_check *check, probe_fn *on_event, void *context,
+struct probe *probe_open(uv_loop_t *loop, const struct probe_options *options,
                          struct probe_answer *answer_out)
 {
-    union server_address address = address_of(server, check);
+    union server_address address = address_of(options->server, options->check);
     struct probe *probe = xcalloc(1, sizeof(*probe));
     int status;
 
     ON_PROBER();
     probe->tag = PROBE_TAG;
-    probe->check = check;
-    probe->on_event = on_event;
-    probe->context = context;
+    probe->check = options->check;
+    probe->on_event = options->on_event;
+    probe->context = options->context;
     buffer_init(&probe->question);
     buffer_init(&probe->answer);
-    if (check->type == CHECK_HTTP)
-        write_question(probe, &address);
+    if (options->check->type == CHECK_HTTP)
+        write_question(probe, options, &address);
     status = begin(probe, loop, &address);
     if (status == 0)
         return probe;

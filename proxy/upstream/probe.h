@@ -31,10 +31,17 @@ struct probe_answer {
  * it still writes logs an error for each check. */
 typedef void probe_fn(void *context, const struct probe_answer *answer, bool is_over);
 
-/* NULL and `*answer_out` when it cannot even begin; then on_event is never called.  `check` must
- * live as long as the probe, or until probe_recheck(). */
-struct probe *probe_open(uv_loop_t *loop, const struct server *server,
-                         const struct conf_health_check *check, probe_fn *on_event, void *context,
+struct probe_options {
+    const struct server *server;
+    const char *host; /* the name behind which the server was found, or NULL */
+    const struct conf_health_check
+        *check; /* lives as long as the probe, or until probe_recheck() */
+    probe_fn *on_event;
+    void *context;
+};
+
+/* NULL and `*answer_out` when it cannot even begin; then on_event is never called. */
+struct probe *probe_open(uv_loop_t *loop, const struct probe_options *options,
                          struct probe_answer *answer_out);
 void probe_recheck(struct probe *probe, const struct conf_health_check *check);
 

@@ -50,6 +50,7 @@ struct watched {
     struct list in_all;
     struct list in_queue;
     enum asking asking;
+    const char *host; /* of the configuration: the server's name, or NULL */
     struct probe *probe;
     uint64_t begun_ms;
     uv_timer_t timer;       /* the next check, or the time it may take */
@@ -281,10 +282,16 @@ static void begin(struct watched *watched)
 {
     struct prober *prober = watched->prober;
     struct probe_answer answer;
+    struct probe_options options = {
+        .server = watched->target.server,
+        .host = watched->host,
+        .check = check_of(watched),
+        .on_event = on_probe,
+        .context = watched,
+    };
 
     watched->begun_ms = clock_ms();
-    watched->probe = probe_open(&prober->loop, watched->target.server, check_of(watched), on_probe,
-                                watched, &answer);
+    watched->probe = probe_open(&prober->loop, &options, &answer);
     if (watched->probe == NULL) {
         take_answer(watched, &answer);
         rest(watched);
@@ -411,7 +418,7 @@ static void add_to_pool(struct watched_pool *pool, struct watched *watched)
                                                               memory_order_relaxed) == HEALTH_UP;
 }
 
-static uint32_t configured_weight(const struct conf_pool *pool, const char *name)
+static const struct conf_server *find_configured(const struct conf_pool *pool, const char *name)
 {
     size_t low = 0;
     size_t high = pool->server_count;
@@ -421,13 +428,13 @@ static uint32_t configured_weight(const struct conf_pool *pool, const char *name
         int order = strcmp(pool->servers[middle].name, name);
 
         if (order == 0)
-            return pool->servers[middle].weight;
+            return &pool->servers[middle];
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return 1;
+    return NULL;
 }
 
 static bool is_same_text(const char *a, const char *b)
@@ -446,6 +453,8 @@ static bool is_same_question(const struct conf_health_check *a, const struct con
 static void take_configuration(struct watched *watched, struct watched_pool *pool,
                                const struct prober_target *given)
 {
+    const struct conf_server *conf = find_configured(given->pool, given->server->name);
+
     if (watched->probe != NULL &&
         !is_same_question(check_of(watched), &given->pool->health_check)) {
         abandon(watched);
@@ -455,7 +464,8 @@ static void take_configuration(struct watched *watched, struct watched_pool *poo
         probe_recheck(watched->probe, &given->pool->health_check);
     watched->target.pool = &pool->pool;
     watched->target.is_backup = given->is_backup;
-    watched->target.weight = configured_weight(given->pool, given->server->name);
+    watched->target.weight = conf != NULL ? conf->weight : 1;
+    watched->host = conf != NULL && conf->address.kind == ADDRESS_NAME ? conf->address.host : NULL;
 }
 
 static void take_target(struct prober *prober, const struct prober_target *given)

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 from support.client import Client
-from support.health import served_by
+from support.health import CHECK, served_by
 from support.names import Names
 from support.origin import named
 
@@ -83,6 +83,15 @@ def test_a_name_that_fails_at_the_start_serves_once_it_resolves(make_origin, mak
         names.set("app.test", "127.0.0.1")
         proxy.wait_event("resolved", name="app.test")
         proxy.wait_for(lambda: served_by(proxy.address, 1) == {"one": 1})
+
+
+def test_checks_ask_for_the_name(make_origin, make_proxy):
+    origin, _ = two_origins(make_origin)
+    with Names() as names:
+        names.set("app.test", "127.0.0.1")
+        proxy = make_proxy({"s1": f"app.test:{origin.port}"}, pool={"health_check": CHECK}, env=names.env)
+        proxy.wait_event("server-up", server="s1", address=origin.address)
+        assert origin.wait_requests(1)[0].header("host") == f"app.test:{origin.port}"
 
 
 def test_fewer_than_discovery_allows_changes_nothing(make_origin, make_proxy):

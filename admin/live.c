@@ -49,13 +49,25 @@ static uint32_t word(const _Atomic uint32_t *from)
 
 static const char *why_of(const struct live_address *address)
 {
+    if (address->standing != STANDING_ELIGIBLE && address->is_eligible)
+        return "used because the pool panics";
     if (address->standing != STANDING_ELIGIBLE)
         return balance_standing_words[address->standing];
-    if (address->health == HEALTH_DOWN)
-        return "down, used because the pool panics";
     if (address->slow_start_percent < 100)
         return "slow start";
     return address->health == HEALTH_UP ? "healthy" : "in service, not checked";
+}
+
+/* In a panic the balancer gives weight to servers that health checks or ejection took out. */
+static bool may_serve(const struct live_address *address)
+{
+    switch (address->standing) {
+    case STANDING_ELIGIBLE: return true;
+    case STANDING_DOWN:
+    case STANDING_UNKNOWN:
+    case STANDING_EJECTED: return address->weight > 0;
+    default: return false;
+    }
 }
 
 static void read_address(const struct snapshot_pool *pool, struct balance_view *view,
@@ -73,6 +85,7 @@ static void read_address(const struct snapshot_pool *pool, struct balance_view *
         balance_ramp_percent(&server->live, pool->balance.slow_start_ms, now_ms);
     out->in_flight = balance_in_flight(&server->live);
     out->weight = balance_effective_weight(view, index, now_ms);
+    out->is_eligible = may_serve(out);
     out->why = why_of(out);
 }
 
@@ -98,10 +111,9 @@ static const struct live_address *best_address(const struct live_server *server)
 
     for (size_t i = 1; i < server->address_count; i++) {
         const struct live_address *address = &server->addresses[i];
-        if (best->standing != STANDING_ELIGIBLE && address->standing == STANDING_ELIGIBLE)
+        if (!best->is_eligible && address->is_eligible)
             best = address;
-        else if (best->standing != STANDING_ELIGIBLE && best->health != HEALTH_UP &&
-                 address->health == HEALTH_UP)
+        else if (!best->is_eligible && best->health != HEALTH_UP && address->health == HEALTH_UP)
             best = address;
     }
     return best;
@@ -118,7 +130,7 @@ static void sum_addresses(struct live_server *server)
     server->health = best->health;
     server->since_ms = best->since_ms;
     server->is_ejected = best->is_ejected;
-    server->is_eligible = best->standing == STANDING_ELIGIBLE;
+    server->is_eligible = best->is_eligible;
     server->slow_start_percent = best->slow_start_percent;
     server->why = best->why;
     for (size_t i = 0; i < server->address_count; i++) {

@@ -25,6 +25,7 @@ struct live_address {
     enum balance_health health;
     enum balance_standing standing;
     bool is_ejected;
+    bool is_eligible;  /* a request may go there now; in a panic that may be one that is down */
     uint64_t since_ms; /* wall clock, of its health; 0: never changed */
     const char *last_check;
     uint32_t slow_start_percent;

@@ -442,9 +442,10 @@ static void write_explain(struct explain *explain)
     struct buffer *out = &explain->call->reply.body;
     const char *chosen = chosen_name(explain);
 
-    buffer_printf(out, "%.*s %s://%.*s%.*s\n", SLICE_ARGS(explain->method),
-                  explain->query.is_https ? "https" : "http", SLICE_ARGS(explain->host),
-                  SLICE_ARGS(explain->path));
+    buffer_printf(out, "%.*s %.*s, host %s%.*s, %s on listener %s\n", SLICE_ARGS(explain->method),
+                  SLICE_ARGS(explain->path), explain->host.len == 0 ? "none" : "",
+                  SLICE_ARGS(explain->host), explain->query.is_https ? "https" : "http",
+                  explain->listener != NULL ? explain->listener : "none");
     if (explain->route == NULL)
         buffer_append_literal(out, "route   none: the answer is 404\n");
     else

@@ -102,7 +102,7 @@ static json_t *address_json(const struct live_address *address)
     json_object_set_new(json, "since", reply_time((int64_t)address->since_ms));
     json_object_set_new(json, "last_check", reply_string_or_null(address->last_check));
     json_object_set_new(json, "ejected", json_boolean(address->is_ejected));
-    json_object_set_new(json, "eligible", json_boolean(address->standing == STANDING_ELIGIBLE));
+    json_object_set_new(json, "eligible", json_boolean(address->is_eligible));
     json_object_set_new(json, "why", json_string(address->why));
     json_object_set_new(json, "in_flight", json_integer(address->in_flight));
     return json;
@@ -177,7 +177,8 @@ static void add_server_row(struct texttable *table, const struct live_server *se
     texttable_cell(table, "%s", server->why);
 }
 
-static void write_pool(struct call *call, const struct live_pool *live)
+static void write_pool(struct call *call, const struct live_pool *live,
+                       const struct live_server *servers, size_t count)
 {
     static const char *const headings[] = {"server",   "address", "weight", "admin",  "health",
                                            "active",   "req/s",   "err/s",  "p95 ms", "share",
@@ -185,8 +186,8 @@ static void write_pool(struct call *call, const struct live_pool *live)
     struct texttable table;
 
     texttable_init(&table, call->arena, headings);
-    for (size_t i = 0; i < live->server_count; i++)
-        add_server_row(&table, &live->servers[i]);
+    for (size_t i = 0; i < count; i++)
+        add_server_row(&table, &servers[i]);
     buffer_printf(&call->reply.body, "%s: %s, %s, %zu of %zu servers eligible, %.1f req/s\n",
                   live->pool->conf->name, live->state, live_balance_word(live->pool),
                   live->eligible_count, live->server_count, live->rates.requests_per_second);
@@ -211,14 +212,10 @@ static void write_server(struct call *call, const struct live_pool *live,
 {
     static const char *const headings[] = {"address",    "health", "since", "active",
                                            "last check", "why",    NULL};
-    struct live_pool only = *live;
     struct texttable table;
     char since[CLOCK_RFC3339_TEXT];
 
-    only.servers = arena_alloc(call->arena, sizeof(*only.servers));
-    *only.servers = *server;
-    only.server_count = 1;
-    write_pool(call, &only);
+    write_pool(call, live, server, 1);
     texttable_init(&table, call->arena, headings);
     for (size_t i = 0; i < server->address_count; i++) {
         const struct live_address *address = &server->addresses[i];
@@ -302,7 +299,7 @@ void on_pool(struct call *call)
         reply_json(call, 200, pool_json(live));
         return;
     }
-    write_pool(call, live);
+    write_pool(call, live, live->servers, live->server_count);
     reply_written(call, 200, reply_text_type);
 }
 

@@ -74,6 +74,9 @@ def test_a_panic_is_shown(make_origin, make_proxy):
     proxy.wait_for(lambda: proxy.metrics().value("twokey_pool_panic", pool="app") == 1)
     pool = proxy.pool()
     assert pool["panic"] is True and pool["state"] == "panic"
+    assert pool["eligible"] == 3, "in a panic all are used"
+    down = next(server for server in pool["servers"] if server["name"] == "a")
+    assert down["oper"]["health"] == "down" and down["oper"]["eligible"] is True and "panic" in down["oper"]["why"]
 
 
 def test_configuration_and_process(make_origin, make_proxy):

@@ -304,9 +304,11 @@ static size_t read_head(struct client *client, struct slice bytes)
     return head_bytes;
 }
 
+/* What is read only to be dropped is over no limit: the client was told that it may go on. */
 static bool is_over_limit(const struct request *req, struct slice data)
 {
-    return req->body_limit > 0 && req->uploaded_bytes + data.len > req->body_limit;
+    return req->state != REQUEST_ANSWERED && req->body_limit > 0 &&
+           req->uploaded_bytes + data.len > req->body_limit;
 }
 
 /* The bytes of the body that were used. */

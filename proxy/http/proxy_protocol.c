@@ -23,7 +23,7 @@ static bool next_word(struct slice *rest, char *word, size_t room)
     const char *space = rest->len > 0 ? memchr(rest->at, ' ', rest->len) : NULL;
     size_t len = space == NULL ? rest->len : (size_t)(space - rest->at);
 
-    if (len == 0 || len >= room)
+    if (len == 0 || len >= room || memchr(rest->at, '\0', len) != NULL)
         return false;
     slice_copy(slice_of(rest->at, len), word, room);
     *rest = slice_after(*rest, space == NULL ? len : len + 1);
@@ -70,7 +70,7 @@ static bool read_v1_line(struct slice line, struct proxy_protocol_source *source
     if (strcmp(family, "UNKNOWN") == 0)
         return true;
     is_ipv6 = strcmp(family, "TCP6") == 0;
-    if (!is_ipv6 && strcmp(family, "TCP4") != 0)
+    if ((!is_ipv6 && strcmp(family, "TCP4") != 0) || line.len == 0 || line.at[line.len - 1] == ' ')
         return false;
     if (!read_address(&line, is_ipv6, source->address) ||
         !read_address(&line, is_ipv6, destination) || !read_port(&line, &source->port) ||
@@ -116,9 +116,12 @@ static bool check_tlvs(const uint8_t *at, size_t left)
 static bool read_v2_addresses(uint8_t family, const uint8_t *at, size_t len,
                               struct proxy_protocol_source *source)
 {
-    size_t need = family >> 4 == 1 ? 12 : family >> 4 == 2 ? 36 : family >> 4 == 3 ? 216 : 0;
+    size_t need = family >> 4 == 1 ? 12 : family >> 4 == 2 ? 36 : 216;
 
-    if (len < need || family >> 4 > 3 || (family & 15) > 2 || !check_tlvs(at + need, len - need))
+    if (family == 0) /* unspecified: whatever follows is passed over */
+        return true;
+    if (len < need || family >> 4 == 0 || family >> 4 > 3 || (family & 15) > 2 ||
+        !check_tlvs(at + need, len - need))
         return false;
     if (family == 0x11) {
         map_v4(at, source->address);

@@ -10,8 +10,8 @@ static char memory[65536];
 #define OURS(via)                                                                                  \
     LINE("Via: " via)                                                                              \
     LINE("X-Forwarded-For: 9.8.7.6")                                                               \
-    LINE("Forwarded: for=9.8.7.6;host=\"a\";proto=http") LINE("X-Forwarded-Proto: http")           \
-        LINE("X-Forwarded-Host: a") LINE("X-Request-Id: id1")
+    LINE("Forwarded: for=9.8.7.6;host=\"a\";proto=http")                                           \
+    LINE("X-Forwarded-Proto: http") LINE("X-Forwarded-Host: a") LINE("X-Request-Id: id1")
 #define TO_SERVER "GET /p?q HTTP/1.1\r\nHost: a\r\n"
 
 static struct forward_request usual(void)

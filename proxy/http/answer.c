@@ -12,10 +12,20 @@ static const struct {
     const char *name;
 } names[] = {
     {100, "Continue"},
+    {101, "Switching Protocols"},
+    {102, "Processing"},
+    {103, "Early Hints"},
     {200, "OK"},
     {201, "Created"},
     {202, "Accepted"},
+    {203, "Non-Authoritative Information"},
     {204, "No Content"},
+    {205, "Reset Content"},
+    {206, "Partial Content"},
+    {207, "Multi-Status"},
+    {208, "Already Reported"},
+    {226, "IM Used"},
+    {300, "Multiple Choices"},
     {301, "Moved Permanently"},
     {302, "Found"},
     {303, "See Other"},
@@ -24,15 +34,30 @@ static const struct {
     {308, "Permanent Redirect"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
+    {402, "Payment Required"},
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {407, "Proxy Authentication Required"},
     {408, "Request Timeout"},
+    {409, "Conflict"},
     {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
     {413, "Content Too Large"},
     {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
     {417, "Expectation Failed"},
+    {418, "I'm a teapot"},
     {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {423, "Locked"},
+    {424, "Failed Dependency"},
+    {425, "Too Early"},
+    {426, "Upgrade Required"},
+    {428, "Precondition Required"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
     {451, "Unavailable For Legal Reasons"},
@@ -42,7 +67,11 @@ static const struct {
     {503, "Service Unavailable"},
     {504, "Gateway Timeout"},
     {505, "HTTP Version Not Supported"},
+    {506, "Variant Also Negotiates"},
+    {507, "Insufficient Storage"},
     {508, "Loop Detected"},
+    {510, "Not Extended"},
+    {511, "Network Authentication Required"},
 };
 
 const char *answer_status_name(unsigned status)
@@ -55,63 +84,87 @@ const char *answer_status_name(unsigned status)
 
 /* ---- what the client prefers ---- */
 
-/* q in thousandths (RFC 9110 §12.4.2); 1000 when there is none, 0 when it is malformed. */
-static unsigned quality(struct slice parameters)
+/* "0.5" in thousandths (RFC 9110 §12.4.2); 0 when it is malformed. */
+static unsigned read_quality(struct slice text)
+{
+    unsigned value = 0;
+
+    if (text.len == 0 || text.len > 5 || (text.at[0] != '0' && text.at[0] != '1') ||
+        (text.len > 1 && text.at[1] != '.'))
+        return 0;
+    value = (unsigned)(text.at[0] - '0') * 1000;
+    for (unsigned i = 2, scale = 100; i < text.len; i++, scale /= 10) {
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return 0;
+        value += (unsigned)(text.at[i] - '0') * scale;
+    }
+    return value <= 1000 ? value : 0;
+}
+
+/* What stands in front of the next semicolon, trimmed and taken off `rest`. */
+static struct slice take_parameter(struct slice *rest)
+{
+    const char *semicolon = rest->len > 0 ? memchr(rest->at, ';', rest->len) : NULL;
+    size_t len = semicolon == NULL ? rest->len : (size_t)(semicolon - rest->at);
+    struct slice one = slice_trim(slice_of(rest->at, len));
+
+    *rest = semicolon == NULL ? SLICE("") : slice_after(*rest, len + 1);
+    return one;
+}
+
+static unsigned quality_of(struct slice parameters)
 {
     while (parameters.len > 0) {
-        const char *semicolon = memchr(parameters.at, ';', parameters.len);
-        size_t len = semicolon == NULL ? parameters.len : (size_t)(semicolon - parameters.at);
-        struct slice one = slice_trim(slice_of(parameters.at, len));
-        unsigned value = 0;
+        struct slice one = take_parameter(&parameters);
 
-        parameters = semicolon == NULL ? SLICE("") : slice_after(parameters, len + 1);
-        if (one.len < 3 || ascii_lower(one.at[0]) != 'q' || one.at[1] != '=')
-            continue;
-        if (one.at[2] == '1')
-            return 1000;
-        for (unsigned i = 0, scale = 100; i < 3; i++, scale /= 10)
-            if (one.len > 4 + i && one.at[4 + i] >= '0' && one.at[4 + i] <= '9')
-                value += (unsigned)(one.at[4 + i] - '0') * scale;
-        return value;
+        if (one.len >= 2 && ascii_lower(one.at[0]) == 'q' && one.at[1] == '=')
+            return read_quality(slice_after(one, 2));
     }
     return 1000;
 }
 
-static int form_of(struct slice type)
-{
-    if (slice_equal_nocase(type, SLICE("text/html")) ||
-        slice_equal_nocase(type, SLICE("application/xhtml+xml")))
-        return ANSWER_HTML;
-    if (slice_equal_nocase(type, SLICE("application/json")) ||
-        slice_equal_nocase(type, SLICE("application/problem+json")))
-        return ANSWER_JSON;
-    if (slice_equal_nocase(type, SLICE("text/plain")) || slice_equal_nocase(type, SLICE("text/*")))
-        return ANSWER_TEXT;
-    return -1;
-}
+static const struct {
+    struct slice range;
+    enum answer_form form;
+    unsigned precision; /* a type that is named goes before a range that holds it */
+} forms[] = {
+    {SLICE_INIT("text/html"), ANSWER_HTML, 2},
+    {SLICE_INIT("application/xhtml+xml"), ANSWER_HTML, 2},
+    {SLICE_INIT("application/json"), ANSWER_JSON, 2},
+    {SLICE_INIT("application/problem+json"), ANSWER_JSON, 2},
+    {SLICE_INIT("text/plain"), ANSWER_TEXT, 2},
+    {SLICE_INIT("text/*"), ANSWER_TEXT, 1},
+    {SLICE_INIT("application/*"), ANSWER_JSON, 1},
+    {SLICE_INIT("*/*"), ANSWER_TEXT, 0},
+};
 
 enum answer_form answer_form(struct slice accept)
 {
     enum answer_form best = ANSWER_TEXT;
-    unsigned best_quality = 0;
+    unsigned best_rank = 0;
     struct slice rest = accept;
     struct slice element;
 
     while (slice_next_element(&rest, &element)) {
-        const char *semicolon = element.len > 0 ? memchr(element.at, ';', element.len) : NULL;
-        size_t len = semicolon == NULL ? element.len : (size_t)(semicolon - element.at);
-        int form = form_of(slice_trim(slice_of(element.at, len)));
-        unsigned q = quality(slice_after(element, semicolon == NULL ? len : len + 1));
+        struct slice range = take_parameter(&element);
+        unsigned quality = quality_of(element);
 
-        if (form >= 0 && q > best_quality) {
-            best = (enum answer_form)form;
-            best_quality = q;
+        for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+            unsigned rank = quality * 4 + forms[i].precision;
+
+            if (quality > 0 && rank > best_rank && slice_equal_nocase(range, forms[i].range)) {
+                best = forms[i].form;
+                best_rank = rank;
+            }
         }
     }
     return best;
 }
 
 /* ---- bodies ---- */
+
+/* Escaped, a detail and a request id of this length still fit into MAX_BODY. */
+enum { MAX_DETAIL = 256, MAX_BODY = 4096 };
 
 static const char *const content_types[] = {
     [ANSWER_TEXT] = "text/plain; charset=utf-8",
@@ -134,10 +187,10 @@ static void write_html_escaped(struct writer *w, struct slice text)
 
 static void write_json_escaped(struct writer *w, struct slice text)
 {
-    char escaped[6 * 256];
+    char escaped[6 * MAX_DETAIL];
 
-    if (text.len > 256)
-        text.len = 256;
+    if (text.len > MAX_DETAIL)
+        text.len = MAX_DETAIL;
     write_bytes(w, escaped, log_escape(text, escaped));
 }
 
@@ -227,7 +280,8 @@ static void write_head(struct writer *w, const struct answer *answer, struct sli
     write_slice(w, answer->date);
     write_literal(w, "\r\n");
     if (answer->status != 204 && answer->status != 304) {
-        write_field(w, SLICE("Content-Type"), content_type);
+        if (content_type.len > 0)
+            write_field(w, SLICE("Content-Type"), content_type);
         write_literal(w, "Content-Length: ");
         write_u64(w, length);
         write_literal(w, "\r\n");
@@ -251,15 +305,27 @@ static void write_head(struct writer *w, const struct answer *answer, struct sli
         write_literal(w, "Connection: keep-alive\r\n");
 }
 
+static struct slice type_of(const struct answer *answer)
+{
+    if (!answer->has_fixed_body)
+        return slice_from(content_types[answer->form]);
+    if (answer->content_type.len > 0 || answer->body.len == 0)
+        return answer->content_type;
+    return slice_from(content_types[ANSWER_TEXT]);
+}
+
 void answer_write(struct writer *w, const struct answer *answer)
 {
-    char memory[4096];
-    struct slice body = make_body(answer, memory, sizeof(memory));
-    struct slice type = answer->has_fixed_body && answer->content_type.len > 0
-                            ? answer->content_type
-                            : slice_from(content_types[answer->form]);
+    char memory[MAX_BODY];
+    struct answer bounded = *answer;
+    struct slice body;
 
-    write_head(w, answer, type, body.len);
+    if (bounded.detail.len > MAX_DETAIL)
+        bounded.detail.len = MAX_DETAIL;
+    if (bounded.request_id.len > MAX_DETAIL)
+        bounded.request_id.len = MAX_DETAIL;
+    body = make_body(&bounded, memory, sizeof(memory));
+    write_head(w, answer, type_of(answer), body.len);
     write_literal(w, "\r\n");
     if (!answer->is_head && answer->status != 204 && answer->status != 304)
         write_slice(w, body);

@@ -359,9 +359,15 @@ void listener_resume_all(struct worker *worker)
     }
 }
 
+/* The listener is, or is still, part of the configuration that runs. */
+static void set_now(struct listener *listener, const struct snapshot_listener *now)
+{
+    listener->now = now;
+    listener->numbers = *now->conf;
+}
+
 static void close_listener(struct listener *listener)
 {
-    listener->now = NULL;
     if (!uv_is_closing(&listener->handle.any))
         uv_close(&listener->handle.any, on_closed);
 }
@@ -375,7 +381,7 @@ static void open_listener(struct worker *worker, const struct snapshot_listener 
     listener->worker = worker;
     listener->name = xstrdup(now->conf->name);
     listener->address = xstrdup(now->conf->address.text);
-    listener->now = now;
+    set_now(listener, now);
     listener->counter_slot = now->counter_slot;
     listener->is_local = is_local;
     list_append(&worker->listeners, &listener->link);
@@ -420,7 +426,7 @@ void listener_adopt(struct worker *worker, const struct snapshot *snapshot, cons
         struct listener *listener = find_listener(worker, snapshot->listeners[i].conf);
 
         if (listener != NULL)
-            listener->now = &snapshot->listeners[i];
+            set_now(listener, &snapshot->listeners[i]);
         else if (sockets[i] >= 0)
             open_listener(worker, &snapshot->listeners[i], sockets[i]);
     }

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "base/list.h"
+#include "config/model.h"
 
 struct configuration;
 struct error;
@@ -56,6 +57,8 @@ struct listener {
     char *address; /* as written; with the name its identity */
     /* Of the worker's current snapshot; NULL once the listener is gone from the configuration. */
     const struct snapshot_listener *now;
+    /* The numbers of `now`, kept for the connections that outlive it; its pointers are not. */
+    struct conf_listener numbers;
     uint32_t counter_slot;
     uint32_t clients; /* connections that point here: it dies after them */
     bool is_local;

@@ -67,8 +67,9 @@ struct balance_view *pool_view(struct worker *worker, const struct hold *hold,
 
 const struct snapshot_listener *client_listener(const struct request *req)
 {
-    return req->client->listener->now != NULL ? req->client->listener->now
-                                              : req->client->last_listener;
+    /* Connections of a listener that has gone begin no request (client_h1_retire). */
+    CHECK(req->client->listener->now != NULL);
+    return req->client->listener->now;
 }
 
 bool client_must_close(const struct request *req)

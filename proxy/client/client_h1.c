@@ -39,9 +39,7 @@ static struct client *client_of(struct transport *transport)
 
 static const struct conf_listener *conf_of(const struct client *client)
 {
-    const struct snapshot_listener *now = client->listener->now;
-
-    return now != NULL ? now->conf : client->last_listener->conf;
+    return &client->listener->numbers;
 }
 
 static struct listener_row *row_of(const struct client *client)
@@ -197,8 +195,17 @@ bool client_h1_must_close(const struct client *client)
 
 void client_h1_retire(struct client *client)
 {
-    if (client->state == CLIENT_IDLE && client->request == NULL)
+    struct request *req = client->request;
+
+    if (client->state == CLIENT_LINGERING) {
+        close_now(client);
+    } else if (req == NULL && client->state != CLIENT_ENDING) {
         end_connection(client, false);
+    } else if (req != NULL && req->state == REQUEST_HEAD && client->listener->now == NULL) {
+        client->request = NULL;
+        request_give(req);
+        end_connection(client, false);
+    }
 }
 
 static uint64_t place_key(const struct client *client, const uint8_t address[16])
@@ -245,8 +252,6 @@ static void begin_request(struct client *client)
     client->skipped = 0;
     client->needs_more = false;
     client->served++;
-    if (client->listener->now != NULL)
-        client->last_listener = client->listener->now;
     enter(client, CLIENT_BUSY);
 }
 
@@ -646,7 +651,7 @@ void client_h1_finish(struct request *req, bool is_clean)
         return;
     }
     enter(client, CLIENT_IDLE);
-    if (client->listener->now == NULL)
+    if (client->listener->now == NULL || client->transport.worker->is_stopping)
         end_connection(client, false);
     else if (!client->is_consuming && (buffer_length(&client->inbox) > 0 || client->is_eof))
         consume_inbox(client);
@@ -710,7 +715,6 @@ void client_h1_accept(struct listener *listener)
     client->served = 0;
     client->born_s = (uint32_t)(worker_now_ms(worker) / 1000);
     client->listener = listener;
-    client->last_listener = listener->now;
     client->request = NULL;
     list_append(&worker->clients, &client->link);
     deadline_init(&client->deadline, on_due);

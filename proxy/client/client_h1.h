@@ -22,7 +22,6 @@
 
 struct listener;
 struct request;
-struct snapshot_listener;
 struct worker;
 
 enum { CLIENT_TAG = 0x434c4e54 };
@@ -54,16 +53,16 @@ struct client {
     struct list link;        /* worker->clients */
     struct deadline deadline;
     struct listener *listener;
-    const struct snapshot_listener *last_listener; /* valid while its request pins the snapshot */
-    struct request *request;                       /* NULL: idle */
-    struct buffer inbox;                           /* read and not used yet */
+    struct request *request; /* NULL: idle */
+    struct buffer inbox;     /* read and not used yet */
 };
 
 /* Accepts the connection that waits at `listener`. */
 void client_h1_accept(struct listener *listener);
 /* Its next response is the last. */
 bool client_h1_must_close(const struct client *client);
-/* The worker stops, or the listener is gone: ends at once if idle, else after its request. */
+/* The worker stops, or the listener is gone: ends at once while it has no request whose head is
+ * complete, else after its request. */
 void client_h1_retire(struct client *client);
 /* Ends now, whatever is under way. */
 void client_h1_abort(struct client *client);

@@ -30,6 +30,7 @@
 #include "observe/access_log.h"
 #include "observe/log_file.h"
 #include "observe/ring.h"
+#include "observe/spills.h"
 #include "observe/summary.h"
 #include "observe/window.h"
 
@@ -67,6 +68,7 @@ struct observer {
     uint64_t lines_lost; /* in the block, given up */
     uint64_t dropped_told;
     struct windows *windows;
+    struct spills *spills;
 };
 
 /* ---------------------------------------------------------------- writing */
@@ -244,6 +246,7 @@ static void on_second(uv_timer_t *timer)
 
     ON_OBSERVER();
     tell_drops(observer);
+    spills_tell(observer->spills, clock_ms());
     windows_tick(observer->windows, clock_ms());
     if (observer->options.on_summary != NULL)
         observer->options.on_summary(observer->options.context,
@@ -351,6 +354,7 @@ struct observer *observer_start(const struct observer_options *options)
     observer->options = *options;
     observer->block = xmalloc(BLOCK_BYTES);
     observer->windows = windows_new(options->counters, clock_ms());
+    observer->spills = spills_new(options->counters);
     access_log_init(&observer->format, options->reason_words, options->failure_words);
     CHECK(uv_loop_init(&observer->loop) == 0);
     CHECK(mailbox_open(&observer->mailbox, &observer->loop, observer) == 0);
@@ -382,6 +386,7 @@ void observer_stop(struct observer **held)
     CHECK(uv_loop_close(&observer->loop) == 0);
     log_file_close(&observer->file);
     windows_free(&observer->windows);
+    spills_free(&observer->spills);
     xfree(observer->block);
     observer->tag = 0;
     xfree(observer);

@@ -47,3 +47,33 @@ def includes(path):
         found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
         if found:
             yield number, found.group(2), found.group(1) == '"'
+
+
+STRING = r'"(?:\\.|[^"\\])*"'
+
+
+def rows(path):
+    """(line, macro, arguments) of each row; neighbouring strings are one argument."""
+    table = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), text(path), flags=re.S)
+    table = re.sub(r"^[ \t]*#.*$", "", table, flags=re.M)
+    for found in re.finditer(r"^([A-Z][A-Z0-9_]*)\(", table, flags=re.M):
+        depth, at, argument, arguments = 1, found.end(), "", []
+        while depth and at < len(table):
+            string = re.compile(STRING).match(table, at)
+            if string:
+                argument, at = argument + string.group(), string.end()
+                continue
+            char = table[at]
+            depth += (char in "({") - (char in ")}")
+            if (char == "," and depth == 1) or not depth:
+                arguments.append(argument.strip())
+                argument = ""
+            else:
+                argument += char
+            at += 1
+        yield table.count("\n", 0, found.start()) + 1, found.group(1), arguments
+
+
+def words(argument):
+    """What the C compiler makes of the strings of an argument."""
+    return re.sub(r"\\(.)", r"\1", "".join(s[1:-1] for s in re.findall(STRING, argument)))

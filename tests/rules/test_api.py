@@ -2,7 +2,7 @@
 import re
 
 import source_tree
-from test_tables import rows
+from source_tree import rows
 
 PAGE = "docs/api.md"
 

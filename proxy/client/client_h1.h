@@ -53,6 +53,7 @@ struct client {
     struct list link;        /* worker->clients */
     struct deadline deadline;
     struct listener *listener;
+    size_t unsent;           /* bytes that waited for the client at the last look */
     struct request *request; /* NULL: idle */
     struct buffer inbox;     /* read and not used yet */
 };

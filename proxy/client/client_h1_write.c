@@ -71,6 +71,8 @@ static void send_body(struct request *req, struct slice data)
 
     if (data.len == 0)
         return;
+    if (req->state == REQUEST_TUNNEL)
+        client_h1_tunnel_moved(req);
     if (req->download_kind != FORWARD_CHUNKED || req->state == REQUEST_TUNNEL) {
         put(req, data);
         return;

@@ -15,6 +15,7 @@ extern const struct client_ops client_h1_ops;
 
 /* client_h1.c */
 void client_h1_want_upload(struct request *req);
+void client_h1_tunnel_moved(struct request *req);
 void client_h1_become_tunnel(struct request *req);
 void client_h1_finish(struct request *req, bool is_clean);
 

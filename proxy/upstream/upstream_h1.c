@@ -139,7 +139,7 @@ static void on_due(struct deadline *deadline)
 
 void upstream_touch(struct upstream *up)
 {
-    if (up->state == UPSTREAM_HEAD || up->state == UPSTREAM_BODY)
+    if (up->transport.is_reading && (up->state == UPSTREAM_HEAD || up->state == UPSTREAM_BODY))
         deadline_set(&up->transport.worker->deadlines, &up->deadline, up->response_timeout_ms);
 }
 
@@ -163,6 +163,15 @@ static void begin_body(struct upstream *up, const struct message *message)
     up->state = UPSTREAM_BODY;
 }
 
+/* Another protocol is told at its first bytes, not when the time is up. */
+static bool begins_like_http(struct slice bytes)
+{
+    struct slice start = SLICE("HTTP/1.");
+    size_t count = bytes.len < start.len ? bytes.len : start.len;
+
+    return memcmp(bytes.at, start.at, count) == 0;
+}
+
 /* Reads one head off `bytes`; the bytes it took, or 0 when it is not whole or was refused. */
 static size_t read_head(struct upstream *up, struct slice bytes)
 {
@@ -171,10 +180,11 @@ static size_t read_head(struct upstream *up, struct slice bytes)
     const char *why;
     size_t head_bytes = up->searched;
 
-    if (found == HEAD_INCOMPLETE)
+    if (found == HEAD_INCOMPLETE && begins_like_http(bytes))
         return 0;
     if (found != HEAD_FOUND) {
-        fail(up, found == HEAD_MALFORMED ? FAILURE_BAD_RESPONSE : FAILURE_RESPONSE_TOO_LARGE);
+        fail(up, found == HEAD_TOO_LARGE || found == HEAD_LINE_TOO_LONG ? FAILURE_RESPONSE_TOO_LARGE
+                                                                        : FAILURE_BAD_RESPONSE);
         return 0;
     }
     up->searched = 0;
@@ -358,8 +368,8 @@ static void on_connected(struct transport *transport, int status)
         fail(up, connect_failure(status));
         return;
     }
-    begin_exchange(up, up->request);
     transport_read_start(transport);
+    begin_exchange(up, up->request);
     request_connected(up->request);
 }
 

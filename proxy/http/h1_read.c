@@ -207,7 +207,7 @@ enum head_search head_search(struct slice bytes, size_t *from, const struct head
         }
         if (line == 0 && end - 1 > limits->line_bytes)
             return HEAD_LINE_TOO_LONG;
-        if (bytes.at[line] == ' ' || bytes.at[line] == '\t' || bytes.at[line] == '\r')
+        if (!may_begin_line(slice_of(bytes.at + line, end - line)))
             return HEAD_MALFORMED;
         line = end + 1;
     }

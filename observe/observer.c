@@ -57,6 +57,7 @@ struct observer {
     uv_timer_t second_timer;
 
     struct log_file *file; /* NULL: off */
+    bool knows_file;       /* until it was told, records wait in their rings */
     struct access_log format;
     char *block; /* [block_start, block_end) waits to be written */
     size_t block_start, block_end;
@@ -154,6 +155,8 @@ static bool drain(struct observer *observer)
 {
     unsigned total = 0, taken;
 
+    if (!observer->knows_file)
+        return false;
     observer->is_stuck = observer->retry_ms > 0 && clock_ms() < observer->retry_ms;
     do {
         taken = 0;
@@ -269,6 +272,7 @@ static void handle_file(struct mail *message, void *receiver)
     finish_old_file(observer);
     log_file_close(&observer->file);
     observer->file = new->file;
+    observer->knows_file = true;
     begin_new_file(observer);
     if (observer->file == NULL)
         give_up_block(observer);

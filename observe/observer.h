@@ -34,7 +34,8 @@ struct observer *observer_start(const struct observer_options *options);
 /* Writes what is in the rings, then ends. */
 void observer_stop(struct observer **observer);
 
-/* "stdout", "off" or a file, opened here and now so that the caller learns why it cannot be. */
+/* "stdout", "off" or a file, opened here and now so that the caller learns why it cannot be.
+ * Records wait in their rings until this was called once. */
 bool observer_set_access_log(struct observer *observer, const char *path, struct error *why);
 /* After the file was moved away (SIGUSR1). */
 void observer_reopen(struct observer *observer);

@@ -42,17 +42,21 @@ def test_a_line_says_what_the_client_saw(make_proxy, make_origin):
 
 
 def test_phases_follow_each_other(make_proxy, make_origin):
-    proxy = make_proxy(make_origin(after(0.1, ok(b"slow"))))
-    with Client(proxy.address) as client:
-        client.send(b"GET / HTTP/1.1\r\n")
-        time.sleep(0.05)
-        client.send(b"Host: a\r\n\r\n")
-        client.response()
-    phases = proxy.access_log(1)[0]["phases"]
-    assert list(phases) == ["head_ms", "queue_ms", "connect_ms", "first_byte_ms", "total_ms"]
-    assert 45 <= phases["head_ms"] <= phases["first_byte_ms"] <= phases["total_ms"] < 15000
-    assert phases["first_byte_ms"] - phases["head_ms"] >= 95
-    assert phases["queue_ms"] == 0 and 0 <= phases["connect_ms"] < phases["first_byte_ms"]
+    proxy = make_proxy(make_origin(after(0.1, ok(b"slow"))), process={"workers": 1})
+    for _ in range(5):
+        with Client(proxy.address) as client:
+            client.send(b"GET / HTTP/1.1\r\n")
+            time.sleep(0.05)
+            client.send(b"Host: a\r\n\r\n")
+            client.response()
+    lines = proxy.access_log(5)
+    for phases in (line["phases"] for line in lines):
+        assert list(phases) == ["head_ms", "queue_ms", "connect_ms", "first_byte_ms", "total_ms"]
+        assert 0 <= phases["head_ms"] <= phases["first_byte_ms"] <= phases["total_ms"] < 15000
+        assert phases["first_byte_ms"] - phases["head_ms"] >= 95
+        assert phases["queue_ms"] == 0 and 0 <= phases["connect_ms"] < phases["first_byte_ms"]
+    # On a busy machine both pieces may be read at once, but not each time.
+    assert max(line["phases"]["head_ms"] for line in lines) >= 45
 
 
 def test_a_connection_that_was_open_already_is_called_reused(make_proxy, origin):

@@ -154,6 +154,15 @@ static void test_records_of_all_workers_are_written_soon(void **state)
     wait_lines(path_of("soon.log"), "\"path\":\"/soon\"", 10);
 }
 
+static void test_records_that_come_before_the_file_is_known_wait_for_it(void **state)
+{
+    (void)state;
+    send_many(10, "/early");
+    wait_summaries(1); /* it has looked at the rings many times by then */
+    log_to(path_of("early.log"));
+    wait_lines(path_of("early.log"), "/early", 10);
+}
+
 static void test_what_is_in_the_rings_is_written_before_the_end(void **state)
 {
     (void)state;
@@ -339,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_records_of_all_workers_are_written_soon),
+        TEST(test_records_that_come_before_the_file_is_known_wait_for_it),
         TEST(test_what_is_in_the_rings_is_written_before_the_end),
         TEST(test_an_existing_log_is_continued),
         TEST(test_after_a_rename_reopen_begins_a_new_file),

@@ -307,13 +307,12 @@ static void begin_attempt(struct request *req)
  * that failure.def calls retryable. */
 static void try_server(struct request *req)
 {
-    bool is_checked = !method_is_idempotent(req->method);
     enum failure failure;
 
     if (!choose_server(req))
         return;
     begin_attempt(req);
-    req->upstream = req->is_fresh_wanted ? NULL : upstream_reuse(req, is_checked);
+    req->upstream = req->is_fresh_wanted ? NULL : upstream_reuse(req);
     req->was_reused = req->upstream != NULL;
     if (req->upstream != NULL) {
         request_connected(req);

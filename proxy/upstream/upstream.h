@@ -55,9 +55,10 @@ struct upstream {
     uint64_t response_timeout_ms;
 };
 
-/* An idle connection to the request's server, or NULL.  `is_checked`: one look at the socket more,
- * so that a request that must not be repeated does not meet an end that waits to be read. */
-struct upstream *upstream_reuse(struct request *req, bool is_checked);
+/* An idle connection to the request's server, or NULL.  Each gets one look at its socket: an end
+ * that waits to be read must not meet a request that cannot be repeated, and bytes that nobody
+ * asked for must not become somebody's answer. */
+struct upstream *upstream_reuse(struct request *req);
 /* Starts to connect; request_connected() or request_upstream_failed() follow, never from within
  * this call.  FAILURE_NONE, or why it could not even begin. */
 enum failure upstream_open(struct request *req);

@@ -326,12 +326,12 @@ static void begin_exchange(struct upstream *up, struct request *req)
     upstream_touch(up);
 }
 
-struct upstream *upstream_reuse(struct request *req, bool is_checked)
+struct upstream *upstream_reuse(struct request *req)
 {
     struct upstream *up;
 
     while ((up = reuse_take(req->worker, req->server)) != NULL) {
-        if (!is_checked || transport_is_quiet(&up->transport)) {
+        if (transport_is_quiet(&up->transport)) {
             up->is_reused = true;
             count_one(&row_of(up)->connections_reused);
             begin_exchange(up, req);

@@ -1,4 +1,5 @@
 """Servers that reset, stall, speak nonsense or too much: the client is told, the next is served."""
+import signal
 import time
 
 import pytest
@@ -89,6 +90,25 @@ def test_bytes_on_an_idle_connection_end_it(make_proxy, make_origin):
             assert client.request().body == b"good"
             time.sleep(0.15)
     assert len(origin.connections) == 3
+
+
+def test_bytes_that_came_just_before_the_reuse_are_not_its_answer(make_proxy, make_origin):
+    """The next request and the stray bytes are both there when the proxy wakes up, the request first."""
+    origin = make_origin(ok(b"good"))
+    proxy = make_proxy(origin, process={"workers": 1})
+    with Client(proxy.address) as client:
+        for number in range(5):
+            assert client.request().body == b"good"
+            time.sleep(0.05)
+            proxy.signal(signal.SIGSTOP)
+            client.send(build())
+            time.sleep(0.05)
+            origin.connections[-1].send(response(200, None, b"poison"))
+            time.sleep(0.05)
+            proxy.signal(signal.SIGCONT)
+            assert client.response().body == b"good"
+            assert len(origin.connections) == number + 2
+            assert client.request().body == b"good"
 
 
 def test_a_greeting_before_the_request(make_proxy, make_origin):

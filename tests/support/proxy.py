@@ -35,14 +35,20 @@ def binary():
     return os.path.abspath(path)
 
 
+_given_ports = set()
+
+
 def free_port(host="127.0.0.1"):
-    """A port below the ephemeral range, so that no outgoing connection takes it meanwhile."""
+    """A port below the ephemeral range, so that no outgoing connection takes it meanwhile; none twice."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(200):
         port = random.randint(11000, 31999)
+        if port in _given_ports:
+            continue
         with socket.socket(family) as probe:
             try:
                 probe.bind((host, port))
+                _given_ports.add(port)
                 return port
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:

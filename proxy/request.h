@@ -13,7 +13,7 @@
  *   ANSWERED    the answer is ours and written; the rest of the upload is read and dropped
  *   TUNNEL      after a 101: bytes both ways
  *
- * Upload and download together decide how it ends (request_settle):
+ * Upload and download together decide how it ends (request_end):
  *
  *   upload \ download   OPEN           ENDED                          BROKEN
  *   OPEN                go on          early response: client closes  reset the client

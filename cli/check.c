@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/expressions.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
@@ -91,26 +92,6 @@ static void print_text(const char *directory, const struct configuration *conf,
                conf->listener_count, conf->pool_count, conf->route_count, warnings, conf->digest);
 }
 
-/* Expressions are compiled by the router, one by one, so that each bad one is reported. */
-static void check_expressions(const struct configuration *conf, struct findings *findings)
-{
-    for (size_t i = 0; i < conf->route_count; i++) {
-        const struct conf_route *route = &conf->routes[i];
-        struct route_spec spec = {.name = route->name, .path_regex = route->path_regex};
-        struct route_table *table;
-        struct error why;
-        char pointer[128];
-
-        if (route->path_regex == NULL)
-            continue;
-        table = route_table_build(&spec, 1, &why);
-        (void)snprintf(pointer, sizeof(pointer), "/routes/%s/path_regex", route->name);
-        if (table == NULL)
-            finding_add(findings, FINDING_BLOCK, "R010", route->file, pointer, "%s", why.text);
-        route_table_free(&table);
-    }
-}
-
 static int exit_code(const struct findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++)
@@ -129,7 +110,7 @@ static int check_directory(const char *directory, bool as_json)
     findings_init(&findings, arena);
     conf = config_load(directory, &findings);
     if (conf != NULL)
-        check_expressions(conf, &findings);
+        expressions_check(conf, &findings);
     if (as_json)
         print_json(conf, &findings);
     else

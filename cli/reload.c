@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/expressions.h"
 #include "cli/serve.h"
 #include "config/diff.h"
 #include "config/finding.h"
@@ -53,7 +54,8 @@ struct reload {
     struct waiting later[MAX_WAITING]; /* who asked since: they get the next one's outcome */
     unsigned later_count;
     bool is_first;
-    bool is_again; /* somebody asked while this one had begun to read */
+    bool is_reading; /* libuv's pool has it: it must not be freed */
+    bool is_again;   /* somebody asked while this one had begun to read */
 };
 
 /* ---- files ---- */
@@ -88,11 +90,12 @@ static uint64_t fingerprint_of(const char *directory)
     return sum;
 }
 
-static void log_findings(const struct findings *findings)
+/* Those from number `first` on. */
+static void log_findings(const struct findings *findings, size_t first)
 {
     char text[FINDING_TEXT];
 
-    for (size_t i = 0; i < findings->count; i++) {
+    for (size_t i = first; i < findings->count; i++) {
         finding_text(&findings->items[i], text, sizeof(text));
         log_event(EV_CONFIG_FINDING,
                   LOG_TEXT("severity", finding_severity_word(findings->items[i].severity)),
@@ -176,6 +179,14 @@ static void finish(struct reload *reload, const struct admin_reload_result *resu
     xfree(reload);
 }
 
+/* The process ends: nothing is touched any more that may have been taken down already. */
+static void stop_reload(struct reload *reload)
+{
+    struct admin_reload_result stopping = {.why = "twokey is stopping"};
+
+    finish(reload, &stopping);
+}
+
 static void refuse(struct reload *reload, const char *why)
 {
     struct admin_reload_result result = {.findings = &reload->findings, .why = why};
@@ -188,6 +199,8 @@ static void refuse(struct reload *reload, const char *why)
         registry_watch_names(reload->process->registry, current->conf, 0, NULL, NULL);
     if (reload->is_first && why != NULL)
         (void)fprintf(stderr, "twokey: %s\n", why);
+    if (why != NULL)
+        finding_add(&reload->findings, FINDING_BLOCK, "config", NULL, NULL, "%s", why);
     finish(reload, &result);
 }
 
@@ -226,9 +239,10 @@ static void all_adopted(void *context, const struct snapshot *snapshot)
 static void note_what_needs_a_restart(struct reload *reload, const struct configuration *now)
 {
     struct server_process *process = reload->process;
-    unsigned workers = reload->conf->process.workers;
+    unsigned workers = serve_count_workers(reload->conf);
+    size_t before = reload->findings.count;
 
-    if (workers > 0 && workers != process->worker_count)
+    if (workers != process->worker_count)
         finding_add(&reload->findings, FINDING_WARNING, "config", NULL, "/process/workers",
                     "%u workers run; %u are started when twokey is restarted",
                     process->worker_count, workers);
@@ -236,6 +250,7 @@ static void note_what_needs_a_restart(struct reload *reload, const struct config
         finding_add(&reload->findings, FINDING_WARNING, "config", NULL, "/admin/listen",
                     "the admin listener stays at %s until twokey is restarted",
                     now->admin.listen.text);
+    log_findings(&reload->findings, before);
 }
 
 static void compare(struct reload *reload, const struct configuration *now)
@@ -259,7 +274,7 @@ static void names_are_known(void *context)
     struct snapshot *snapshot;
 
     if (process->is_stopping) {
-        refuse(reload, "twokey is stopping");
+        stop_reload(reload);
         return;
     }
     compare(reload, now);
@@ -298,7 +313,7 @@ static void resolve(struct reload *reload)
         refuse(reload, why.text);
         return;
     }
-    log_findings(&reload->findings);
+    log_findings(&reload->findings, 0);
     registry_watch_names(reload->process->registry, reload->conf, NAMES_PATIENCE_MS,
                          names_are_known, reload);
 }
@@ -312,16 +327,20 @@ static void read_job(uv_work_t *work)
 
     reload->fingerprint = fingerprint_of(reload->process->configuration_directory);
     reload->conf = config_load(reload->process->configuration_directory, &reload->findings);
+    if (reload->conf != NULL)
+        expressions_check(reload->conf, &reload->findings);
 }
 
 static void has_read(uv_work_t *work, int status)
 {
     struct reload *reload = container_of(work, struct reload, work);
 
+    reload->is_reading = false;
     if (status != 0 || reload->process->is_stopping) {
-        refuse(reload, "twokey is stopping");
-    } else if (reload->conf == NULL) {
-        log_findings(&reload->findings);
+        stop_reload(reload);
+    } else if (reload->conf == NULL ||
+               findings_count_at_least(&reload->findings, FINDING_ERROR) > 0) {
+        log_findings(&reload->findings, 0);
         refuse(reload, NULL);
     } else {
         resolve(reload);
@@ -330,6 +349,7 @@ static void has_read(uv_work_t *work, int status)
 
 static void start_reading(struct reload *reload)
 {
+    reload->is_reading = true;
     CHECK(uv_queue_work(&reload->process->loop, &reload->work, read_job, has_read) == 0);
 }
 
@@ -435,8 +455,6 @@ bool reload_has_drift(void *context)
 
 void reload_close(struct server_process *process)
 {
-    struct admin_reload_result stopping = {.why = "twokey is stopping"};
-
-    if (process->reload != NULL)
-        finish(process->reload, &stopping);
+    if (process->reload != NULL && !process->reload->is_reading)
+        stop_reload(process->reload);
 }

@@ -160,7 +160,7 @@ static void observer_has_summary(void *context, struct summary *summary)
     }
 }
 
-static unsigned count_workers(const struct configuration *conf)
+unsigned serve_count_workers(const struct configuration *conf)
 {
     unsigned workers =
         conf->process.workers > 0 ? conf->process.workers : uv_available_parallelism();
@@ -366,7 +366,7 @@ static void start_parts(struct server_process *process, const struct configurati
     CHECK(uv_loop_init(&process->loop) == 0);
     CHECK(mailbox_open(&process->mailbox, &process->loop, process) == 0);
     watch_signals(process);
-    process->worker_count = count_workers(conf);
+    process->worker_count = serve_count_workers(conf);
     process->counters = counters_new(process->worker_count);
     process->client_limit = client_limit_new();
     process->rates = rate_store_new();

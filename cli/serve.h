@@ -15,6 +15,7 @@
 
 struct admin;
 struct client_limit;
+struct configuration;
 struct counters;
 struct listener_set;
 struct observer;
@@ -62,6 +63,8 @@ struct server_process {
     int exit_code;
 };
 
+/* How many this configuration asks for. */
+unsigned serve_count_workers(const struct configuration *conf);
 /* Graceful; asked a second time: at once. */
 void serve_stop(struct server_process *process);
 

@@ -238,9 +238,10 @@ static void on_wake(uv_async_t *wake)
         uv_async_send(&observer->wake);
 }
 
+/* Not at once: a message that changes the file comes before records that were made after it. */
 static void on_drain_timer(uv_timer_t *timer)
 {
-    on_wake(&container_of(timer, struct observer, drain_timer)->wake);
+    uv_async_send(&container_of(timer, struct observer, drain_timer)->wake);
 }
 
 static void on_second(uv_timer_t *timer)

@@ -28,16 +28,18 @@ enum { BACKLOG = 4096, RESUME_MS = 100 };
 
 /* ---- control's side ---- */
 
-/* One address, and the sockets for workers that do not have theirs yet. */
+/* One address, and the sockets for workers that do not have theirs yet.  Whatever the name of its
+ * listener: that may change while the sockets stay. */
 struct bound {
     struct bound *next;
-    char *name;
     char *address;
+    uint16_t port; /* 0: a Unix socket */
+    bool is_ipv6;
     bool is_new;    /* prepared, not committed */
     bool is_wanted; /* by the configuration being prepared */
     size_t index;   /* of the listener in that configuration */
-    bool is_local;
-    int sockets[]; /* by worker; -1: handed over */
+    char *path;     /* of the Unix socket that we made, or NULL */
+    int sockets[];  /* by worker; -1: handed over */
 };
 
 struct listener_set {
@@ -58,7 +60,9 @@ static void free_bound(struct bound *bound, unsigned worker_count)
     for (unsigned i = 0; i < worker_count; i++)
         if (bound->sockets[i] >= 0)
             (void)close(bound->sockets[i]); /* never used: nothing can be lost */
-    xfree(bound->name);
+    if (bound->path != NULL)
+        (void)unlink(bound->path); /* it may be gone already */
+    xfree(bound->path);
     xfree(bound->address);
     xfree(bound);
 }
@@ -140,6 +144,37 @@ static bool probe_ip(const struct conf_listener *conf, struct error *why)
     return true;
 }
 
+/* What a process that ended has left behind is removed; anything but a socket stays. */
+static bool clear_path(const struct conf_listener *conf, const struct sockaddr_un *address,
+                       struct error *why)
+{
+    struct stat status;
+    int probe;
+
+    if (lstat(address->sun_path, &status) != 0)
+        return true; /* bind() tells what is wrong, if anything is */
+    if (!S_ISSOCK(status.st_mode)) {
+        errno = EEXIST;
+        refuse(conf, "cannot be bound", -1, why);
+        return false;
+    }
+    probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (probe < 0) {
+        refuse(conf, "no socket", -1, why);
+        return false;
+    }
+    /* EAGAIN: somebody listens, and his queue is full. */
+    if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+        errno == EAGAIN) {
+        errno = EADDRINUSE;
+        refuse(conf, "cannot be bound", probe, why);
+        return false;
+    }
+    (void)close(probe);
+    (void)unlink(address->sun_path);
+    return true;
+}
+
 static int bind_local(const struct conf_listener *conf, struct error *why)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -150,30 +185,34 @@ static int bind_local(const struct conf_listener *conf, struct error *why)
         return refuse(conf, "cannot be bound", -1, why);
     }
     memcpy(address.sun_path, conf->address.host, strlen(conf->address.host) + 1);
-    made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (made < 0)
-        return refuse(conf, "no socket", -1, why);
-    if (connect(made, (struct sockaddr *)&address, sizeof(address)) == 0) {
-        errno = EADDRINUSE;
-        return refuse(conf, "cannot be bound", made, why);
-    }
-    (void)close(made);
-    (void)unlink(address.sun_path); /* left by a process that ended; bind() tells if it stays */
+    if (!clear_path(conf, &address, why))
+        return -1;
     made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (made < 0 || bind(made, (struct sockaddr *)&address, sizeof(address)) != 0)
         return refuse(conf, "cannot be bound", made, why);
     return made;
 }
 
-/* A Unix socket is one, shared by all workers; the kernel spreads TCP over one socket each. */
-static bool bind_all(const struct conf_listener *conf, struct bound *bound, unsigned count,
-                     struct error *why)
+/* Do we listen on that port already, at another address?  Then a plain bind would find ourselves
+ * in the way; with SO_REUSEPORT both stand side by side. */
+static bool is_own_port(const struct listener_set *set, const struct conf_address *address)
 {
-    bound->is_local = conf->address.kind == ADDRESS_UNIX;
-    if (!bound->is_local && !probe_ip(conf, why))
+    for (const struct bound *bound = set->bound; bound != NULL; bound = bound->next)
+        if (bound->port == address->port && bound->is_ipv6 == address->is_ipv6)
+            return true;
+    return false;
+}
+
+/* A Unix socket is one, shared by all workers; the kernel spreads TCP over one socket each. */
+static bool bind_all(const struct listener_set *set, const struct conf_listener *conf,
+                     struct bound *bound, struct error *why)
+{
+    bool is_local = conf->address.kind == ADDRESS_UNIX;
+
+    if (!is_local && !is_own_port(set, &conf->address) && !probe_ip(conf, why))
         return false;
-    for (unsigned i = 0; i < count; i++) {
-        if (!bound->is_local)
+    for (unsigned i = 0; i < set->worker_count; i++) {
+        if (!is_local)
             bound->sockets[i] = bind_ip(conf, true, why);
         else if (i == 0)
             bound->sockets[i] = bind_local(conf, why);
@@ -181,18 +220,22 @@ static bool bind_all(const struct conf_listener *conf, struct bound *bound, unsi
             bound->sockets[i] = dup(bound->sockets[0]);
         if (bound->sockets[i] < 0)
             return false;
+        if (is_local && i == 0)
+            bound->path = xstrdup(conf->address.host);
         if (listen(bound->sockets[i], BACKLOG) != 0) {
             refuse(conf, "cannot listen", -1, why);
             return false;
         }
     }
+    bound->port = is_local ? 0 : conf->address.port;
+    bound->is_ipv6 = conf->address.is_ipv6;
     return true;
 }
 
 static struct bound *find_bound(struct listener_set *set, const struct conf_listener *conf)
 {
     for (struct bound *bound = set->bound; bound != NULL; bound = bound->next)
-        if (strcmp(bound->name, conf->name) == 0 && strcmp(bound->address, conf->address.text) == 0)
+        if (strcmp(bound->address, conf->address.text) == 0)
             return bound;
     return NULL;
 }
@@ -206,12 +249,11 @@ static bool prepare_one(struct listener_set *set, const struct conf_listener *co
         bound = xcalloc(1, sizeof(*bound) + set->worker_count * sizeof(int));
         for (unsigned i = 0; i < set->worker_count; i++)
             bound->sockets[i] = -1;
-        bound->name = xstrdup(conf->name);
         bound->address = xstrdup(conf->address.text);
         bound->is_new = true;
         bound->next = set->bound;
         set->bound = bound;
-        if (!bind_all(conf, bound, set->worker_count, why))
+        if (!bind_all(set, conf, bound, why))
             return false;
     }
     bound->is_wanted = true;
@@ -286,7 +328,6 @@ static void die_if_unused(struct listener *listener)
     if (!listener->is_closed || listener->clients > 0)
         return;
     list_remove(&listener->link);
-    xfree(listener->name);
     xfree(listener->address);
     xfree(listener);
     worker_check_stopped(worker);
@@ -379,7 +420,6 @@ static void open_listener(struct worker *worker, const struct snapshot_listener 
     int error;
 
     listener->worker = worker;
-    listener->name = xstrdup(now->conf->name);
     listener->address = xstrdup(now->conf->address.text);
     set_now(listener, now);
     listener->counter_slot = now->counter_slot;
@@ -394,16 +434,46 @@ static void open_listener(struct worker *worker, const struct snapshot_listener 
     CHECK(uv_listen(&listener->handle.stream, BACKLOG, on_connection) == 0);
 }
 
+/* By its address: its name may be another one now. */
 static struct listener *find_listener(struct worker *worker, const struct conf_listener *conf)
 {
     LIST_EACH (link, &worker->listeners) {
         struct listener *listener = container_of(link, struct listener, link);
 
-        if (!uv_is_closing(&listener->handle.any) && strcmp(listener->name, conf->name) == 0 &&
+        if (!uv_is_closing(&listener->handle.any) &&
             strcmp(listener->address, conf->address.text) == 0)
             return listener;
     }
     return NULL;
+}
+
+/* What is open is counted under the new name from now on. */
+static void move_clients(struct listener *listener, uint32_t to_slot)
+{
+    struct worker *worker = listener->worker;
+    struct listener_row *from =
+        counters_listener(worker->counters, worker->index, listener->counter_slot);
+    struct listener_row *to = counters_listener(worker->counters, worker->index, to_slot);
+
+    LIST_EACH (link, &worker->clients) {
+        const struct client *client = container_of(link, struct client, link);
+        uint64_t is_idle = client->state == CLIENT_IDLE;
+
+        if (client->listener != listener)
+            continue;
+        count_less(&from->connections_open);
+        count_one(&to->connections_open);
+        count_add(&from->connections_idle, -is_idle);
+        count_add(&to->connections_idle, is_idle);
+    }
+    listener->counter_slot = to_slot;
+}
+
+static void keep_listener(struct listener *listener, const struct snapshot_listener *now)
+{
+    set_now(listener, now);
+    if (now->counter_slot != listener->counter_slot)
+        move_clients(listener, now->counter_slot);
 }
 
 static void retire_clients(struct worker *worker)
@@ -426,7 +496,7 @@ void listener_adopt(struct worker *worker, const struct snapshot *snapshot, cons
         struct listener *listener = find_listener(worker, snapshot->listeners[i].conf);
 
         if (listener != NULL)
-            set_now(listener, &snapshot->listeners[i]);
+            keep_listener(listener, &snapshot->listeners[i]);
         else if (sockets[i] >= 0)
             open_listener(worker, &snapshot->listeners[i], sockets[i]);
     }

@@ -53,8 +53,7 @@ struct listener {
     } handle;
     struct list link; /* worker->listeners */
     struct worker *worker;
-    char *name;    /* the listener's */
-    char *address; /* as written; with the name its identity */
+    char *address; /* as written: its identity, whatever its name */
     /* Of the worker's current snapshot; NULL once the listener is gone from the configuration. */
     const struct snapshot_listener *now;
     /* The numbers of `now`, kept for the connections that outlive it; its pointers are not. */

@@ -227,7 +227,7 @@ void client_h1_retire(struct client *client)
 static uint64_t place_key(const struct client *client, const uint8_t address[16])
 {
     return hash_bytes(hash_process_key(), address, 16) ^
-           hash_slice(hash_process_key(), slice_from(client->listener->name));
+           hash_slice(hash_process_key(), slice_from(client->listener->address));
 }
 
 static void on_closed(struct transport *transport)

@@ -152,7 +152,8 @@ enum answer_form answer_form(struct slice accept)
         for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
             unsigned rank = quality * 4 + forms[i].precision;
 
-            if (quality > 0 && rank > best_rank && slice_equal_nocase(range, forms[i].range)) {
+            if (rank > best_rank && range.len == forms[i].range.len && quality > 0 &&
+                slice_equal_nocase(range, forms[i].range)) {
                 best = forms[i].form;
                 best_rank = rank;
             }

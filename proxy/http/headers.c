@@ -12,7 +12,7 @@
 /* Three words of eight bytes cover a name of up to 24. */
 enum { SLOTS = 256, FACTORS_TRIED = 1 << 20, MAX_NAME = 24 };
 
-static const struct slice names[HEADER_COUNT] = {
+const struct slice header_names[HEADER_COUNT] = {
     [HEADER_OTHER] = SLICE_INIT(""),
 #define HEADER(identifier, name, flags, help) [HEADER_##identifier] = SLICE_INIT(name),
 #include "proxy/http/headers.def"
@@ -123,7 +123,7 @@ static void build(void)
     unsigned factor = 2654435761u;
 
     for (unsigned i = 1; i < HEADER_COUNT; i++)
-        fill_row(&rows[i], names[i]);
+        fill_row(&rows[i], header_names[i]);
     for (unsigned i = 0; i < FACTORS_TRIED && multiplier == 0; i++, factor += 2)
         if (fits(factor))
             multiplier = factor;
@@ -158,7 +158,7 @@ enum header header_find(struct slice name)
 
 const char *header_name(enum header header)
 {
-    return names[header].at;
+    return header_names[header].at;
 }
 
 static const bool token_chars[256] = {
@@ -176,41 +176,56 @@ bool is_token(struct slice text)
     return all;
 }
 
-/* Sixteen bytes at once; 0xff where the condition holds. */
+static bool is_control(unsigned char c)
+{
+    return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+/* Sixteen bytes at once; 0xff where one is a control character. */
 typedef uint8_t sixteen __attribute__((vector_size(16)));
 
-static sixteen controls_of(sixteen bytes)
+static inline sixteen controls_at(const char *at)
 {
+    sixteen bytes;
+
+    memcpy(&bytes, at, sizeof(bytes));
     return (sixteen)((bytes < 0x20) & (bytes != '\t')) | (sixteen)(bytes == 0x7f);
 }
 
-static bool has_control(const char *at, size_t count)
+static bool has_long_control(struct slice text)
 {
-    uint8_t padded[16];
-    sixteen bytes;
-    uint64_t found[2];
+    const char *last = text.at + text.len - 16;
+    sixteen controls = controls_at(last);
+    uint64_t halves[2];
 
-    if (count < sizeof(padded)) {
-        memset(padded, 'a', sizeof(padded));
-        memcpy(padded, at, count);
-        at = (const char *)padded;
-    }
-    memcpy(&bytes, at, sizeof(bytes));
-    bytes = controls_of(bytes);
-    memcpy(found, &bytes, sizeof(found));
-    return (found[0] | found[1]) != 0;
+    for (const char *at = text.at; at < last; at += 16)
+        controls |= controls_at(at);
+    memcpy(halves, &controls, sizeof(halves));
+    return (halves[0] | halves[1]) != 0;
+}
+
+#define EVERY_BYTE(value) ((value)*0x0101010101010101u)
+
+/* Eight bytes at once: is one of them below 0x20, a tab too, or 0x7f? */
+static inline bool has_odd_byte(uint64_t bytes)
+{
+    uint64_t not_delete = bytes ^ EVERY_BYTE(0x7fu);
+
+    return ((((bytes - EVERY_BYTE(0x20u)) & ~bytes) |
+             ((not_delete - EVERY_BYTE(1u)) & ~not_delete)) &
+            EVERY_BYTE(0x80u)) != 0;
 }
 
 bool is_field_value(struct slice text)
 {
-    size_t i = 0;
+    const char *end = text.at + text.len;
 
-    for (; i + 16 <= text.len; i += 16)
-        if (has_control(text.at + i, 16))
-            return false;
-    if (i == text.len)
+    if (text.len >= 16)
+        return !has_long_control(text);
+    if (text.len >= 8 && !has_odd_byte(eight_at(text.at)) && !has_odd_byte(eight_at(end - 8)))
         return true;
-    /* The rest: its own sixteen bytes overlap those before it, if there are any. */
-    return text.len >= 16 ? !has_control(text.at + text.len - 16, 16)
-                          : !has_control(text.at, text.len);
+    for (const char *at = text.at; at < end; at++)
+        if (is_control((unsigned char)*at))
+            return false;
+    return true;
 }

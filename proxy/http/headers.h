@@ -32,6 +32,11 @@ void headers_init(void);
 enum header header_find(struct slice name);
 /* read-only outside headers.c */
 extern const uint8_t header_flags_of[HEADER_COUNT];
+extern const struct slice header_names[HEADER_COUNT];
+static inline struct slice header_slice(enum header header)
+{
+    return header_names[header];
+}
 static inline unsigned header_flags(enum header header)
 {
     return header_flags_of[header];

@@ -37,6 +37,9 @@ struct decision {
     size_t matched_prefix;
 };
 
+static const struct slice served_methods =
+    SLICE_INIT("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
+
 /* ---- who is asking ---- */
 
 static bool is_trusted_text(void *context, struct slice text)
@@ -288,6 +291,23 @@ static enum failure answer_fixed(const struct conf_route *route, struct answer *
     return FAILURE_NONE;
 }
 
+/* OPTIONS that may go no further asks this proxy (RFC 9110 §7.6.2). */
+static bool ends_here(const struct message *message)
+{
+    uint64_t hops;
+
+    return message->method == METHOD_OPTIONS &&
+           slice_to_u64(message->known[HEADER_MAX_FORWARDS], &hops) && hops == 0;
+}
+
+static enum failure answer_options(struct answer *answer)
+{
+    answer->status = 204;
+    answer->has_fixed_body = true;
+    answer->allow = served_methods;
+    return FAILURE_NONE;
+}
+
 /* ---- the request as servers get it ---- */
 
 static const struct snapshot_pool *draw_pool(struct decision *d, const struct snapshot_route *route)
@@ -459,7 +479,7 @@ static enum failure judge_method(struct decision *d, struct answer *answer, cons
     if (forward_via_count(d->message) >= 2)
         return FAILURE_LOOP;
     if (d->message->method == METHOD_TRACE) {
-        answer->allow = SLICE("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS");
+        answer->allow = served_methods;
         *why = "TRACE is not served";
         return FAILURE_METHOD_NOT_ALLOWED;
     }
@@ -504,7 +524,7 @@ static enum failure take_route(struct decision *d, struct answer *answer)
     switch (route->conf->action) {
     case ACTION_REDIRECT: return answer_redirect(d, route->conf, answer);
     case ACTION_RESPOND: return answer_fixed(route->conf, answer);
-    default: return forward_to_pool(d, route);
+    default: return ends_here(d->message) ? answer_options(answer) : forward_to_pool(d, route);
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * queue - requests that wait for a place at a server of their pool.
+ * queue - requests that wait for a place at a server of their pool, oldest first.
  *
  * Threads  the worker's, but for the message that wakes others
  */
@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "observe/counters.h"
+#include "proxy/hold.h"
 #include "proxy/request.h"
 #include "proxy/request_end.h"
 #include "proxy/snapshot.h"
@@ -15,17 +16,39 @@
 #include "proxy/upstream/server.h"
 #include "proxy/worker.h"
 
+/* One's own goes first when it came at nearly the same time as the oldest: a message to another
+ * worker costs the server some of its time. */
+enum { NEARLY_NS = 5 * 1000 * 1000 };
+
 struct wake {
     struct mail mail;
     uint32_t pool_slot;
 };
+
+static struct request *first_of(const struct worker_pool *own)
+{
+    return container_of(own->waiting.next, struct request, link);
+}
+
+static void tell_oldest(const struct worker *worker, const struct worker_pool *own,
+                        struct pool_live *live)
+{
+    atomic_store_explicit(&live->waiting_from_ns[worker->index],
+                          own->waiting_count > 0 ? first_of(own)->queued_from_ns : 0,
+                          memory_order_seq_cst);
+}
+
+bool queue_has_older(const struct snapshot_pool *pool)
+{
+    return atomic_load_explicit(&pool->live->waiting, memory_order_seq_cst) > 0;
+}
 
 bool queue_enter(struct request *req)
 {
     struct worker_pool *own = worker_pool_of(req->worker, req->pool);
     _Atomic uint32_t *waiting = &req->pool->live->waiting;
 
-    if (atomic_fetch_add_explicit(waiting, 1, memory_order_relaxed) >=
+    if (atomic_fetch_add_explicit(waiting, 1, memory_order_seq_cst) >=
         req->pool->conf->queue.length) {
         atomic_fetch_sub_explicit(waiting, 1, memory_order_relaxed);
         return false;
@@ -33,6 +56,7 @@ bool queue_enter(struct request *req)
     req->queued_from_ns = req->worker->now_ns;
     list_append(&own->waiting, &req->link);
     own->waiting_count++;
+    tell_oldest(req->worker, own, req->pool->live);
     count_one(&pool_row_of(req)->queued);
     count_one(&pool_row_of(req)->queue_length);
     deadline_set(&req->worker->deadlines, &req->queue_deadline, req->pool->conf->queue.timeout_ms);
@@ -46,45 +70,88 @@ void queue_leave(struct request *req)
     CHECK(own->waiting_count > 0);
     own->waiting_count--;
     list_remove(&req->link);
+    tell_oldest(req->worker, own, req->pool->live);
     deadline_clear(&req->queue_deadline);
     count_less(&pool_row_of(req)->queue_length);
     atomic_fetch_sub_explicit(&req->pool->live->waiting, 1, memory_order_relaxed);
 }
 
-/* Lets the oldest try; it may come to stand in line again, at the end. */
-static void serve_one(struct worker_pool *own)
-{
-    struct request *req = container_of(own->waiting.next, struct request, link);
+/* ---- whose turn it is ---- */
 
-    queue_leave(req);
-    request_try_queued(req);
+/* Those that waited here have gone: by the newest snapshot, whoever waits elsewhere. */
+static void pass_on(struct worker *worker, uint32_t pool_slot)
+{
+    const struct snapshot *snapshot = worker->current != NULL ? worker->current->snapshot : NULL;
+
+    for (size_t i = 0; snapshot != NULL && i < snapshot->pool_count; i++)
+        if (snapshot->pools[i].counter_slot == pool_slot)
+            queue_look_again(worker, worker->current, &snapshot->pools[i]);
 }
 
 static void on_wake(struct mail *mail, void *receiver)
 {
     struct wake *wake = container_of(mail, struct wake, mail);
     struct worker *worker = receiver;
-    struct worker_pool *own = &worker->pools[wake->pool_slot];
+    uint32_t pool_slot = wake->pool_slot;
+    const struct worker_pool *own = &worker->pools[pool_slot];
 
     xfree(wake);
     worker_note_time(worker);
     if (own->waiting_count > 0)
-        serve_one(own);
+        queue_look_again(worker, first_of(own)->hold, first_of(own)->pool);
+    else
+        pass_on(worker, pool_slot);
     transport_end_callback(worker);
 }
 
-static void wake_others(struct worker *worker, const struct snapshot_pool *pool)
+static void wake_other(struct worker *worker, const struct snapshot_pool *pool, unsigned other)
 {
-    for (unsigned i = 0; i < worker->worker_count; i++) {
-        struct wake *wake;
+    struct wake *wake = xcalloc(1, sizeof(*wake));
 
-        if (i == worker->index)
+    wake->mail.handle = on_wake;
+    wake->pool_slot = pool->counter_slot;
+    if (!mailbox_post(&worker->workers[other]->mailbox, &wake->mail))
+        xfree(wake);
+}
+
+static uint64_t waiting_from(const struct pool_live *live, unsigned worker)
+{
+    return atomic_load_explicit(&live->waiting_from_ns[worker], memory_order_seq_cst);
+}
+
+/* The worker whose turn it is; worker_count: nobody waits. */
+static unsigned find_next(const struct worker *worker, const struct pool_live *live)
+{
+    unsigned oldest = worker->worker_count;
+    uint64_t own_ns = waiting_from(live, worker->index);
+    uint64_t least_ns = UINT64_MAX;
+
+    for (unsigned i = 0; i < worker->worker_count; i++) {
+        uint64_t from_ns = waiting_from(live, i);
+
+        if (from_ns == 0 || from_ns >= least_ns)
             continue;
-        wake = xcalloc(1, sizeof(*wake));
-        wake->mail.handle = on_wake;
-        wake->pool_slot = pool->counter_slot;
-        if (!mailbox_post(&worker->workers[i]->mailbox, &wake->mail))
-            xfree(wake);
+        least_ns = from_ns;
+        oldest = i;
+    }
+    return own_ns != 0 && own_ns < least_ns + NEARLY_NS ? worker->index : oldest;
+}
+
+/* Lets the oldest try, one after the other, until one finds no place or another worker's turn has
+ * come. */
+static void serve(struct worker *worker, struct worker_pool *own, const struct snapshot_pool *pool)
+{
+    for (;;) {
+        unsigned next = find_next(worker, pool->live);
+
+        if (next == worker->worker_count)
+            return;
+        if (next != worker->index) {
+            wake_other(worker, pool, next);
+            return;
+        }
+        if (!request_try_queued(first_of(own)))
+            return;
     }
 }
 
@@ -92,8 +159,32 @@ void queue_place_is_free(struct worker *worker, const struct snapshot_pool *pool
 {
     struct worker_pool *own = worker_pool_of(worker, pool);
 
-    if (own->waiting_count > 0)
-        serve_one(own);
-    else if (atomic_load_explicit(&pool->live->waiting, memory_order_relaxed) > 0)
-        wake_others(worker, pool);
+    /* One that fails at once frees its place again: the loop further up goes on with it. */
+    if (own->is_serving || !queue_has_older(pool))
+        return;
+    own->is_serving = true;
+    serve(worker, own, pool);
+    own->is_serving = false;
+}
+
+static bool has_place(const struct snapshot_pool *pool)
+{
+    for (size_t i = 0; i < pool->server_count; i++) {
+        const struct balance_live *live = &pool->servers[i]->live;
+        uint32_t places = pool->balance.servers[i].max_connections;
+
+        if (atomic_load_explicit(&live->health, memory_order_relaxed) != HEALTH_DOWN &&
+            (places == 0 || atomic_load_explicit(&live->active, memory_order_seq_cst) < places))
+            return true;
+    }
+    return false;
+}
+
+void queue_look_again(struct worker *worker, struct hold *hold, const struct snapshot_pool *pool)
+{
+    struct hold *held = hold_pin(hold);
+
+    if (has_place(pool))
+        queue_place_is_free(worker, pool);
+    hold_unpin(&held);
 }

@@ -234,20 +234,19 @@ void request_begin(struct request *req)
 static void leave_server(struct request *req)
 {
     struct worker *worker = req->worker;
-    const struct balance_server *conf;
+    struct server *server = req->server;
 
-    if (req->server == NULL)
+    if (server == NULL)
         return;
-    conf = &req->pool->balance.servers[req->server_index];
-    load_end(req->server, worker->index);
+    load_end(server, worker->index);
     count_less(&server_row_of(req)->in_flight);
     count_less(&pool_row_of(req)->in_flight);
-    if (req->holds_place) {
-        req->holds_place = false;
-        server_give_place(req->server, conf->max_connections);
-        queue_place_is_free(worker, req->pool);
-    }
     req->server = NULL;
+    if (!req->holds_place)
+        return;
+    req->holds_place = false;
+    server_give_place(server, req->pool->balance.servers[req->server_index].max_connections);
+    queue_place_is_free(worker, req->pool);
 }
 
 static enum failure refusal_failure(enum balance_refusal refusal)
@@ -255,37 +254,42 @@ static enum failure refusal_failure(enum balance_refusal refusal)
     return refusal == REFUSAL_CEILING ? FAILURE_SHARE_CEILING : FAILURE_NO_SERVER;
 }
 
-/* Chooses a server and takes its place; false when there is none now: then it waits or has failed.
- */
-static bool choose_server(struct request *req)
+enum pick { PICKED, PICK_FULL, PICK_REFUSED };
+
+/* Chooses a server and takes its place. */
+static enum pick pick_server(struct request *req)
 {
     struct balance_view *view = pool_view(req->worker, req->hold, req->pool);
-    unsigned tries = 0;
 
     req->choice.now_ms = worker_now_ms(req->worker);
-    do {
+    for (unsigned tries = 0; tries < BALANCE_MAX_TRIED; tries++) {
         int index = balance_pick(view, &req->choice);
+        uint32_t places;
 
         if (req->choice.ceiling_hit)
             count_one(&pool_row_of(req)->spills);
         if (index == BALANCE_NO_SERVER)
-            break;
-        req->server_index = index;
-        req->server = req->pool->servers[index];
-        if (server_take_place(req->server, req->pool->balance.servers[index].max_connections)) {
-            req->holds_place = req->pool->balance.servers[index].max_connections > 0;
-            return true;
+            return req->choice.refusal == REFUSAL_FULL ? PICK_FULL : PICK_REFUSED;
+        places = req->pool->balance.servers[index].max_connections;
+        if (server_take_place(req->pool->servers[index], places)) {
+            req->server_index = index;
+            req->server = req->pool->servers[index];
+            req->holds_place = places > 0;
+            return PICKED;
         }
-        req->server = NULL; /* another worker was faster */
-        req->choice.refusal = REFUSAL_FULL;
-    } while (++tries < BALANCE_MAX_TRIED);
-    if (req->choice.refusal != REFUSAL_FULL)
-        fail(req, refusal_failure(req->choice.refusal), NULL);
-    else if (queue_enter(req))
-        enter(req, REQUEST_QUEUED);
-    else
+        /* another worker was faster */
+    }
+    return PICK_FULL;
+}
+
+static void stand_in_line(struct request *req)
+{
+    if (!queue_enter(req)) {
         fail(req, FAILURE_QUEUE_FULL, NULL);
-    return false;
+        return;
+    }
+    enter(req, REQUEST_QUEUED);
+    queue_look_again(req->worker, req->hold, req->pool);
 }
 
 static void begin_attempt(struct request *req)
@@ -303,14 +307,11 @@ static void begin_attempt(struct request *req)
     enter(req, REQUEST_CONNECTING);
 }
 
-/* Picks a server not tried yet and asks for a connection to it.  Runs again after a failure
- * that failure.def calls retryable. */
-static void try_server(struct request *req)
+/* Asks the chosen server for a connection. */
+static void go_to_server(struct request *req)
 {
     enum failure failure;
 
-    if (!choose_server(req))
-        return;
     begin_attempt(req);
     req->upstream = req->is_fresh_wanted ? NULL : upstream_reuse(req);
     req->was_reused = req->upstream != NULL;
@@ -324,11 +325,36 @@ static void try_server(struct request *req)
         request_upstream_failed(req, failure);
 }
 
-void request_try_queued(struct request *req)
+/* Picks a server not tried yet and goes there.  Runs again after a failure that failure.def calls
+ * retryable; only then it may overtake those that wait. */
+static void try_server(struct request *req)
 {
+    enum pick pick = PICK_FULL;
+
+    if (req->attempts > 0 || !queue_has_older(req->pool))
+        pick = pick_server(req);
+    if (pick == PICKED)
+        go_to_server(req);
+    else if (pick == PICK_FULL)
+        stand_in_line(req);
+    else
+        fail(req, refusal_failure(req->choice.refusal), NULL);
+}
+
+bool request_try_queued(struct request *req)
+{
+    enum pick pick = pick_server(req);
+
+    if (pick == PICK_FULL)
+        return false;
+    queue_leave(req);
     enter(req, REQUEST_ROUTING);
     req->queued_us += (uint32_t)((req->worker->now_ns - req->queued_from_ns) / 1000);
-    try_server(req);
+    if (pick == PICKED)
+        go_to_server(req);
+    else
+        fail(req, refusal_failure(req->choice.refusal), NULL);
+    return true;
 }
 
 /* ---- upload ---- */

@@ -183,8 +183,9 @@ void request_upstream_drained(struct request *req);
 void request_tunnel_from_server(struct request *req, struct slice data);
 void request_server_half_closed(struct request *req);
 
-/* A place of a server of this pool may be free (queue.c). */
-void request_try_queued(struct request *req);
+/* A place of a server of this pool may be free (queue.c): false when there is none, and it waits
+ * on. */
+bool request_try_queued(struct request *req);
 
 /* decide.c: from the parsed head to a route and what it asks for.  Fills the request; FAILURE_NONE
  * with req->pool set means: forward, the head is built; without a pool `answer_out` is the answer.

@@ -69,6 +69,7 @@ struct worker_pool {
     uint64_t built_generation;
     struct list waiting; /* requests in the queue, oldest first */
     uint32_t waiting_count;
+    bool is_serving; /* those that wait are being tried, further up the stack */
     bool is_ready;
     uint64_t budget_second; /* retry budget: a ring of seconds */
     uint32_t requests[WORKER_RETRY_SECONDS];

@@ -25,6 +25,7 @@ void server_give_place(struct server *server, uint32_t max_connections)
     CHECK_OBJ(server, SERVER_TAG);
     if (max_connections == 0)
         return;
-    before = atomic_fetch_sub_explicit(&server->live.active, 1, memory_order_acq_rel);
+    /* In one order with what queue.c reads and writes about those that wait. */
+    before = atomic_fetch_sub_explicit(&server->live.active, 1, memory_order_seq_cst);
     CHECK(before > 0);
 }

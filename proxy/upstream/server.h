@@ -60,6 +60,9 @@ struct pool_live {
     _Atomic uint64_t epoch;    /* fetch-add by whoever changed a live word (control, prober) */
     _Atomic uint32_t is_panic; /* prober */
     _Atomic uint32_t waiting;  /* queued requests, all workers: fetch-add, undone on overshoot */
+    /* Since when (clock_ns) the oldest request that waits at each worker has, 0: none does; written
+     * by that worker. */
+    _Atomic uint64_t waiting_from_ns[BALANCE_MAX_WORKERS];
     uint32_t counter_slot;
     uint32_t references; /* control */
 };

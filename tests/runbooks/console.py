@@ -89,10 +89,10 @@ class Stage:
         for number in (1, 2, 3):
             self.spawn(sys.executable, os.path.join(ROOT, "demo", "server.py"), "s%d" % number,
                        "127.0.0.1:" + self.ports["900%d" % number])
-        self.proxy = self.spawn("build/twokey", "serve", "--config", "conf.d", "--state", "state")
-        self.wait("http://127.0.0.1:%s/healthz" % self.ports["9901"])
         for number in (1, 2, 3):
             self.wait("http://127.0.0.1:%s/healthz" % self.ports["900%d" % number])
+        self.proxy = self.spawn("build/twokey", "serve", "--config", "conf.d", "--state", "state")
+        self.wait("http://127.0.0.1:%s/healthz" % self.ports["9901"])
         return self
 
     def spawn(self, *command):

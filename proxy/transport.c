@@ -7,7 +7,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -381,12 +381,8 @@ bool transport_is_quiet(const struct transport *transport)
 
 bool transport_peer_is_gone(const struct transport *transport)
 {
-    struct tcp_info info;
-    socklen_t bytes = sizeof(info);
+    struct pollfd look = {.fd = transport_descriptor(transport)};
 
-    if (transport->handle.any.type != UV_TCP)
-        return false;
-    if (getsockopt(transport_descriptor(transport), IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0)
-        return true;
-    return info.tcpi_state == TCP_CLOSE;
+    /* Both directions have ended: of TCP a reset, since we have not written FIN. */
+    return poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }

@@ -105,7 +105,8 @@ void transport_reset(struct transport *transport);
 int transport_descriptor(const struct transport *transport);
 /* False when a byte or an end waits to be read: an idle connection that must not be used. */
 bool transport_is_quiet(const struct transport *transport);
-/* True when the peer has reset the connection, though nobody reads from it. */
+/* True when the peer has reset the connection (or closed a local one), though nobody reads from it.
+ */
 bool transport_peer_is_gone(const struct transport *transport);
 
 #endif

@@ -141,11 +141,15 @@ class Load:
                     for at in range(0, min(len(said), 400)):
                         client.send(said[at:at + 1])
                     said = said[400:]
-                threading.Thread(target=self._send, args=(client, said), daemon=True).start()
+                sender = threading.Thread(target=self._send, args=(client, said), daemon=True)
+                sender.start()
                 if rng.random() < 0.06:
                     time.sleep(rng.random() * 0.05)
                     return client.reset()
                 if not all(self._answer(client, method, target) for method, target, _ in asked):
+                    return None
+                sender.join(8)  # an answer may come before all is sent; the next request comes after it
+                if sender.is_alive():
                     return None
             if rng.random() < 0.02:
                 client.send(rng.randbytes(200))

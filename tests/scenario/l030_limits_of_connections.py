@@ -1,6 +1,8 @@
 """connections_per_client refuses; max_connections lets the rest wait; both recover."""
 import time
 
+import pytest
+
 from support.client import Client, build
 from support.origin import after, ok, stall
 
@@ -64,6 +66,7 @@ def test_max_connections_waits_and_goes_on(make_proxy, make_origin):
         assert client.request().body == b"served"
 
 
+@pytest.mark.race
 def test_max_connections_under_churn(make_proxy, make_origin):
     proxy = make_proxy(make_origin(after(0.005, ok())), process={"max_connections": 4})
     for _ in range(10):

@@ -339,6 +339,8 @@ static void prepare_choice(struct decision *d, const struct snapshot_pool *pool)
         (struct balance_choice){.sticky = affinity_sticky(pool, &asks, req->worker->sticky_key)};
     if (pool->balance.method == METHOD_MAGLEV)
         req->choice.has_hash = affinity_hash(pool->conf, &asks, &req->choice.hash);
+    else if (req->choice.sticky >= 0)
+        req->choice.hash = hash_bytes(&HASH_STABLE, req->client_address, 16);
 }
 
 /* The path after the route's rewrite; `memory` has room for it. */

@@ -264,8 +264,10 @@ static inline void refresh_if_needed(struct balance_view *view, uint64_t now_ms)
 
 static inline bool is_full(const struct balance_server *server)
 {
+    /* seq_cst: who has just come to stand in line must see a place given back before (queue.c). */
     return server->max_connections > 0 &&
-           read_word(&server->live->active) >= server->max_connections;
+           atomic_load_explicit(&server->live->active, memory_order_seq_cst) >=
+               server->max_connections;
 }
 
 static bool is_at_ceiling(const struct balance_view *view, uint32_t server)
@@ -312,13 +314,24 @@ static bool keeps_sessions(const struct balance_view *view, uint32_t server)
     return view->servers[server].weight > 0 || (is_leaving && is_healthy(asked));
 }
 
+/* The addresses of a server stand side by side; each serves a part of its clients. */
 static int sticky_pick(const struct balance_view *view, struct balance_attempt *attempt)
 {
     int asked = attempt->choice->sticky;
+    uint32_t count, begin;
 
-    if (asked < 0 || (uint32_t)asked >= view->pool->count || !keeps_sessions(view, (uint32_t)asked))
+    if (asked < 0 || (uint32_t)asked >= view->pool->count)
         return BALANCE_NO_SERVER;
-    return balance_takes(view, attempt, (uint32_t)asked) ? asked : BALANCE_NO_SERVER;
+    count = view->pool->servers[asked].weight_share;
+    begin = count > 1 ? (uint32_t)(attempt->choice->hash >> 32) % count : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t server = (uint32_t)asked + (begin + i) % count;
+
+        if (server < view->pool->count && keeps_sessions(view, server) &&
+            balance_takes(view, attempt, server))
+            return (int)server;
+    }
+    return BALANCE_NO_SERVER;
 }
 
 /* Backups, in turn: only when the ceiling leaves none of those that serve. */

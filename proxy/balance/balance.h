@@ -103,9 +103,10 @@ enum { BALANCE_MAX_TRIED = 8 };
 /* One request's wish, kept over its attempts. */
 struct balance_choice {
     uint64_t now_ms; /* clock_ms(), as the loop knows it */
-    uint64_t hash;   /* of the hash_on value; METHOD_MAGLEV */
+    uint64_t
+        hash; /* of the hash_on value, METHOD_MAGLEV; else of the client, where sticky is set */
     bool has_hash;
-    int sticky;                        /* index the sticky cookie asks for, or BALANCE_NO_SERVER */
+    int sticky; /* first address of the server that the cookie names, or BALANCE_NO_SERVER */
     uint32_t tried[BALANCE_MAX_TRIED]; /* avoided while another is there */
     uint32_t tried_count;
     enum balance_reason reason;   /* out */

@@ -111,6 +111,38 @@ def test_another_installation_does_not_take_it(make_proxy, make_origin):
     assert len({get(other.address, headers={"Cookie": cookie}).body for _ in range(12)}) == 4
 
 
+def test_a_server_with_several_addresses_is_one_server(make_proxy, make_origin):
+    """Its clients are spread over its addresses, each stays with one, and moves on when that one fails."""
+    from support.names import Names
+    from support.origin import Origin
+    first = make_origin(named("one"), address="127.0.0.2:0")
+    second = make_origin(named("two"), address=f"127.0.0.3:{first.port}")
+    other = make_origin(named("other"))
+    with Names() as names:
+        names.set("app.test", "127.0.0.2", "127.0.0.3")
+        proxy = make_proxy({"many": f"app.test:{first.port}", "other": other}, pool={**STICKY, "slow_start": "0s"}, env=names.env,
+                           listener={"trusted_proxies": ["127.0.0.1"]})
+        cookie = None
+        while cookie is None or "many" not in cookie:
+            cookie = cookie_of(get(proxy.address))
+
+        def ask(client):
+            answer = get(proxy.address, headers={"Cookie": cookie, "X-Forwarded-For": client})
+            assert answer.status == 200 and answer.header("set-cookie") is None
+            return answer.body
+
+        clients = [f"10.0.0.{i}" for i in range(30)]
+        where = {client: ask(client) for client in clients}
+        assert set(where.values()) == {b"one", b"two"}
+        assert {client: ask(client) for client in clients} == where
+        first.stop()
+        assert isinstance(first, Origin)
+        proxy.wait_for(lambda: [get(proxy.address, headers={"Cookie": cookie, "X-Forwarded-For": client}).status for client in clients] and
+                       proxy.log_events("server-ejected"))
+        assert {ask(client) for client in clients} == {b"two"}
+        assert len(second.requests) > 0
+
+
 def test_the_key_is_readable_by_its_owner_only(make_proxy, origin):
     import os
     import stat

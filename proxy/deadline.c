@@ -47,12 +47,13 @@ static void arm(struct deadlines *deadlines, uint64_t due_ms)
     CHECK(uv_timer_start(&deadlines->timer, on_timer, due_ms > now ? due_ms - now : 1, 0) == 0);
 }
 
-/* The class of that length; when the table is full, the next longer one that is in use. */
+/* The class of that length; when the table is full, the next longer one, else the longest. */
 static struct deadline_class *class_of(struct deadlines *deadlines, uint64_t length_ms)
 {
     unsigned start = (unsigned)(length_ms * 2654435761u >> 7) % DEADLINE_CLASSES;
     struct deadline_class *spare = NULL;
     struct deadline_class *longer = NULL;
+    struct deadline_class *longest = &deadlines->classes[0];
 
     for (unsigned i = 0; i < DEADLINE_CLASSES; i++) {
         struct deadline_class *class = &deadlines->classes[(start + i) % DEADLINE_CLASSES];
@@ -66,20 +67,34 @@ static struct deadline_class *class_of(struct deadlines *deadlines, uint64_t len
         if (class->length_ms > length_ms &&
             (longer == NULL || class->length_ms < longer->length_ms))
             longer = class;
+        if (class->length_ms > longest->length_ms)
+            longest = class;
     }
     if (spare == NULL)
-        return longer != NULL ? longer : &deadlines->classes[start];
+        return longer != NULL ? longer : longest;
     spare->length_ms = length_ms;
     return spare;
+}
+
+/* At the end, but for what is due later and is here because its own class found no room. */
+static struct list *place_of(struct deadline_class *class, uint64_t due_ms)
+{
+    struct list *behind = &class->waiting;
+
+    while (behind->prev != &class->waiting &&
+           container_of(behind->prev, struct deadline, link)->due_ms > due_ms)
+        behind = behind->prev;
+    return behind;
 }
 
 void deadline_set(struct deadlines *deadlines, struct deadline *deadline, uint64_t length_ms)
 {
     struct deadline_class *class = class_of(deadlines, length_ms);
+    uint64_t longer_ms = class->length_ms > length_ms ? class->length_ms : length_ms;
 
     list_remove(&deadline->link);
-    deadline->due_ms = uv_now(deadlines->timer.loop) + class->length_ms;
-    list_append(&class->waiting, &deadline->link);
+    deadline->due_ms = uv_now(deadlines->timer.loop) + longer_ms;
+    list_append(place_of(class, deadline->due_ms), &deadline->link);
     if (deadline->due_ms < deadlines->armed_for_ms)
         arm(deadlines, deadline->due_ms);
 }

@@ -9,13 +9,20 @@
 
 bool server_take_place(struct server *server, uint32_t max_connections)
 {
+    uint32_t active;
+
     CHECK_OBJ(server, SERVER_TAG);
     if (max_connections == 0)
         return true;
-    if (atomic_fetch_add_explicit(&server->live.active, 1, memory_order_acq_rel) < max_connections)
-        return true;
-    atomic_fetch_sub_explicit(&server->live.active, 1, memory_order_acq_rel);
-    return false;
+    /* Never too many, not even for a moment: who was refused meanwhile would wait beside a free
+     * place. */
+    active = atomic_load_explicit(&server->live.active, memory_order_seq_cst);
+    do {
+        if (active >= max_connections)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&server->live.active, &active, active + 1,
+                                                    memory_order_seq_cst, memory_order_seq_cst));
+    return true;
 }
 
 void server_give_place(struct server *server, uint32_t max_connections)

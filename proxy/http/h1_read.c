@@ -1,8 +1,9 @@
 /*
  * h1_read - HTTP/1 heads, read strictly.  The only file that knows llhttp.
  *
- * llhttp (strict mode, no lenient flag) judges the grammar; the meaning of Host, Connection,
- * Content-Length, Transfer-Encoding, Expect and the version is judged here.
+ * llhttp (strict mode, no lenient flag) judges the first line: method, target, status.  Field lines
+ * are taken apart here, where their ends are known already, and so is what they mean: Host,
+ * Connection, Content-Length, Transfer-Encoding, Expect and the version.
  *
  * Threads  one worker; pure
  */
@@ -19,85 +20,63 @@
 
 enum { EMPTY_LINES_BYTES = 8, MAX_CONNECTION_OPTIONS = 64 };
 
-/* What one run of llhttp fills. */
-struct reading {
+/* ---- the first line ---- */
+
+/* What llhttp fills. */
+struct first_line {
     llhttp_t parser;
     struct message *message;
-    const struct head_limits *limits;
-    struct slice name; /* of the field whose value comes next */
-    unsigned status;
-    const char *why;
-    bool has_value;
-    bool keeps_underscores;
 };
 
-static int refuse(struct reading *reading, unsigned status, const char *why)
+static struct message *message_of(llhttp_t *parser)
 {
-    if (reading->status == 0) {
-        reading->status = status;
-        reading->why = why;
-    }
-    return HPE_USER;
-}
-
-static struct reading *reading_of(llhttp_t *parser)
-{
-    return container_of(parser, struct reading, parser);
+    return container_of(parser, struct first_line, parser)->message;
 }
 
 static int on_target(llhttp_t *parser, const char *at, size_t len)
 {
-    struct message *message = reading_of(parser)->message;
+    struct message *message = message_of(parser);
 
     if (message->target.len > 0)
-        return refuse(reading_of(parser), 400, "request target in pieces");
+        return HPE_USER;
     message->target = slice_of(at, len);
     return 0;
 }
 
 static int on_reason(llhttp_t *parser, const char *at, size_t len)
 {
-    reading_of(parser)->message->reason = slice_of(at, len);
+    message_of(parser)->reason = slice_of(at, len);
     return 0;
 }
 
-static int on_name(llhttp_t *parser, const char *at, size_t len)
-{
-    struct reading *reading = reading_of(parser);
+static const llhttp_settings_t settings = {.on_url = on_target, .on_status = on_reason};
 
-    reading->name = slice_of(at, len);
-    reading->has_value = false;
-    return 0;
+static llhttp_errno_t read_first_line(struct first_line *first, llhttp_type_t type,
+                                      struct slice line)
+{
+    llhttp_init(&first->parser, type, &settings);
+    return llhttp_execute(&first->parser, line.at, line.len);
 }
 
-static struct field *add_field(struct reading *reading, struct slice value)
-{
-    struct message *message = reading->message;
-    struct field *field;
+/* ---- fields ---- */
 
-    if (message->field_count >= reading->limits->fields ||
-        message->field_count >= MESSAGE_MAX_FIELDS) {
-        refuse(reading, 431, "too many header fields");
-        return NULL;
-    }
-    field = &message->fields[message->field_count++];
-    field->name = reading->name;
-    field->value = value;
-    field->header = header_find(reading->name);
-    field->is_dropped = false;
-    return field;
+/* What is being filled; `status` and `why` say what is wrong with it. */
+struct reading {
+    struct message *message;
+    const struct head_limits *limits;
+    unsigned status;
+    const char *why;
+    bool keeps_underscores;
+};
+
+static bool refuse(struct reading *reading, unsigned status, const char *why)
+{
+    reading->status = status;
+    reading->why = why;
+    return false;
 }
 
-static int judge_underscore(struct reading *reading, struct field *field)
-{
-    if (reading->limits->underscores == HEAD_UNDERSCORES_REJECT)
-        return refuse(reading, 400, "a field name with an underscore");
-    field->is_dropped = true;
-    reading->message->dropped_fields++;
-    return 0;
-}
-
-static int judge_known(struct reading *reading, const struct field *field)
+static bool judge_known(struct reading *reading, const struct field *field)
 {
     struct slice *known = &reading->message->known[field->header];
 
@@ -105,64 +84,73 @@ static int judge_known(struct reading *reading, const struct field *field)
         *known = field->value;
     else if (header_flags(field->header) & HEADER_ONCE)
         return refuse(reading, 400, "a field that may stand only once stands twice");
-    return 0;
+    return true;
 }
 
-static int judge_unknown(struct reading *reading, struct field *field)
+static bool judge_unknown(struct reading *reading, struct field *field)
 {
     if (!is_token(field->name))
         return refuse(reading, 400, "a field name that is not a token");
-    if (!reading->keeps_underscores && memchr(field->name.at, '_', field->name.len) != NULL)
-        return judge_underscore(reading, field);
-    return 0;
+    if (reading->keeps_underscores || memchr(field->name.at, '_', field->name.len) == NULL)
+        return true;
+    if (reading->limits->underscores == HEAD_UNDERSCORES_REJECT)
+        return refuse(reading, 400, "a field name with an underscore");
+    field->is_dropped = true;
+    reading->message->dropped_fields++;
+    return true;
 }
 
-static int on_value(llhttp_t *parser, const char *at, size_t len)
+/* One line, without its line end.  What is no token before the colon is refused: a space there, a
+ * line that continues the last one, a line without a colon. */
+static bool read_field(struct reading *reading, struct slice line)
 {
-    struct reading *reading = reading_of(parser);
-    const char *name_end = reading->name.at + reading->name.len;
-    struct slice value = slice_trim(slice_of(at, len));
+    struct message *message = reading->message;
+    const char *colon = memchr(line.at, ':', line.len);
     struct field *field;
 
-    /* A folded line comes as a second span, or as a first one that begins on the next line; the
-     * span of an empty value stands anywhere. */
-    if (reading->has_value || (value.len > 0 && at > name_end + 2 &&
-                               memchr(name_end, '\n', (size_t)(at - name_end)) != NULL))
-        return refuse(reading, 400, "a header field continued on the next line");
-    reading->has_value = true;
-    if (value.len == 0)
-        value.at = name_end;
-    if (!is_field_value(value))
+    if (colon == NULL)
+        return refuse(reading, 400, "a line that is not a field");
+    if (message->field_count >= reading->limits->fields ||
+        message->field_count >= MESSAGE_MAX_FIELDS)
+        return refuse(reading, 431, "too many header fields");
+    field = &message->fields[message->field_count++];
+    field->name = slice_of(line.at, (size_t)(colon - line.at));
+    field->value = slice_trim(slice_after(line, field->name.len + 1));
+    field->header = header_find(field->name);
+    field->is_dropped = false;
+    if (!is_field_value(field->value))
         return refuse(reading, 400, "a control character in a field value");
-    field = add_field(reading, value);
-    if (field == NULL)
-        return HPE_USER;
     return field->header != HEADER_OTHER ? judge_known(reading, field)
                                          : judge_unknown(reading, field);
 }
 
-static int on_value_complete(llhttp_t *parser)
+/* Takes a line off `rest`, its CRLF too; false when there is none. */
+static bool take_line(struct slice *rest, struct slice *line_out)
 {
-    struct reading *reading = reading_of(parser);
+    const char *newline = rest->len > 0 ? memchr(rest->at, '\n', rest->len) : NULL;
+    size_t end = newline == NULL ? 0 : (size_t)(newline - rest->at);
 
-    /* llhttp gives no span for an empty value. */
-    return reading->has_value ? 0 : on_value(parser, reading->name.at + reading->name.len, 0);
+    if (end == 0 || rest->at[end - 1] != '\r')
+        return false;
+    *line_out = slice_of(rest->at, end - 1);
+    *rest = slice_after(*rest, end + 1);
+    return true;
 }
 
-static int on_headers_complete(llhttp_t *parser)
+/* Field lines up to the empty line, with which `rest` must end. */
+static bool read_fields(struct reading *reading, struct slice rest)
 {
-    (void)parser;
-    return HPE_PAUSED;
-}
+    struct slice line;
 
-static const llhttp_settings_t settings = {
-    .on_url = on_target,
-    .on_status = on_reason,
-    .on_header_field = on_name,
-    .on_header_value = on_value,
-    .on_header_value_complete = on_value_complete,
-    .on_headers_complete = on_headers_complete,
-};
+    for (;;) {
+        if (!take_line(&rest, &line))
+            return refuse(reading, 400, "an incomplete head");
+        if (line.len == 0)
+            return rest.len == 0 || refuse(reading, 400, "an empty line in the head");
+        if (!read_field(reading, line))
+            return false;
+    }
+}
 
 /* ---- finding the end of a head ---- */
 
@@ -394,7 +382,7 @@ static unsigned judge_expect(struct message *message, const char **why)
     return 0;
 }
 
-/* ---- running llhttp over a whole head ---- */
+/* ---- whole heads ---- */
 
 static void clear(struct message *message)
 {
@@ -405,23 +393,21 @@ static void clear(struct message *message)
 
 /* llhttp knows a fixed list of methods: one that it does not know, but that could be one, is 501.
  */
-static unsigned judge_unknown_method(struct slice head, const char **why)
+static unsigned judge_unknown_method(struct slice line, const char **why)
 {
-    const char *space = memchr(head.at, ' ', head.len);
+    const char *space = memchr(line.at, ' ', line.len);
 
     *why = "a malformed request line";
-    if (space == NULL || !is_token(slice_of(head.at, (size_t)(space - head.at))))
+    if (space == NULL || !is_token(slice_of(line.at, (size_t)(space - line.at))))
         return 400;
     *why = "a method that is not known";
     return 501;
 }
 
 /* The version stands at the end of the request line: only 1.0 and 1.1 are spoken here. */
-static unsigned judge_version(struct slice head, uint8_t *minor_out, const char **why)
+static unsigned judge_version(struct slice line, uint8_t *minor_out, const char **why)
 {
-    const char *newline = memchr(head.at, '\n', head.len);
-    size_t line = newline == NULL ? 0 : (size_t)(newline - head.at);
-    struct slice version = line >= 10 ? slice_of(newline - 10, 9) : SLICE("");
+    struct slice version = line.len >= 9 ? slice_after(line, line.len - 9) : SLICE("");
 
     *why = "a malformed request line";
     if (!slice_starts_with(version, SLICE(" HTTP/")))
@@ -434,38 +420,6 @@ static unsigned judge_version(struct slice head, uint8_t *minor_out, const char 
         return 400;
     *minor_out = (uint8_t)(version.at[8] - '0');
     return 0;
-}
-
-/* One space on each side of the target: llhttp takes several. */
-static unsigned judge_request_line(struct message *message, struct slice head, const char **why)
-{
-    struct slice target = message->target;
-
-    *why = "a malformed request line";
-    if (target.len == 0)
-        return 400;
-    message->method_text = slice_of(head.at, (size_t)(target.at - head.at) - 1);
-    if (!is_token(message->method_text) ||
-        !slice_starts_with(slice_of(target.at + target.len, 6), SLICE(" HTTP/")))
-        return 400;
-    return 0;
-}
-
-static unsigned run(struct reading *reading, llhttp_type_t type, struct slice head)
-{
-    llhttp_errno_t result;
-
-    llhttp_init(&reading->parser, type, &settings);
-    result = llhttp_execute(&reading->parser, head.at, head.len);
-    if (reading->status != 0)
-        return reading->status;
-    if (result == HPE_PAUSED)
-        return 0;
-    if (result == HPE_INVALID_METHOD)
-        return judge_unknown_method(head, &reading->why);
-    reading->why =
-        result == HPE_OK ? "an incomplete head" : llhttp_get_error_reason(&reading->parser);
-    return 400;
 }
 
 static enum method method_of(uint8_t method)
@@ -485,6 +439,30 @@ static enum method method_of(uint8_t method)
     }
 }
 
+/* method SP target SP version: llhttp would take several spaces. */
+static unsigned read_request_line(struct message *message, struct slice line, const char **why)
+{
+    struct first_line first = {.message = message};
+    struct slice *target = &message->target;
+    unsigned status = judge_version(line, &message->http_minor, why);
+    llhttp_errno_t result;
+
+    if (status != 0)
+        return status;
+    result = read_first_line(&first, HTTP_REQUEST, slice_of(line.at, line.len + 2));
+    /* PRI is the preface of HTTP/2 and no method here. */
+    if (result == HPE_INVALID_METHOD || (result == HPE_OK && first.parser.method == HTTP_PRI))
+        return judge_unknown_method(line, why);
+    *why = result != HPE_OK ? llhttp_get_error_reason(&first.parser) : "a malformed request line";
+    if (result != HPE_OK || target->len == 0)
+        return 400;
+    message->method = method_of(first.parser.method);
+    message->method_text = slice_of(line.at, (size_t)(target->at - line.at) - 1);
+    return is_token(message->method_text) && target->at + target->len == line.at + line.len - 9
+               ? 0
+               : 400;
+}
+
 static unsigned read_meaning(struct message *message, const char **why)
 {
     unsigned status = read_hop_fields(message, 400, why);
@@ -501,52 +479,57 @@ unsigned head_parse_request(struct message *message, struct slice head,
 {
     struct reading reading = {.message = message,
                               .limits = limits,
-                              .why = "",
                               .keeps_underscores = limits->underscores == HEAD_UNDERSCORES_ALLOW};
-    uint8_t minor = 0;
+    struct slice line;
     unsigned status;
 
     clear(message);
-    status = judge_version(head, &minor, why_out);
+    *why_out = "a malformed request line";
+    if (!take_line(&head, &line))
+        return 400;
+    status = read_request_line(message, line, why_out);
     if (status != 0)
         return status;
-    status = run(&reading, HTTP_REQUEST, head);
-    *why_out = reading.why;
-    if (status != 0)
-        return status;
-    message->http_minor = minor;
-    message->method = method_of(reading.parser.method);
-    status = judge_request_line(message, head, why_out);
-    return status != 0 ? status : read_meaning(message, why_out);
+    if (!read_fields(&reading, head)) {
+        *why_out = reading.why;
+        return reading.status;
+    }
+    return read_meaning(message, why_out);
 }
 
 /* HTTP/1.x, a space, three digits, and a space or the end of the line. */
-static bool is_status_line(struct slice head)
+static bool is_status_line(struct slice line)
 {
-    return head.len >= 14 && slice_starts_with(head, SLICE("HTTP/1.")) &&
-           (head.at[7] == '0' || head.at[7] == '1') && head.at[8] == ' ' && head.at[9] >= '1' &&
-           head.at[9] <= '5' && head.at[10] >= '0' && head.at[10] <= '9' && head.at[11] >= '0' &&
-           head.at[11] <= '9' && (head.at[12] == ' ' || head.at[12] == '\r');
+    return line.len >= 12 && slice_starts_with(line, SLICE("HTTP/1.")) &&
+           (line.at[7] == '0' || line.at[7] == '1') && line.at[8] == ' ' && line.at[9] >= '1' &&
+           line.at[9] <= '5' && line.at[10] >= '0' && line.at[10] <= '9' && line.at[11] >= '0' &&
+           line.at[11] <= '9' && (line.len == 12 || line.at[12] == ' ');
+}
+
+static bool read_status_line(struct message *message, struct slice line)
+{
+    struct first_line first = {.message = message};
+
+    if (!is_status_line(line) ||
+        read_first_line(&first, HTTP_RESPONSE, slice_of(line.at, line.len + 2)) != HPE_OK)
+        return false;
+    message->http_minor = (uint8_t)(line.at[7] - '0');
+    message->status = first.parser.status_code;
+    return is_field_value(message->reason);
 }
 
 unsigned head_parse_response(struct message *message, struct slice head,
                              const struct head_limits *limits, const char **why_out)
 {
-    struct reading reading = {
-        .message = message, .limits = limits, .why = "", .keeps_underscores = true};
+    struct reading reading = {.message = message, .limits = limits, .keeps_underscores = true};
+    struct slice line;
 
     clear(message);
     *why_out = "a malformed status line";
-    if (!is_status_line(head))
+    if (!take_line(&head, &line) || !read_status_line(message, line))
         return 502;
-    if (run(&reading, HTTP_RESPONSE, head) != 0) {
+    if (!read_fields(&reading, head)) {
         *why_out = reading.why;
-        return 502;
-    }
-    message->http_minor = (uint8_t)(head.at[7] - '0');
-    message->status = reading.parser.status_code;
-    if (!is_field_value(message->reason)) {
-        *why_out = "a control character in the status line";
         return 502;
     }
     if (read_hop_fields(message, 502, why_out) != 0)
@@ -555,33 +538,15 @@ unsigned head_parse_response(struct message *message, struct slice head,
 }
 
 /* A field that we know has its place, and its meaning, in the head alone. */
-static bool judge_trailer(struct message *message)
+static bool judge_trailer(struct message *message, struct field *field)
 {
-    struct field *field = &message->fields[message->field_count - 1];
-
     if (header_flags(field->header) & (HEADER_FRAMING | HEADER_HOP))
         return false;
-    if (field->header != HEADER_OTHER && !field->is_dropped) {
+    if (field->header != HEADER_OTHER) {
         field->is_dropped = true;
         message->dropped_fields++;
     }
     return true;
-}
-
-static unsigned read_trailer(struct reading *reading, struct slice line)
-{
-    const char *colon = line.len > 0 ? memchr(line.at, ':', line.len) : NULL;
-
-    if (colon == NULL || colon == line.at)
-        return 400;
-    on_name(&reading->parser, line.at, (size_t)(colon - line.at));
-    if (on_value(&reading->parser, colon + 1, line.len - (size_t)(colon - line.at) - 1) != 0)
-        return reading->status;
-    if (!judge_trailer(reading->message)) {
-        reading->why = "a framing or hop-by-hop field in the trailers";
-        return 400;
-    }
-    return 0;
 }
 
 unsigned head_parse_trailers(struct message *message, struct slice trailers,
@@ -589,24 +554,17 @@ unsigned head_parse_trailers(struct message *message, struct slice trailers,
 {
     struct reading reading = {.message = message,
                               .limits = limits,
-                              .why = "a malformed trailer field",
                               .keeps_underscores = limits->underscores == HEAD_UNDERSCORES_ALLOW};
-    struct slice rest = trailers;
 
     clear(message);
-    while (!slice_equal(rest, SLICE("\r\n"))) {
-        const char *newline = rest.len > 0 ? memchr(rest.at, '\n', rest.len) : NULL;
-        size_t end = newline == NULL ? 0 : (size_t)(newline - rest.at);
-        unsigned status = end > 0 && rest.at[end - 1] == '\r'
-                              ? read_trailer(&reading, slice_of(rest.at, end - 1))
-                              : 400;
-
-        if (status != 0) {
-            *why_out = reading.why;
-            return status;
-        }
-        rest = slice_after(rest, end + 1);
+    if (!read_fields(&reading, trailers)) {
+        *why_out = reading.why;
+        return reading.status;
     }
+    *why_out = "a framing or hop-by-hop field in the trailers";
+    for (uint32_t i = 0; i < message->field_count; i++)
+        if (!judge_trailer(message, &message->fields[i]))
+            return 400;
     return 0;
 }
 

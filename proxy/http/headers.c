@@ -218,14 +218,13 @@ static inline bool has_odd_byte(uint64_t bytes)
 
 bool is_field_value(struct slice text)
 {
-    const char *end = text.at + text.len;
-
     if (text.len >= 16)
         return !has_long_control(text);
-    if (text.len >= 8 && !has_odd_byte(eight_at(text.at)) && !has_odd_byte(eight_at(end - 8)))
+    if (text.len >= 8 && !has_odd_byte(eight_at(text.at)) &&
+        !has_odd_byte(eight_at(text.at + text.len - 8)))
         return true;
-    for (const char *at = text.at; at < end; at++)
-        if (is_control((unsigned char)*at))
+    for (size_t i = 0; i < text.len; i++)
+        if (is_control((unsigned char)text.at[i]))
             return false;
     return true;
 }

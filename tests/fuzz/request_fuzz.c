@@ -4,13 +4,15 @@
  * The first byte chooses what the listener says: underscores, trust, https.
  *
  * Threads  the first
- * Invariant  What a server gets means what was understood: method, target, host and framing are
+ * Invariant  llhttp takes what we took, field for field.
+ *            What a server gets means what was understood: method, target, host and framing are
  *            the same, nothing of this hop passes, and no line is anything but a line.
  */
 #include "proxy/http/forward.h"
 #include "proxy/http/target.h"
 
 #include "tests/fuzz/heads.h"
+#include "tests/fuzz/second_opinion.h"
 
 static struct message request;
 static struct message written;
@@ -130,10 +132,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (search_both_ways(bytes, &limits, &head_bytes) != HEAD_FOUND)
         return 0;
     head = exact_copy(slice_of(bytes.at, head_bytes));
-    if (head_parse_request(&request, head, &limits, &why) == 0)
+    if (head_parse_request(&request, head, &limits, &why) == 0) {
+        ask_llhttp(&request, head, HTTP_REQUEST);
         forward_head(choice);
-    else
+    } else {
         CHECK(why != NULL);
+    }
     exact_free(head);
     return 0;
 }

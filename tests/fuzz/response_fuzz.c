@@ -4,12 +4,14 @@
  * The first byte chooses how the client is served: version, body, the end of the connection.
  *
  * Threads  the first
- * Invariant  What a client gets means what was understood: status and framing are the same, and
+ * Invariant  llhttp takes what we took, field for field.
+ *            What a client gets means what was understood: status and framing are the same, and
  *            nothing of this hop passes.
  */
 #include "proxy/http/forward.h"
 
 #include "tests/fuzz/heads.h"
+#include "tests/fuzz/second_opinion.h"
 
 static struct message response;
 static struct message written;
@@ -98,10 +100,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (search_both_ways(bytes, &limits, &head_bytes) != HEAD_FOUND)
         return 0;
     head = exact_copy(slice_of(bytes.at, head_bytes));
-    if (head_parse_response(&response, head, &limits, &why) == 0)
+    if (head_parse_response(&response, head, &limits, &why) == 0) {
+        ask_llhttp(&response, head, HTTP_RESPONSE);
         forward_head(data[0]);
-    else
+    } else {
         CHECK(why != NULL);
+    }
     exact_free(head);
     return 0;
 }

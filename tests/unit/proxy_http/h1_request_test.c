@@ -62,6 +62,7 @@ static void test_a_request_line_has_one_shape(void **state)
         FIRST("an unknown method", 501, "FROB / HTTP/1.1"),
         FIRST("a method in small letters", 501, "get / HTTP/1.1"),
         FIRST("a longer method", 501, "GETT / HTTP/1.1"),
+        FIRST("the preface of HTTP/2 as a method", 501, "PRI * HTTP/1.1"),
         FIRST("half a method", 501, "GE / HTTP/1.1"),
     };
 

@@ -84,6 +84,22 @@ static bool is_usable_id(struct slice id)
     return true;
 }
 
+/* 16 digits at once: each nibble to its own byte, then all bytes to digits. */
+static void write_hex_digits(uint64_t bits, char *out)
+{
+    for (unsigned half = 0; half < 2; half++) {
+        uint64_t nibbles = (bits >> (32 * half)) & 0xffffffffu;
+        uint64_t letters;
+
+        nibbles = (nibbles | nibbles << 16) & 0x0000ffff0000ffffu;
+        nibbles = (nibbles | nibbles << 8) & 0x00ff00ff00ff00ffu;
+        nibbles = (nibbles | nibbles << 4) & 0x0f0f0f0f0f0f0f0fu;
+        letters = ((nibbles + 0x0606060606060606u) >> 4) & 0x0101010101010101u; /* above 9 */
+        nibbles += 0x3030303030303030u + letters * ('a' - '0' - 10);
+        memcpy(out + 8 * half, &nibbles, 8);
+    }
+}
+
 static void name_request(struct decision *d)
 {
     struct request *req = d->req;
@@ -94,10 +110,7 @@ static void name_request(struct decision *d)
         return;
     }
     for (unsigned half = 0; half < 2; half++) {
-        uint64_t bits = random_next(&req->worker->random);
-
-        for (unsigned i = 0; i < 16; i++, bits >>= 4)
-            req->request_id[16 * half + i] = "0123456789abcdef"[bits & 15];
+        write_hex_digits(random_next(&req->worker->random), req->request_id + 16 * half);
     }
     req->request_id[32] = '\0';
 }

@@ -268,7 +268,9 @@ static void begin_request(struct client *client)
     client->skipped = 0;
     client->needs_more = false;
     client->served++;
-    enter(client, CLIENT_BUSY);
+    /* Its deadline is set once it is known whether the head is whole already. */
+    count_less(&row_of(client)->connections_idle);
+    client->state = CLIENT_BUSY;
 }
 
 static void refuse_head(struct client *client, enum head_search found)
@@ -407,6 +409,15 @@ static size_t skip_empty_lines(struct client *client, struct slice bytes)
     return skip;
 }
 
+static size_t read_first_bytes(struct client *client, struct slice bytes)
+{
+    size_t used = read_head(client, bytes);
+
+    if (used == 0 && client->state == CLIENT_BUSY)
+        set_deadline(client); /* timeouts.headers */
+    return used;
+}
+
 /* One step; the bytes it used, 0 when it can go no further. */
 static size_t consume_step(struct client *client, char *bytes, size_t count)
 {
@@ -423,7 +434,7 @@ static size_t consume_step(struct client *client, char *bytes, size_t count)
         if ((count == 1 && bytes[0] == '\r') || transport_is_full(&client->transport))
             return 0;
         begin_request(client);
-        return read_head(client, slice_of(bytes, count));
+        return read_first_bytes(client, slice_of(bytes, count));
     }
     switch (req->state) {
     case REQUEST_HEAD: return read_head(client, slice_of(bytes, count));

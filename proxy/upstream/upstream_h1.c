@@ -254,6 +254,13 @@ static size_t consume(struct upstream *up, char *bytes, size_t count)
     return used;
 }
 
+/* The server has said something, and the same exchange goes on. */
+static void touch_if_still(struct upstream *up, uint32_t exchange)
+{
+    if (up->requests == exchange && up->transport.is_reading)
+        upstream_touch(up);
+}
+
 static void on_read(struct transport *transport, char *bytes, size_t count)
 {
     struct upstream *up = upstream_of(transport);
@@ -272,14 +279,14 @@ static void on_read(struct transport *transport, char *bytes, size_t count)
         if (up->request->first_byte_ns == 0)
             up->request->first_byte_ns = transport->worker->now_ns;
     }
-    upstream_touch(up);
+    exchange = up->requests;
     if (buffer_length(&up->inbox) == 0) {
         used = consume(up, bytes, count);
         if (used < count && (up->state == UPSTREAM_HEAD || up->state == UPSTREAM_BODY))
             buffer_append(&up->inbox, bytes + used, count - used);
+        touch_if_still(up, exchange);
         return;
     }
-    exchange = up->requests;
     buffer_append(&up->inbox, bytes, count);
     used = consume(up, up->inbox.data + up->inbox.start, buffer_length(&up->inbox));
     /* Otherwise it has ended, and may even serve the next request by now. */
@@ -287,6 +294,7 @@ static void on_read(struct transport *transport, char *bytes, size_t count)
         buffer_consume(&up->inbox, used);
     else if (up->state == UPSTREAM_TUNNEL)
         buffer_clear(&up->inbox);
+    touch_if_still(up, exchange);
 }
 
 static void on_drained(struct transport *transport)

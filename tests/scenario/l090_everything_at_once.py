@@ -208,7 +208,7 @@ def test_everything_at_once(make_proxy, make_origin):
         proxy.wait_for(lambda: proxy.metrics().value("twokey_server_in_flight") == 0)
         assert proxy.metrics().value("twokey_snapshots_alive") == 1
         assert proxy.descriptors() <= files + 3 * 2 * 4 + 4
-        assert proxy.rss() - before < 200 << 20
+        assert proxy.rss() - before < 400 << 20  # AddressSanitizer keeps 256 MiB of what was freed
     finally:
         for origin in origins:
             origin.stop()

@@ -54,11 +54,11 @@ def test_a_server_that_never_says_100(make_proxy, make_origin):
 def test_waiting_for_the_100_is_no_stalled_body(make_proxy, make_origin):
     @before_body
     def behave(conn, request):
-        time.sleep(0.8)
+        time.sleep(2.0)
         conn.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         conn.read_body(request)
         conn.send(response(200, None, request.body))
-    proxy = make_proxy(make_origin(behave), listener={"timeouts": {"body_idle": "300ms"}})
+    proxy = make_proxy(make_origin(behave), listener={"timeouts": {"body_idle": "1s"}})
     with Client(proxy.address) as client:
         client.send(build("POST", "/", EXPECT))
         assert client.head().status == 100

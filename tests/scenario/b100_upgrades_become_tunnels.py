@@ -190,7 +190,7 @@ def test_a_silent_tunnel_ends(make_proxy, make_origin):
         opened(client)
         began = time.monotonic()
         assert client.wait_closed()
-        assert 0.2 < time.monotonic() - began < 3
+        assert 0.2 < time.monotonic() - began < 8
     origin.wait_for(lambda o: not o.open_connections())
     assert proxy.access_log(1)[0]["failure"] == "tunnel-idle"
 
@@ -214,7 +214,7 @@ def test_a_tunnel_in_which_one_side_speaks_is_not_silent(make_proxy, make_origin
         conn.wait_peer()
         return CLOSE
     proxy = make_proxy(make_origin(speaks if who == "server" else listens),
-                       listener={"timeouts": {"tunnel_idle": "700ms"}})
+                       listener={"timeouts": {"tunnel_idle": "1500ms"}})
     with Client(proxy.address) as client:
         opened(client)
         if who == "client":

@@ -1,4 +1,5 @@
 """Servers that reset, stall, speak nonsense or too much: the client is told, the next is served."""
+import os
 import signal
 import time
 
@@ -88,8 +89,13 @@ def test_bytes_on_an_idle_connection_end_it(make_proxy, make_origin):
     with Client(proxy.address) as client:
         for _ in range(3):
             assert client.request().body == b"good"
-            time.sleep(0.15)
+            origin.wait_for(lambda o: not o.open_connections())
     assert len(origin.connections) == 3
+
+
+def state(proxy, task):
+    with open(f"/proc/{proxy.pid}/task/{task}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]
 
 
 def test_bytes_that_came_just_before_the_reuse_are_not_its_answer(make_proxy, make_origin):
@@ -101,6 +107,7 @@ def test_bytes_that_came_just_before_the_reuse_are_not_its_answer(make_proxy, ma
             assert client.request().body == b"good"
             time.sleep(0.05)
             proxy.signal(signal.SIGSTOP)
+            proxy.wait_for(lambda: all(state(proxy, task) == "T" for task in os.listdir(f"/proc/{proxy.pid}/task")))
             client.send(build())
             time.sleep(0.05)
             origin.connections[-1].send(response(200, None, b"poison"))
@@ -122,7 +129,7 @@ def test_a_silent_server_is_504(make_proxy, make_origin):
     proxy = make_proxy(origin, pool={"timeouts": {"response": "300ms"}, **NO_RETRY})
     began = time.monotonic()
     assert get(proxy.address).status == 504
-    assert 0.25 < time.monotonic() - began < 3
+    assert 0.25 < time.monotonic() - began < 8
     origin.wait_for(lambda o: not o.open_connections())
 
 
@@ -139,7 +146,7 @@ def test_a_dripping_server_is_waited_for(make_proxy, make_origin):
     """The timeout is between bytes, not over all."""
     def behave(conn, _request):
         conn.send_slowly(response(200, None, b"0123456789"), 0.03)
-    proxy = make_proxy(make_origin(behave), pool={"timeouts": {"response": "500ms"}, **NO_RETRY})
+    proxy = make_proxy(make_origin(behave), pool={"timeouts": {"response": "1500ms"}, **NO_RETRY})
     assert get(proxy.address).body == b"0123456789"
 
 

@@ -20,7 +20,7 @@ def test_a_body_that_stalls_is_408(make_proxy, make_origin):
         began = time.monotonic()
         answer = client.response()
         assert answer.status == 408 and answer.says_close and client.wait_closed()
-        assert 0.25 < time.monotonic() - began < 3
+        assert 0.25 < time.monotonic() - began < 8
     origin.wait_for(lambda o: not o.open_connections())
     assert origin.requests == []
     assert proxy.access_log(1)[0]["failure"] == "body-timeout"
@@ -28,8 +28,8 @@ def test_a_body_that_stalls_is_408(make_proxy, make_origin):
 
 
 def test_a_body_a_byte_at_a_time_is_waited_for(make_proxy, make_origin):
-    proxy = make_proxy(make_origin(echo()), listener=listener(body_idle="400ms"),
-                       pool={"timeouts": {"response": "200ms"}})
+    proxy = make_proxy(make_origin(echo()), listener=listener(body_idle="1s"),
+                       pool={"timeouts": {"response": "400ms"}})
     with Client(proxy.address) as client:
         client.send(build("POST", "/", [("Content-Length", "10")]))
         for _ in range(10):
@@ -71,7 +71,7 @@ def test_a_client_that_reads_nothing_is_cut_off(make_proxy, make_origin):
 
 def test_a_client_that_reads_slowly_is_waited_for(make_proxy, make_origin):
     total = 6 << 20
-    proxy = make_proxy(make_origin(big(total), keep=False), listener=listener(write_idle="700ms", keepalive="300ms"))
+    proxy = make_proxy(make_origin(big(total), keep=False), listener=listener(write_idle="1500ms", keepalive="300ms"))
     with Client(proxy.address, receive_buffer=65536) as client:
         client.send(build())
         client.head()
@@ -90,17 +90,17 @@ def test_a_pause_at_a_bad_moment_is_no_stall(make_proxy, make_origin):
     """Long after its request a client that read everything at once pauses for a moment."""
     def behave(conn, _request):
         conn.send(response(200, [("Transfer-Encoding", "chunked")]))
-        for _ in range(20):
+        for _ in range(25):
             conn.send(b"1\r\nx\r\n")
             time.sleep(0.1)
         for _ in range(128):
             conn.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
         conn.send(b"0\r\n\r\n")
-    proxy = make_proxy(make_origin(behave, keep=False), listener=listener(write_idle="1s"))
+    proxy = make_proxy(make_origin(behave, keep=False), listener=listener(write_idle="2s"))
     with Client(proxy.address, receive_buffer=65536) as client:
         client.send(build())
         client.head()
-        client.take(20 * 6)
+        client.take(25 * 6)
         time.sleep(0.6)
         tail = b""
         while not tail.endswith(b"\r\n0\r\n\r\n"):
@@ -122,14 +122,14 @@ def test_the_tail_of_an_answer_is_not_cut_by_keepalive(make_proxy, make_origin):
 
 
 def test_an_idle_connection_ends_quietly(make_proxy, origin):
-    proxy = make_proxy(origin, listener=listener(keepalive="300ms"))
+    proxy = make_proxy(origin, listener=listener(keepalive="1s"))
     with Client(proxy.address) as client:
-        for _ in range(4):
+        for _ in range(6):
             assert client.request().status == 200
-            time.sleep(0.1)
+            time.sleep(0.25)
         began = time.monotonic()
         assert client.wait_closed()
-        assert 0.1 < time.monotonic() - began < 3
+        assert 0.3 < time.monotonic() - began < 8
     with Client(proxy.address) as client:  # one that never said anything
         assert client.wait_closed()
 
@@ -139,17 +139,17 @@ def test_an_upload_while_the_server_answers_all_along(make_proxy, make_origin):
     @before_body
     def behave(conn, request):
         conn.send(response(200, [("Transfer-Encoding", "chunked")]))
-        for _ in range(10):
+        for _ in range(20):
             conn.send(b"1\r\nx\r\n")
             time.sleep(0.1)
         conn.read_body(request)
         conn.send(b"0\r\n\r\n")
         return CLOSE
-    proxy = make_proxy(make_origin(behave), listener=listener(body_idle="400ms"))
+    proxy = make_proxy(make_origin(behave), listener=listener(body_idle="1s"))
     with Client(proxy.address) as client:
         client.send(build("POST", "/", [("Content-Length", "10")]) + b"12345")
-        threading.Timer(0.9, client.try_send, (b"67890",)).start()
-        assert client.response().body == b"x" * 10
+        threading.Timer(1.8, client.try_send, (b"67890",)).start()
+        assert client.response().body == b"x" * 20
 
 
 def test_keepalive_requests(make_proxy, origin):

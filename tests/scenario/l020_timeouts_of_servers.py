@@ -28,7 +28,7 @@ def test_connect(make_proxy, make_origin):
     proxy = make_proxy([f"127.0.0.1:{sock.getsockname()[1]}"], pool={"timeouts": {"connect": "300ms"}, **NO_RETRY})
     began = time.monotonic()
     assert get(proxy.address).status == 504
-    assert 0.25 < time.monotonic() - began < 3
+    assert 0.25 < time.monotonic() - began < 8
     assert proxy.access_log(1)[0]["failure"] == "connect-timeout"
     for each in (sock, *fillers):
         each.close()
@@ -46,9 +46,9 @@ def test_a_connect_that_hangs_is_tried_elsewhere(make_proxy, make_origin):
 
 
 def test_a_routes_own_response_timeout(make_proxy, make_origin):
-    proxy = make_proxy(make_origin(after(0.7, ok())), pool={"timeouts": {"response": "300ms"}, **NO_RETRY},
+    proxy = make_proxy(make_origin(after(2.0, ok())), pool={"timeouts": {"response": "300ms"}, **NO_RETRY},
                        config={"routes": {"slow": {"path": "/slow", "priority": 1, "pool": "app",
-                                                   "timeouts": {"response": "5s"}}}})
+                                                   "timeouts": {"response": "20s"}}}})
     assert get(proxy.address, "/slow").status == 200
     assert get(proxy.address, "/fast").status == 504
 
@@ -58,7 +58,7 @@ def test_idle_connections_to_servers_end(make_proxy, origin):
     assert get(proxy.address).status == 200
     began = time.monotonic()
     origin.wait_for(lambda o: o.connections and not o.open_connections())
-    assert 0.2 < time.monotonic() - began < 3
+    assert 0.2 < time.monotonic() - began < 8
 
 
 def test_max_requests_of_a_server_connection(make_proxy, origin):

@@ -105,7 +105,7 @@ def test_a_second_signal_ends_at_once(make_proxy, make_origin):
         began = time.monotonic()
         proxy.signal(signal.SIGTERM)
         proxy.wait_exit(10)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
 
 
 @pytest.mark.race

@@ -150,6 +150,21 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     buffer->len = WORKER_READ_BLOCK;
 }
 
+/* libuv calls it an end when a hang-up follows a short read: it may be a reset, or the end of
+ * more bytes.  The socket knows. */
+static void tell_end(struct transport *transport)
+{
+    char byte;
+    ssize_t got = recv(transport_descriptor(transport), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (got > 0)
+        transport_read_start(transport);
+    else if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+        transport->ops->on_broken(transport, -errno);
+    else
+        transport->ops->on_eof(transport);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct transport *transport = transport_of(stream);
@@ -163,7 +178,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     } else {
         transport_read_stop(transport);
         if (count == UV_EOF)
-            transport->ops->on_eof(transport);
+            tell_end(transport);
         else
             transport->ops->on_broken(transport, (int)count);
     }

@@ -84,10 +84,10 @@ static const struct bad bad_documents[] = {
     {"{\"pools\": []}", "/pools: is not an object"},
     {"{\"pools\": {\"p\": 5}}", "/pools/p: 5 is not an object"},
     {"{\"a\":[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}", "is nested too deeply"},
-    {"{\"process\": {\"workers\": 1.5}}", "1.5 is not a number of workers (1 to 256"},
+    {"{\"process\": {\"workers\": 1.5}}", "1.5 is not a number of workers (1 to 64"},
     {"{\"process\": {\"workers\": 99999999999999999999}}", "is not JSON"},
     {"{\"process\": {\"workers\": null}}", "/process/workers: is null"},
-    {"{\"process\": {\"workers\": 0}}", "0 is not a number of workers (1 to 256, or \"auto\")"},
+    {"{\"process\": {\"workers\": 0}}", "0 is not a number of workers (1 to 64, or \"auto\")"},
     {"{\"process\": {\"max_connections\": \"many\"}}", "\"many\" is not a number of connections"},
     /* names and keys */
     {"{\"pools\":{\"A\":{\"servers\":{\"s\":{\"address\":\"1.2.3.4:1\"}}}}}", "is not a name"},

@@ -23,6 +23,7 @@ enum { NEARLY_NS = 5 * 1000 * 1000 };
 struct wake {
     struct mail mail;
     uint32_t pool_slot;
+    uint64_t passed; /* workers, by bit, whose requests the free place is no use to */
 };
 
 static struct request *first_of(const struct worker_pool *own)
@@ -78,6 +79,9 @@ void queue_leave(struct request *req)
 
 /* ---- whose turn it is ---- */
 
+static void give_turn(struct worker *worker, const struct snapshot_pool *pool, uint64_t passed);
+static bool has_place(const struct snapshot_pool *pool);
+
 /* Those that waited here have gone: by the newest snapshot, whoever waits elsewhere. */
 static void pass_on(struct worker *worker, uint32_t pool_slot)
 {
@@ -88,46 +92,65 @@ static void pass_on(struct worker *worker, uint32_t pool_slot)
             queue_look_again(worker, worker->current, &snapshot->pools[i]);
 }
 
+/* The place may be one that only a newer configuration knows: then nobody looks for it by the
+ * older one of those that wait longest. */
+static void take_turn(struct worker *worker, const struct request *first, uint64_t passed)
+{
+    const struct snapshot_pool *pool = first->pool;
+    struct hold *held = hold_pin(first->hold);
+
+    if (held != worker->current || has_place(pool))
+        give_turn(worker, pool, passed);
+    hold_unpin(&held);
+}
+
 static void on_wake(struct mail *mail, void *receiver)
 {
     struct wake *wake = container_of(mail, struct wake, mail);
     struct worker *worker = receiver;
     uint32_t pool_slot = wake->pool_slot;
+    uint64_t passed = wake->passed;
     const struct worker_pool *own = &worker->pools[pool_slot];
 
     xfree(wake);
     worker_note_time(worker);
     if (own->waiting_count > 0)
-        queue_look_again(worker, first_of(own)->hold, first_of(own)->pool);
+        take_turn(worker, first_of(own), passed);
     else
         pass_on(worker, pool_slot);
     transport_end_callback(worker);
 }
 
-static void wake_other(struct worker *worker, const struct snapshot_pool *pool, unsigned other)
+static void wake_other(struct worker *worker, const struct snapshot_pool *pool, unsigned other,
+                       uint64_t passed)
 {
     struct wake *wake = xcalloc(1, sizeof(*wake));
 
     wake->mail.handle = on_wake;
     wake->pool_slot = pool->counter_slot;
+    wake->passed = passed;
     if (!mailbox_post(&worker->workers[other]->mailbox, &wake->mail))
         xfree(wake);
 }
 
-static uint64_t waiting_from(const struct pool_live *live, unsigned worker)
+/* 0: nobody waits there, or it has passed. */
+static uint64_t waiting_from(const struct pool_live *live, unsigned worker, uint64_t passed)
 {
+    if (passed >> worker & 1)
+        return 0;
     return atomic_load_explicit(&live->waiting_from_ns[worker], memory_order_seq_cst);
 }
 
 /* The worker whose turn it is; worker_count: nobody waits. */
-static unsigned find_next(const struct worker *worker, const struct pool_live *live)
+static unsigned find_next(const struct worker *worker, const struct pool_live *live,
+                          uint64_t passed)
 {
     unsigned oldest = worker->worker_count;
-    uint64_t own_ns = waiting_from(live, worker->index);
+    uint64_t own_ns = waiting_from(live, worker->index, passed);
     uint64_t least_ns = UINT64_MAX;
 
     for (unsigned i = 0; i < worker->worker_count; i++) {
-        uint64_t from_ns = waiting_from(live, i);
+        uint64_t from_ns = waiting_from(live, i, passed);
 
         if (from_ns == 0 || from_ns >= least_ns)
             continue;
@@ -137,25 +160,47 @@ static unsigned find_next(const struct worker *worker, const struct pool_live *l
     return own_ns != 0 && own_ns < least_ns + NEARLY_NS ? worker->index : oldest;
 }
 
+/* Lets the first one try; if there is no place by its configuration, the first one behind it of
+ * each newer one, which may allow more. */
+static bool serve_own(struct worker_pool *own)
+{
+    const struct hold *refused = NULL;
+
+    LIST_EACH (link, &own->waiting) {
+        struct request *req = container_of(link, struct request, link);
+
+        if (req->hold == refused)
+            continue;
+        refused = req->hold;
+        if (request_try_queued(req))
+            return true;
+    }
+    return false;
+}
+
 /* Lets the oldest try, one after the other, until one finds no place or another worker's turn has
- * come. */
-static void serve(struct worker *worker, struct worker_pool *own, const struct snapshot_pool *pool)
+ * come.  What began under an older configuration holds up nobody. */
+static void serve(struct worker *worker, struct worker_pool *own, const struct snapshot_pool *pool,
+                  uint64_t passed)
 {
     for (;;) {
-        unsigned next = find_next(worker, pool->live);
+        unsigned next = find_next(worker, pool->live, passed);
 
         if (next == worker->worker_count)
             return;
         if (next != worker->index) {
-            wake_other(worker, pool, next);
+            wake_other(worker, pool, next, passed);
             return;
         }
-        if (!request_try_queued(first_of(own)))
+        if (serve_own(own))
+            continue;
+        if (first_of(own)->hold == worker->current)
             return;
+        passed |= UINT64_C(1) << worker->index;
     }
 }
 
-void queue_place_is_free(struct worker *worker, const struct snapshot_pool *pool)
+static void give_turn(struct worker *worker, const struct snapshot_pool *pool, uint64_t passed)
 {
     struct worker_pool *own = worker_pool_of(worker, pool);
 
@@ -163,8 +208,13 @@ void queue_place_is_free(struct worker *worker, const struct snapshot_pool *pool
     if (own->is_serving || !queue_has_older(pool))
         return;
     own->is_serving = true;
-    serve(worker, own, pool);
+    serve(worker, own, pool, passed);
     own->is_serving = false;
+}
+
+void queue_place_is_free(struct worker *worker, const struct snapshot_pool *pool)
+{
+    give_turn(worker, pool, 0);
 }
 
 static bool has_place(const struct snapshot_pool *pool)

@@ -11,8 +11,8 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "observe/record.h"
-#include "observe/ring.h"
+#include "observe/counters.h"
+#include "proxy/attempt.h"
 #include "proxy/client/client.h"
 #include "proxy/hold.h"
 #include "proxy/queue.h"
@@ -20,15 +20,11 @@
 #include "proxy/retry.h"
 #include "proxy/snapshot.h"
 #include "proxy/sticky.h"
-#include "proxy/upstream/outlier.h"
 #include "proxy/upstream/server.h"
 #include "proxy/upstream/upstream.h"
 #include "proxy/worker.h"
 
 enum { MAX_INTERIMS = 32, KEPT_MEMORY = 8192, DRAINABLE_BYTES = 256 * 1024 };
-
-static void try_server(struct request *req);
-static void fail(struct request *req, enum failure failure, const char *why);
 
 #define TO(state) (1u << (state))
 static const uint32_t legal_moves[REQUEST_STATES] = {
@@ -44,23 +40,13 @@ static const uint32_t legal_moves[REQUEST_STATES] = {
     [REQUEST_ENDED] = TO(REQUEST_HEAD),
 };
 
-static void enter(struct request *req, enum request_state state)
+void request_enter(struct request *req, enum request_state state)
 {
     CHECK(legal_moves[req->state] & TO(state));
     req->state = (uint8_t)state;
 }
 
 /* ---- stock ---- */
-
-static void on_queue_due(struct deadline *deadline)
-{
-    struct request *req = container_of(deadline, struct request, queue_deadline);
-
-    worker_note_time(req->worker);
-    queue_leave(req);
-    count_one(&pool_row_of(req)->queue_timeouts);
-    fail(req, FAILURE_QUEUE_TIMEOUT, NULL);
-}
 
 static void reset(struct request *req)
 {
@@ -76,7 +62,7 @@ static void reset(struct request *req)
     buffer_clear(&req->head);
     buffer_clear(&req->replay);
     list_init(&req->link);
-    deadline_init(&req->queue_deadline, on_queue_due);
+    deadline_init(&req->queue_deadline, attempt_on_queue_due);
     req->server_index = BALANCE_NO_SERVER;
 }
 
@@ -142,7 +128,7 @@ static void send_answer(struct request *req, struct answer *answer, bool closes)
     req->status = (uint16_t)answer->status;
     req->is_response_started = true;
     req->download = HALF_ENDED;
-    enter(req, REQUEST_ANSWERED);
+    request_enter(req, REQUEST_ANSWERED);
     req->ops->send_answer(req, answer);
     if (req->upload != HALF_OPEN || req->closes)
         request_end(req, true);
@@ -165,7 +151,7 @@ static void answer_failure(struct request *req, struct answer *answer, enum fail
 
 /* Whatever it was that failed: an answer where one can still be given, else the client's
  * connection ends in a way that it cannot take for a whole response. */
-static void fail(struct request *req, enum failure failure, const char *why)
+void request_fail(struct request *req, enum failure failure, const char *why)
 {
     struct answer answer = {0};
 
@@ -212,7 +198,7 @@ void request_begin(struct request *req)
     CHECK_OBJ(req, REQUEST_TAG);
     ON_WORKER(req->worker->index);
     pin_snapshot(req);
-    enter(req, REQUEST_ROUTING);
+    request_enter(req, REQUEST_ROUTING);
     req->head_ns = req->worker->now_ns;
     failure = request_decide(req, &answer, &why);
     count_one(&listener_row_of(req)->requests);
@@ -225,136 +211,8 @@ void request_begin(struct request *req)
     } else {
         count_one(&pool_row_of(req)->requests);
         retry_note_request(req);
-        try_server(req);
+        attempt_begin(req);
     }
-}
-
-/* ---- a server ---- */
-
-static void leave_server(struct request *req)
-{
-    struct worker *worker = req->worker;
-    struct server *server = req->server;
-
-    if (server == NULL)
-        return;
-    load_end(server, worker->index);
-    count_less(&server_row_of(req)->in_flight);
-    count_less(&pool_row_of(req)->in_flight);
-    req->server = NULL;
-    if (!req->holds_place)
-        return;
-    req->holds_place = false;
-    server_give_place(server, req->pool->balance.servers[req->server_index].max_connections);
-    queue_place_is_free(worker, req->pool);
-}
-
-static enum failure refusal_failure(enum balance_refusal refusal)
-{
-    return refusal == REFUSAL_CEILING ? FAILURE_SHARE_CEILING : FAILURE_NO_SERVER;
-}
-
-enum pick { PICKED, PICK_FULL, PICK_REFUSED };
-
-/* Chooses a server and takes its place. */
-static enum pick pick_server(struct request *req)
-{
-    struct balance_view *view = pool_view(req->worker, req->hold, req->pool);
-
-    req->choice.now_ms = worker_now_ms(req->worker);
-    for (unsigned tries = 0; tries < BALANCE_MAX_TRIED; tries++) {
-        int index = balance_pick(view, &req->choice);
-        uint32_t places;
-
-        if (req->choice.ceiling_hit)
-            count_one(&pool_row_of(req)->spills);
-        if (index == BALANCE_NO_SERVER)
-            return req->choice.refusal == REFUSAL_FULL ? PICK_FULL : PICK_REFUSED;
-        places = req->pool->balance.servers[index].max_connections;
-        if (server_take_place(req->pool->servers[index], places)) {
-            req->server_index = index;
-            req->server = req->pool->servers[index];
-            req->holds_place = places > 0;
-            return PICKED;
-        }
-        /* another worker was faster */
-    }
-    return PICK_FULL;
-}
-
-static void stand_in_line(struct request *req)
-{
-    if (!queue_enter(req)) {
-        fail(req, FAILURE_QUEUE_FULL, NULL);
-        return;
-    }
-    enter(req, REQUEST_QUEUED);
-    queue_look_again(req->worker, req->hold, req->pool);
-}
-
-static void begin_attempt(struct request *req)
-{
-    struct worker *worker = req->worker;
-
-    req->attempts++;
-    req->attempt_ns = worker->now_ns;
-    req->sent_to_server = 0;
-    load_begin(req->server, worker->index);
-    count_one(&server_row_of(req)->requests);
-    count_one(&server_row_of(req)->in_flight);
-    count_one(&pool_row_of(req)->in_flight);
-    count_one(&pool_row_of(req)->picked[req->choice.reason]);
-    enter(req, REQUEST_CONNECTING);
-}
-
-/* Asks the chosen server for a connection. */
-static void go_to_server(struct request *req)
-{
-    enum failure failure;
-
-    begin_attempt(req);
-    req->upstream = req->is_fresh_wanted ? NULL : upstream_reuse(req);
-    req->was_reused = req->upstream != NULL;
-    if (req->upstream != NULL) {
-        request_connected(req);
-        return;
-    }
-    req->connect_from_ns = req->worker->now_ns;
-    failure = upstream_open(req);
-    if (failure != FAILURE_NONE)
-        request_upstream_failed(req, failure);
-}
-
-/* Picks a server not tried yet and goes there.  Runs again after a failure that failure.def calls
- * retryable; only then it may overtake those that wait. */
-static void try_server(struct request *req)
-{
-    enum pick pick = PICK_FULL;
-
-    if (req->attempts > 0 || !queue_has_older(req->pool))
-        pick = pick_server(req);
-    if (pick == PICKED)
-        go_to_server(req);
-    else if (pick == PICK_FULL)
-        stand_in_line(req);
-    else
-        fail(req, refusal_failure(req->choice.refusal), NULL);
-}
-
-bool request_try_queued(struct request *req)
-{
-    enum pick pick = pick_server(req);
-
-    if (pick == PICK_FULL)
-        return false;
-    queue_leave(req);
-    enter(req, REQUEST_ROUTING);
-    req->queued_us += (uint32_t)((req->worker->now_ns - req->queued_from_ns) / 1000);
-    if (pick == PICKED)
-        go_to_server(req);
-    else
-        fail(req, refusal_failure(req->choice.refusal), NULL);
-    return true;
 }
 
 /* ---- upload ---- */
@@ -364,7 +222,7 @@ void request_connected(struct request *req)
     CHECK_OBJ(req, REQUEST_TAG);
     if (!req->was_reused)
         req->connect_us = (uint32_t)((req->worker->now_ns - req->connect_from_ns) / 1000);
-    enter(req, REQUEST_EXCHANGING);
+    request_enter(req, REQUEST_EXCHANGING);
     upstream_send(req->upstream, buffer_slice(&req->head));
     if (buffer_length(&req->replay) > 0) {
         upstream_send_body(req->upstream, buffer_slice(&req->replay), false);
@@ -426,7 +284,7 @@ void request_upload_failed(struct request *req, enum failure failure, const char
         request_end(req, true);
         return;
     }
-    fail(req, failure, why);
+    request_fail(req, failure, why);
 }
 
 void request_upstream_drained(struct request *req)
@@ -462,10 +320,10 @@ static void begin_tunnel(struct request *req, struct message *message)
     req->upload = req->download = HALF_OPEN;
     count_one(&listener_row_of(req)->tunnels);
     if (!req->ops->send_response(req, message, &response)) {
-        fail(req, FAILURE_RESPONSE_TOO_LARGE, NULL);
+        request_fail(req, FAILURE_RESPONSE_TOO_LARGE, NULL);
         return;
     }
-    enter(req, REQUEST_TUNNEL);
+    request_enter(req, REQUEST_TUNNEL);
     upstream_become_tunnel(req->upstream);
     req->ops->become_tunnel(req);
 }
@@ -640,92 +498,7 @@ void request_client_gone(struct request *req, enum failure failure)
     request_end(req, false);
 }
 
-static void note_outcome(struct request *req, enum failure failure)
-{
-    struct worker *worker = req->worker;
-    bool failed = failure_rows[failure].blames_server;
-
-    if (failed)
-        count_one(&server_row_of(req)->failures);
-    if (failed || failure == FAILURE_NONE) {
-        outlier_note(req->server, &req->pool->conf->ejection, worker->prober, failed);
-        balance_note(pool_view(worker, req->hold, req->pool), req->server_index,
-                     (worker->now_ns - req->attempt_ns) / 1000, failed, worker_now_ms(worker));
-    }
-}
-
-static bool may_retry(struct request *req, enum failure failure)
-{
-    enum failure_retry rule = failure_rows[failure].retry;
-
-    if (rule == FAILURE_RETRY_NO || req->is_response_started || req->interims > 0)
-        return false;
-    if (rule == FAILURE_RETRY_IDEMPOTENT && !method_is_idempotent(req->method))
-        return false;
-    /* What went to the server must still be whole here. */
-    return req->sent_to_server == buffer_length(&req->replay);
-}
-
-/* A reused connection that ended before a response byte: once more on a fresh one, blaming nobody.
- */
-static bool retry_fresh(struct request *req, enum failure failure)
-{
-    if (failure != FAILURE_REUSED_CLOSED || req->was_fresh_retried || !may_retry(req, failure))
-        return false;
-    req->was_fresh_retried = true;
-    req->is_fresh_wanted = true;
-    return true;
-}
-
-static bool retry_elsewhere(struct request *req, enum failure failure)
-{
-    if (req->retries_left == 0 || !may_retry(req, failure))
-        return false;
-    if (!retry_allowed(req)) {
-        count_one(&pool_row_of(req)->retries_refused);
-        return false;
-    }
-    req->retries_left--;
-    req->choice.sticky = BALANCE_NO_SERVER;
-    if (req->choice.tried_count < BALANCE_MAX_TRIED)
-        req->choice.tried[req->choice.tried_count++] = (uint32_t)req->server_index;
-    return true;
-}
-
-void request_upstream_failed(struct request *req, enum failure failure)
-{
-    bool again;
-
-    CHECK_OBJ(req, REQUEST_TAG);
-    note_outcome(req, failure);
-    if (req->upstream != NULL)
-        upstream_drop(&req->upstream);
-    again = retry_fresh(req, failure) || retry_elsewhere(req, failure);
-    leave_server(req);
-    if (!again) {
-        fail(req, failure, NULL);
-        return;
-    }
-    count_one(&pool_row_of(req)->retries);
-    enter(req, REQUEST_ROUTING);
-    try_server(req);
-}
-
 /* ---- the end ---- */
-
-static void note_success(struct request *req)
-{
-    uint16_t status = req->server_status;
-    bool failed = status == 502 || status == 503 || status == 504 ||
-                  (status >= 500 && req->pool->conf->ejection.count_5xx);
-
-    if (req->state == REQUEST_TUNNEL || req->failure != FAILURE_NONE)
-        return;
-    outlier_note(req->server, &req->pool->conf->ejection, req->worker->prober, failed);
-    balance_note(pool_view(req->worker, req->hold, req->pool), req->server_index,
-                 (req->worker->now_ns - req->attempt_ns) / 1000, status >= 500,
-                 worker_now_ms(req->worker));
-}
 
 /* The server's side ends: kept for the next request when both halves came to their end. */
 static void end_upstream(struct request *req, bool is_clean)
@@ -733,7 +506,7 @@ static void end_upstream(struct request *req, bool is_clean)
     if (req->upstream == NULL)
         return;
     if (is_clean && req->download == HALF_ENDED)
-        note_success(req);
+        attempt_note_success(req);
     if (is_clean && req->upload == HALF_ENDED && req->state != REQUEST_TUNNEL)
         upstream_release(&req->upstream, req->pool);
     else
@@ -751,8 +524,8 @@ void request_end(struct request *req, bool is_clean)
         req->closes = true;
     end_upstream(req, is_clean);
     request_record(req);
-    leave_server(req);
-    enter(req, REQUEST_ENDED);
+    attempt_leave_server(req);
+    request_enter(req, REQUEST_ENDED);
     if (req->hold != NULL)
         hold_unpin(&req->hold);
     client->finish(req, is_clean);

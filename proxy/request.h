@@ -145,6 +145,14 @@ struct request {
 struct request *request_take(struct worker *worker);
 void request_stock_fini(struct worker *worker);
 
+/* ---- shared by request.c and attempt.c ---- */
+
+/* The only writer of `state`; an illegal move is our bug. */
+void request_enter(struct request *req, enum request_state state);
+/* An answer where one can still be given, else the client's connection ends so that what it got
+ * cannot pass for a whole response. */
+void request_fail(struct request *req, enum failure failure, const char *why);
+
 /* ---- events of the client's side; each is the last thing its caller does with the request,
  * unless it says otherwise ---- */
 

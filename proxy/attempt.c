@@ -151,6 +151,8 @@ void attempt_on_queue_due(struct deadline *deadline)
     struct request *req = container_of(deadline, struct request, queue_deadline);
 
     worker_note_time(req->worker);
+    if (queue_goes_on(req))
+        return;
     queue_leave(req);
     count_one(&pool_row_of(req)->queue_timeouts);
     request_fail(req, FAILURE_QUEUE_TIMEOUT, NULL);

@@ -20,6 +20,9 @@
  * worker costs the server some of its time. */
 enum { NEARLY_NS = 5 * 1000 * 1000 };
 
+/* How often the first in line looks whether a server has come back. */
+enum { LOOK_MS = 100 };
+
 struct wake {
     struct mail mail;
     uint32_t pool_slot;
@@ -44,6 +47,35 @@ bool queue_has_older(const struct snapshot_pool *pool)
     return atomic_load_explicit(&pool->live->waiting, memory_order_seq_cst) > 0;
 }
 
+/* Equal steps that end when the timeout does. */
+static void set_deadline(struct request *req)
+{
+    uint64_t timeout_ms = req->pool->conf->queue.timeout_ms;
+    uint64_t steps = (timeout_ms + LOOK_MS - 1) / LOOK_MS;
+
+    deadline_set(&req->worker->deadlines, &req->queue_deadline, (timeout_ms + steps - 1) / steps);
+}
+
+/* In line, of those that began under the same configuration. */
+static bool is_first_of_its_kind(const struct worker_pool *own, const struct request *req)
+{
+    return first_of(own) == req ||
+           container_of(req->link.prev, struct request, link)->hold != req->hold;
+}
+
+bool queue_goes_on(struct request *req)
+{
+    const struct worker_pool *own = worker_pool_of(req->worker, req->pool);
+    uint64_t waited_ms = (req->worker->now_ns - req->queued_from_ns) / 1000000;
+
+    if (waited_ms >= req->pool->conf->queue.timeout_ms)
+        return false;
+    set_deadline(req);
+    if (is_first_of_its_kind(own, req))
+        queue_look_again(req->worker, req->hold, req->pool);
+    return true;
+}
+
 bool queue_enter(struct request *req)
 {
     struct worker_pool *own = worker_pool_of(req->worker, req->pool);
@@ -60,7 +92,7 @@ bool queue_enter(struct request *req)
     tell_oldest(req->worker, own, req->pool->live);
     count_one(&pool_row_of(req)->queued);
     count_one(&pool_row_of(req)->queue_length);
-    deadline_set(&req->worker->deadlines, &req->queue_deadline, req->pool->conf->queue.timeout_ms);
+    set_deadline(req);
     return true;
 }
 

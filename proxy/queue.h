@@ -25,6 +25,9 @@ bool queue_has_older(const struct snapshot_pool *pool);
 /* False when the pool's queue is full. */
 bool queue_enter(struct request *req);
 void queue_leave(struct request *req);
+/* Its deadline fell due: false when it has waited as long as it may.  Else the first in line looks
+ * again, since nobody tells of a server that has come back. */
+bool queue_goes_on(struct request *req);
 /* Lets the oldest try if it looks as if a place were free; after queue_enter(), one may have become
  * free meanwhile.  `hold` is the one that `pool` belongs to: its last request may end here. */
 void queue_look_again(struct worker *worker, struct hold *hold, const struct snapshot_pool *pool);

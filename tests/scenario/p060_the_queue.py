@@ -143,9 +143,8 @@ def test_nobody_is_passed_over_for_ever(make_proxy, workers):
                            pool={"queue": {"timeout": "1500ms"}}, listener={"keepalive_requests": "unlimited"})
         load = Load(proxy.address, 24, seconds=5).run()
         assert set(load.statuses) == {200} and not load.broken, (load.statuses, load.slowest)
-        metrics = proxy.metrics()
-        assert metrics.value("twokey_pool_queue_length", pool="app") == 0
-        assert metrics.value("twokey_server_in_flight", pool="app", server="s1") == 0
+        assert queue_length(proxy) == 0
+        proxy.wait_for(lambda: proxy.metrics().value("twokey_server_in_flight", pool="app", server="s1") == 0)
     finally:
         origin.stop()
 

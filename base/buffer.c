@@ -68,14 +68,9 @@ void buffer_append(struct buffer *buffer, const void *bytes, size_t count)
 
 void buffer_append_u64(struct buffer *buffer, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char digits[SLICE_DIGITS];
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    buffer_append(buffer, digits + at, sizeof(digits) - at);
+    buffer_append_slice(buffer, slice_of_u64(value, digits));
 }
 
 void buffer_printf(struct buffer *buffer, const char *format, ...)

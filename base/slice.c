@@ -88,6 +88,17 @@ bool slice_to_u64(struct slice text, uint64_t *value_out)
     return true;
 }
 
+struct slice slice_of_u64(uint64_t value, char digits[SLICE_DIGITS])
+{
+    size_t at = SLICE_DIGITS;
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return slice_of(digits + at, SLICE_DIGITS - at);
+}
+
 char *slice_copy(struct slice text, char *dst, size_t dst_bytes)
 {
     size_t len = text.len < dst_bytes - 1 ? text.len : dst_bytes - 1;

@@ -71,6 +71,10 @@ bool slice_next_element(struct slice *rest, struct slice *element_out);
 /* Decimal digits only, the whole slice; false on anything else or overflow. */
 bool slice_to_u64(struct slice text, uint64_t *value_out);
 
+enum { SLICE_DIGITS = 20 };
+/* The number in decimal, written to the end of `digits`. */
+struct slice slice_of_u64(uint64_t value, char digits[SLICE_DIGITS]);
+
 /* Copies with a NUL, cut to fit; returns dst. */
 char *slice_copy(struct slice text, char *dst, size_t dst_bytes);
 

@@ -271,6 +271,7 @@ static void begin_request(struct client *client)
     /* Its deadline is set once it is known whether the head is whole already. */
     count_less(&row_of(client)->connections_idle);
     client->state = CLIENT_BUSY;
+    client->unsent = SIZE_MAX;
 }
 
 static void refuse_head(struct client *client, enum head_search found)

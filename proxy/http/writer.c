@@ -7,14 +7,9 @@
 
 void write_u64(struct writer *w, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char digits[SLICE_DIGITS];
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    write_bytes(w, digits + at, sizeof(digits) - at);
+    write_slice(w, slice_of_u64(value, digits));
 }
 
 void write_hex(struct writer *w, uint64_t value)

@@ -33,7 +33,15 @@
 #include "proxy/snapshot.h"
 #include "proxy/upstream/registry.h"
 
-enum { NAMES_PATIENCE_MS = 3000, MAX_WAITING = 64, ARENA_BLOCK = 16 * 1024, FINDING_TEXT = 2048 };
+enum {
+    NAMES_PATIENCE_MS = 3000,
+    MAX_WAITING = 64,
+    ARENA_BLOCK = 16 * 1024,
+    FINDING_TEXT = 2048,
+    SETTLE_MS = 20,
+    SETTLE_TRIES = 50,
+    READ_TRIES = 3
+};
 
 struct waiting {
     admin_reloaded_fn *done;
@@ -88,6 +96,24 @@ static uint64_t fingerprint_of(const char *directory)
     }
     (void)closedir(dir);
     return sum;
+}
+
+/* Waits until nobody has touched the documents for a moment: a configuration of which half is
+ * written may look whole.  Their fingerprint. */
+static uint64_t settle(const char *directory)
+{
+    uint64_t last = fingerprint_of(directory);
+
+    for (unsigned i = 0; i < SETTLE_TRIES; i++) {
+        uint64_t now;
+
+        uv_sleep(SETTLE_MS);
+        now = fingerprint_of(directory);
+        if (now == last)
+            break;
+        last = now;
+    }
+    return last;
 }
 
 /* Those from number `first` on. */
@@ -314,6 +340,10 @@ static void resolve(struct reload *reload)
         return;
     }
     log_findings(&reload->findings, 0);
+    if (reload->conf->listener_count == 0) {
+        refuse(reload, "there is no listener: nothing would be served");
+        return;
+    }
     registry_watch_names(reload->process->registry, reload->conf, NAMES_PATIENCE_MS,
                          names_are_known, reload);
 }
@@ -324,9 +354,17 @@ static void resolve(struct reload *reload)
 static void read_job(uv_work_t *work)
 {
     struct reload *reload = container_of(work, struct reload, work);
+    const char *directory = reload->process->configuration_directory;
 
-    reload->fingerprint = fingerprint_of(reload->process->configuration_directory);
-    reload->conf = config_load(reload->process->configuration_directory, &reload->findings);
+    for (unsigned i = 0; i < READ_TRIES; i++) {
+        config_free(&reload->conf);
+        findings_fini(&reload->findings);
+        findings_init(&reload->findings, reload->arena);
+        reload->fingerprint = settle(directory);
+        reload->conf = config_load(directory, &reload->findings);
+        if (fingerprint_of(directory) == reload->fingerprint)
+            break; /* nobody wrote while we read */
+    }
     if (reload->conf != NULL)
         expressions_check(reload->conf, &reload->findings);
 }

@@ -43,5 +43,5 @@ def test_nothing_to_serve(make_proxy, origin):
         file.write('{"listeners": {}}')
     answer = proxy.admin("POST", "/v1/reload")
     assert answer.status == 422
-    assert "no listener" in answer.json()["detail"]
+    assert "no listener" in answer.json()["errors"][0]["message"]
     assert get(proxy.address).status == 200

@@ -484,7 +484,7 @@ static void failures_eject_a_server_and_it_returns(void **state)
     uint64_t epoch;
 
     bench->conf.health_check.is_on = false;
-    bench->conf.slow_start_ms = 100;
+    bench->conf.slow_start_ms = 2000; /* longer than a busy machine sleeps */
     adopt(bench, 2);
     epoch = atomic_load(&bench->live.epoch);
     for (int i = 0; i < 10; i++)
@@ -501,6 +501,8 @@ static void failures_eject_a_server_and_it_returns(void **state)
     assert_int_equal(atomic_load(&first->ejections_in_a_row), 1);
     assert_int_not_equal(atomic_load(&first->live.ramp_from_ms), 0);
     assert_true(wait_for(&first->ejections_in_a_row, 0));
+    for (int i = 0; i < 1000 && atomic_load(&first->live.ramp_from_ms) != 0; i++)
+        usleep(10000);
     assert_int_equal(atomic_load(&first->live.ramp_from_ms), 0);
     prober_stop(&bench->prober);
     origin_stop(origin);

@@ -1,0 +1,41 @@
+"""
+second_look FIRST.xml             names the tests that failed, as pytest takes them
+second_look FIRST.xml SECOND.xml  takes back the failures of FIRST that SECOND, the same tests one at a time, has not
+
+Scenarios run many at once, so that a busy machine may be what made one late.  What fails by itself as well has
+failed; what does not is named, so that nobody overlooks a test that is unsure.
+"""
+import sys
+import xml.etree.ElementTree as xml
+
+FAULTS = ("failure", "error")
+
+
+def name_of(case):
+    return f"{case.get('classname')}::{case.get('name')}"
+
+
+def faults_of(case):
+    return [child for child in case if child.tag in FAULTS]
+
+
+def name_failed(path):
+    for case in xml.parse(path).iter("testcase"):
+        if faults_of(case):
+            print("tests/%s.py::%s" % (case.get("classname").replace(".", "/"), case.get("name")))
+
+
+def take_back(first_path, second_path):
+    first = xml.parse(first_path)
+    passed = {name_of(case) for case in xml.parse(second_path).iter("testcase") if not faults_of(case)}
+    failed = {name_of(case) for case in xml.parse(second_path).iter("testcase") if faults_of(case)}
+    for case in first.iter("testcase"):
+        if faults_of(case) and name_of(case) in passed - failed:
+            for child in faults_of(case):
+                case.remove(child)
+            print("   failed among others, passed by itself:", name_of(case))
+    first.write(first_path)
+
+
+if __name__ == "__main__":
+    (name_failed if len(sys.argv) == 2 else take_back)(*sys.argv[1:])

@@ -260,15 +260,17 @@ void target_end_ejection(struct target *target, uint64_t now_ms)
 
     if (target->phase != PHASE_EJECTED)
         return;
-    set_word(&server->live.ejected, 0);
+    /* The slow start stands before the server is seen to be back, or it would get its full share
+     * for a moment; while its checks fail it begins when it comes up. */
     forget_failures(target);
+    if (word(&server->live.health) == HEALTH_DOWN)
+        enter_healing(target, now_ms);
+    else
+        enter_ramp(target, now_ms);
+    set_word(&server->live.ejected, 0);
     bump(target);
     log_event(EV_SERVER_RETURNED, LOG_TEXT("pool", server->pool->name),
               LOG_TEXT("server", server->name), LOG_TEXT("address", server->address_text));
-    if (word(&server->live.health) == HEALTH_DOWN)
-        enter_healing(target, now_ms); /* the slow start begins when it comes up */
-    else
-        enter_ramp(target, now_ms);
 }
 
 /* One ejection forgotten for each base_time without another. */

@@ -12,7 +12,7 @@ foreach(source ${fuzz_sources})
   get_filename_component(name ${source} NAME_WE)
   string(REGEX REPLACE "_fuzz$" "" name ${name})
   add_executable(fuzz_${name} ${source})
-  target_link_libraries(fuzz_${name} PRIVATE admin proxy proxy_http proxy_route proxy_balance config
+  target_link_libraries(fuzz_${name} PRIVATE admin change proxy proxy_http proxy_route proxy_balance config
                         observe base)
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   set_target_properties(fuzz_${name} PROPERTIES

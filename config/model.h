@@ -265,7 +265,77 @@ struct conf_admin {
     bool has_tls;
 };
 
+enum conf_person_kind { PERSON_HUMAN, PERSON_SERVICE };
+
+enum conf_role {
+    ROLE_VIEWER = 1 << 0,
+    ROLE_AUTHOR = 1 << 1,
+    ROLE_OPERATOR = 1 << 2,
+    ROLE_APPROVER = 1 << 3,
+    ROLE_ADMIN = 1 << 4,
+    ROLE_AUDITOR = 1 << 5,
+    ROLE_BREAKGLASS = 1 << 6,
+};
+
+struct conf_token {
+    const char *id;         /* "laptop", or NULL */
+    unsigned char hash[32]; /* SHA-256 of the whole token */
+};
+
+struct conf_person {
+    const char *name;
+    enum conf_person_kind kind;
+    const char *owner; /* of a service: a human; NULL: none */
+    unsigned roles;    /* enum conf_role, or'ed */
+    struct conf_strings groups;
+    struct conf_token *tokens;
+    size_t token_count;
+    struct conf_strings certificate_names;
+    uint64_t *uids;
+    size_t uid_count;
+    const char *signing_key; /* or NULL */
+    bool is_disabled;
+    int64_t revoked_since_ms; /* wall clock; decisions since then do not count; 0: none */
+};
+
+struct conf_factor {
+    const char *group;
+    uint32_t approvals;
+};
+
+/* Changes are applied inside windows only, when there are any.  Minutes of the day, UTC. */
+struct conf_window {
+    unsigned days; /* bit 0: Monday */
+    uint16_t from;
+    uint16_t to; /* not before `from`; exclusive */
+};
+
+struct conf_freeze {
+    int64_t from_ms; /* wall clock */
+    int64_t to_ms;
+    const char *reason;
+};
+
 enum conf_policy_mode { POLICY_ENFORCED, POLICY_ADVISORY, POLICY_OFF };
+enum conf_confirm_mode { CONFIRM_MANUAL, CONFIRM_AUTO };
+
+struct conf_policy {
+    enum conf_policy_mode mode;
+    uint32_t approvals_normal;
+    uint32_t approvals_high;
+    uint64_t approval_expiry_ms;
+    uint64_t execution_expiry_ms;
+    enum conf_confirm_mode confirm_mode;
+    uint64_t confirm_deadline_ms;
+    uint64_t confirm_min_bake_ms;
+    struct conf_factor *factors;
+    size_t factor_count;
+    struct conf_window *windows;
+    size_t window_count;
+    struct conf_freeze *freezes;
+    size_t freeze_count;
+    bool keep_on_clean_rebase;
+};
 
 struct conf_observe {
     const char *access_log_path; /* "stdout", "off", or a file */
@@ -282,6 +352,9 @@ struct configuration {
     struct conf_route *routes;
     size_t route_count;
     struct conf_admin admin;
+    struct conf_person *people; /* sorted by name */
+    size_t person_count;
+    struct conf_policy policy;
     enum conf_policy_mode policy_mode;
     struct conf_observe observe;
     const char *canonical; /* what was written, merged, keys sorted, without comments: JSON */

@@ -1,0 +1,70 @@
+/*
+ * audit - the chain of evidence: each record holds the hash of the one before it.
+ *
+ *   h_n = SHA-256(0x00 | h_(n-1), 32 bytes | seq, 8 bytes big-endian | the line without ,"h":"…")
+ *
+ * Records are written in the transaction of the state that they witness; a record 0 with a random
+ * genesis as its `prev` begins the chain.  Each line is besides appended to audit.jsonl (the
+ * mirror), after its transaction; what a crash kept from the mirror is appended at the next start.
+ *
+ * Owner    the ledger.      Threads  control; verification: any
+ */
+#ifndef CHANGE_AUDIT_H
+#define CHANGE_AUDIT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+
+struct actor;
+struct audit;
+struct error;
+struct store;
+struct store_txn;
+
+struct audit_event {
+    const char *event;   /* "change.approved"; audit_events.def has each one */
+    const char *change;  /* id, or NULL */
+    const char *digest;  /* what it is about, or NULL */
+    const char *outcome; /* "ok", "denied", "failed" */
+    json_t *data;        /* taken; more, or NULL.  No secrets. */
+};
+
+struct audit_head {
+    uint64_t seq; /* of the last record */
+    struct digest hash;
+};
+
+/* Reads the tail of the chain and verifies the last records; writes record 0 when there is none. */
+struct audit *audit_open(struct store *store, const char *state_directory, struct error *why);
+void audit_close(struct audit **audit);
+
+/* Adds a record to the transaction; several may be added to one. */
+void audit_add(struct audit *audit, struct store_txn *txn, const struct actor *actor,
+               const struct audit_event *event);
+/* After the commit: the mirror gets the lines; or none of them happened. */
+void audit_settle(struct audit *audit, bool is_committed);
+
+/* A denied or failed attempt, in a transaction of its own; repeated ones (same source, same kind)
+ * become one record a minute with a count. */
+void audit_attempt(struct audit *audit, const struct actor *actor, const struct audit_event *event);
+/* Each second: writes the folded attempts whose minute is over, and the mirror's missing lines. */
+void audit_tick(struct audit *audit);
+
+struct audit_head audit_head(const struct audit *audit);
+/* False while the mirror cannot be written; `why` says more. */
+bool audit_mirror_is_whole(const struct audit *audit, struct error *why);
+
+/* ---- verification, of lines in order; without a store ---- */
+
+struct audit_verifier {
+    uint64_t next_seq;
+    struct digest hash;
+    bool has_begun;
+};
+/* False and `why`: which record, and what is wrong with it. */
+bool audit_verify_line(struct audit_verifier *verifier, struct slice line, struct error *why);
+
+#endif

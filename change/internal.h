@@ -1,0 +1,124 @@
+/*
+ * internal - what the files of change/ share.
+ *
+ * Owner    the ledger.      Threads  control
+ */
+#ifndef CHANGE_INTERNAL_H
+#define CHANGE_INTERNAL_H
+
+#include "change/ledger.h"
+
+#include "change/audit.h"
+#include "change/store.h"
+
+enum { LEDGER_TAG = 0x4c454447 };
+
+struct override;
+
+/* A pointer to a revision, as it is in the store. */
+struct revision_pointer {
+    uint64_t rev; /* 0: none */
+    char digest[DIGEST_TEXT];
+    uint64_t version; /* of the key */
+};
+
+/* The change whose confirmation is awaited; `key` "pending". */
+struct pending_confirm {
+    bool is_set;
+    char change[CHANGE_ID_TEXT];
+    uint64_t rev;
+    uint64_t previous_rev;
+    int64_t applied_wall_ms;
+    int64_t deadline_wall_ms;
+    uint64_t applied_boot_ms;
+    uint64_t deadline_boot_ms;
+    uint64_t min_bake_boot_ms; /* confirm is too early before this */
+    bool is_auto;
+    uint64_t version;
+};
+
+struct ledger {
+    uint32_t tag;
+    struct ledger_options options;
+    char *state_directory;
+    char *cluster;
+    struct store *store;
+    struct audit *audit;
+    struct change **open; /* every change that is not terminal, by id */
+    size_t open_count;
+    size_t open_room;
+    struct change *found; /* the terminal change that ledger_find() read last */
+    struct revision_pointer running, boot, lkg, previous;
+    struct pending_confirm pending;
+    uint64_t newest_rev;
+    struct override *overrides;
+    size_t override_count;
+    struct activity *activity; /* an apply, cancel or rollback under way (apply.c), or NULL */
+    json_t *freeze;            /* set by a call; NULL: none */
+    bool is_violated;
+    struct buffer *boot_bytes;
+    char *boot_note;
+};
+
+/* ---- ledger.c: what every step does ---- */
+
+int64_t ledger_wall_ms(const struct ledger *ledger);
+uint64_t ledger_boot_ms(const struct ledger *ledger);
+const struct configuration *ledger_running_conf(const struct ledger *ledger);
+
+/* One step: state and evidence together.  Begin, put, audit, commit. */
+struct step {
+    struct ledger *ledger;
+    struct store_txn *txn;
+    const struct actor *actor;
+    bool may_use_reserve;
+};
+void step_begin(struct step *step, struct ledger *ledger, const struct actor *actor);
+void step_put_json(struct step *step, const char *key, const json_t *value);
+void step_put_blob(struct step *step, struct slice bytes, char digest_out[DIGEST_TEXT]);
+/* Takes `data`. */
+void step_audit(struct step *step, const char *event, const char *change, const char *digest,
+                json_t *data);
+/* False: nothing was written; audit-unavailable, or state-conflict where a version had moved. */
+bool step_commit(struct step *step, struct refusal *refusal);
+void step_abandon(struct step *step);
+
+bool ledger_blob(struct ledger *ledger, const char *digest, struct buffer *out);
+/* Bytes of a configuration to the model; NULL and findings. */
+struct configuration *ledger_parse(struct slice bytes, const char *name, struct findings *findings);
+
+/* ---- change.c, change_move.c ---- */
+
+/* The only function that writes a state: puts the change and the audit record of the row of
+ * change_moves.def into the step.  The row must exist: guards were checked by the caller, through
+ * change_guard().  In memory the change is as it will be; a step that fails is undone by
+ * change_reload(). */
+void change_move(struct step *step, struct change *change, enum change_state to, const char *event,
+                 json_t *data);
+/* Writes the change without moving it. */
+void change_write(struct step *step, struct change *change);
+/* After a failed commit: the change as it is in the store. */
+void change_reload(struct ledger *ledger, struct change *change);
+struct change *ledger_open_change(struct ledger *ledger, const char *id);
+/* After a commit: terminal ones leave the list of open ones; versions are taken from the store. */
+void ledger_settle_change(struct ledger *ledger, struct change *change);
+/* The guards of `approved -> applying` (and of `pending -> applying` in a break-glass session), all
+ * of them, against what holds now.  May void approvals and begin a new iteration (class raised). */
+bool change_guard_apply(struct ledger *ledger, const struct actor *actor, struct change *change,
+                        struct refusal *refusal);
+/* Another change was applied: those with another base become stale. */
+void ledger_make_stale(struct ledger *ledger, struct step *step, const char *but_id);
+/* The shape of GET /v1/changes/{id}. */
+json_t *change_shown(struct ledger *ledger, const struct change *change);
+
+/* ---- apply.c ---- */
+void apply_tick(struct ledger *ledger); /* deadlines, schedule */
+void pending_load(struct ledger *ledger);
+
+/* ---- breakglass.c ---- */
+bool breakglass_is_open(struct ledger *ledger, const struct actor *actor, char *session_out,
+                        size_t room);
+bool breakglass_allows(struct ledger *ledger, const struct change *change, struct refusal *refusal);
+void breakglass_tick(struct ledger *ledger);
+
+#endif

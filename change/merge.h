@@ -23,8 +23,9 @@ json_t *merge_patch_between(const json_t *base, const json_t *target);
  * only: an array of strings, sorted. */
 json_t *merge_deletions(const json_t *base, const json_t *target);
 
-/* True when every deletion is listed in `deletes` (itself, or something above it).  False: refused
- * as unlisted-delete, with `errors` naming each.  An entry that deletes nothing is refused too
+/* True when every deletion is listed in `deletes` (itself, or something above it; but "" and a
+ * section such as "/pools" list nothing that is inside of them).  False: refused as
+ * unlisted-delete, with `errors` naming each.  An entry that deletes nothing is refused too
  * (invalid-field). */
 bool merge_check_deletes(const json_t *base, const json_t *target, const json_t *deletes,
                          struct refusal *refusal);

@@ -37,7 +37,8 @@ struct audit_head {
     struct digest hash;
 };
 
-/* Reads the tail of the chain and verifies the last records; writes record 0 when there is none. */
+/* Reads the tail of the chain and verifies the last records; writes record 0 when there is none.
+ * A chain that is damaged is opened, and is not whole.  NULL: record 0 could not be written. */
 struct audit *audit_open(struct store *store, const char *state_directory, struct error *why);
 void audit_close(struct audit **audit);
 
@@ -54,6 +55,15 @@ void audit_attempt(struct audit *audit, const struct actor *actor, const struct 
 void audit_tick(struct audit *audit);
 
 struct audit_head audit_head(const struct audit *audit);
+/* Wall clock of the last record before this start; 0: there was none.  For clock jumps. */
+int64_t audit_last_wall_ms(const struct audit *audit);
+/* False: the chain did not verify when it was opened; `why` says where. */
+bool audit_is_whole(const struct audit *audit, struct error *why);
+/* For tests: another wall clock. */
+void audit_set_clock(struct audit *audit, int64_t (*wall_ms)(void));
+/* Each record, once it is durable; `line` lives during the call. */
+typedef void audit_record_fn(void *context, uint64_t seq, const char *line);
+void audit_on_record(struct audit *audit, audit_record_fn *on_record, void *context);
 /* False while the mirror cannot be written; `why` says more. */
 bool audit_mirror_is_whole(const struct audit *audit, struct error *why);
 

@@ -5,14 +5,20 @@
  * it last (its version), a transaction names the versions that it relies on, and either all of its
  * writes happen, durably, or none.  SQLite is behind it today (store_sqlite.c).
  *
- *   meta              {"v":1,"cluster":uuid}              pending        the change that waits for
- * its confirmation blob/<hex sha256> bytes: configurations, files, bound objects rev/%020u a
- * revision                          freeze         who froze, why, until when running boot lkg
- * pointers to revisions               rt/<pool>/<server>   a runtime override change/<id>       a
- * change                            session/<id>   a break-glass session
- *   change/<id>/appr/%06u/<person>  a decision            idem/<person>/<hash> an answer kept for a
- * repeat audit/%020u       one line of the audit chain         import         what conf.d said when
- * it was last read
+ *   meta                          {"v":1,"cluster":uuid}
+ *   blob/<hex sha256>             bytes: configurations, files, bound objects
+ *   rev/%020u                     a revision
+ *   running boot lkg previous     pointers to revisions
+ *   change/<id>                   a change
+ *   change/<id>/appr/%06u/<person>  a decision
+ *   pending                       the change that waits for its confirmation
+ *   freeze                        who froze, why, until when
+ *   rt/<pool>/<server>            a runtime override
+ *   session/<id>                  a break-glass session
+ *   idem/<person>/<hash>          an answer kept for a repeat
+ *   import                        what conf.d said when it was last read
+ *   audit/%020u                   one line of the audit chain
+ *   mirror                        how far audit.jsonl has got
  *
  * Owner    the ledger.      Threads  control; a commit waits for the disk
  * Errors   STORE_FAILED says why; nothing of the transaction is kept then
@@ -46,14 +52,20 @@ enum store_condition {
 /* Opens DIR/twokey.db, made (0600) when it is not there.  NULL and `why`: not ours, not to be read,
  * of a newer version.  A damaged database is opened as STORE_DAMAGED, as far as it can be read. */
 struct store *store_open(const char *state_directory, struct error *why);
+/* The same for looking at it only (verification), as it is at this moment, whoever owns it and
+ * whether or not a twokey runs on it. */
+struct store *store_open_to_read(const char *state_directory, struct error *why);
+/* Each second: a store that could not be written is tried again, the reserve is made again. */
+void store_tick(struct store *store);
 void store_close(struct store **store);
 enum store_condition store_condition(const struct store *store, struct error *why);
 
 /* The value into `out` (emptied first; may be NULL) and its version.  False: no such key. */
 bool store_get(struct store *store, const char *key, struct buffer *out, uint64_t *version_out);
 
-/* Each key that begins with `prefix` and sorts after `after` (NULL: all), in order, or from the
- * last one down to `after`; until `each` answers false.  The slices live during the call. */
+/* Each key that begins with `prefix`, in order or from the last one down, until `each` answers
+ * false.  `after`: only those that come behind it in that order (a key of the last page); NULL: all.
+ * The slices live during the call; `each` may read, but not write. */
 typedef bool store_each_fn(void *context, const char *key, struct slice value, uint64_t version);
 void store_list(struct store *store, const char *prefix, const char *after, bool is_descending,
                 store_each_fn *each, void *context);

@@ -4,6 +4,9 @@
  *
  *   digest = "sha256:" + hex(SHA-256("twokey-change-v1\n" + bytes))
  *
+ * Members: apply, base, change, cluster, contributors, deletes, diff, files, findings_overridden,
+ * impact, iteration, nonce, policy, required, target, v; and overrides, where the change has some.
+ *
  * Owner    results are the caller's      Threads  any
  */
 #ifndef CHANGE_BOUND_H

@@ -76,12 +76,14 @@ struct change {
     json_t *files;     /* {"path": "sha256:…"} */
     json_t *findings;  /* as shown */
     char etag[DIGEST_TEXT];
-    char digest[DIGEST_TEXT];     /* of the bound object; "" before submission */
-    char bound_blob[DIGEST_TEXT]; /* sha256 of the bound bytes alone; "" before submission */
-    uint32_t class;               /* 0 before submission */
-    uint32_t required;            /* approvals besides the author */
-    json_t *required_factors;     /* [{"group","n"}] */
-    json_t *policy_reasons;       /* why this class, in words */
+    char digest[DIGEST_TEXT];        /* of the bound object; "" before submission */
+    char bound_blob[DIGEST_TEXT];    /* sha256 of the bound bytes alone; "" before submission */
+    char impact_digest[DIGEST_TEXT]; /* of what was told about the impact; its blob */
+    char diff_digest[DIGEST_TEXT];   /* of the difference as approvers see it; its blob */
+    uint32_t class;                  /* before submission as it looks; 0: does not build */
+    uint32_t required;               /* approvals besides the author */
+    json_t *required_factors;        /* [{"group","n"}] */
+    json_t *policy_reasons;          /* why this class, in words */
     char policy_digest[DIGEST_TEXT];
     int64_t created_ms, submitted_ms, approved_ms, applied_ms, ended_ms;
     int64_t not_before_ms, not_after_ms;
@@ -98,6 +100,7 @@ struct change {
     char *applied_by;                  /* or NULL */
     struct change_decision *decisions; /* of the current iteration */
     size_t decision_count;
+    uint64_t expires_boot_ms; /* of pending, approved: in this process's time; not stored; 0: not */
 };
 
 const char *change_state_word(enum change_state state);
@@ -106,11 +109,16 @@ bool change_is_terminal(enum change_state state);
 
 struct change *change_new(void);
 void change_free(struct change **change);
+/* What it holds, not the struct: for one that is to be filled anew. */
+void change_fini(struct change *change);
+void change_drop_decisions(struct change *change);
 
 /* The stored form, and back; decisions are stored apart.  decode: NULL when it is not one. */
 json_t *change_encode(const struct change *change);
 struct change *change_decode(const json_t *stored);
 
 bool change_has_contributor(const struct change *change, const char *person);
+/* NULL where there is none. */
+struct change_decision *change_decision_of(const struct change *change, const char *person);
 
 #endif

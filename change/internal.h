@@ -14,6 +14,7 @@
 enum { LEDGER_TAG = 0x4c454447 };
 
 struct override;
+struct step;
 
 /* A pointer to a revision, as it is in the store. */
 struct revision_pointer {
@@ -58,7 +59,31 @@ struct ledger {
     bool is_violated;
     struct buffer *boot_bytes;
     char *boot_note;
+    char considered[DIGEST_TEXT]; /* the configuration that approvals were last held against */
+    bool clock_jumped;            /* between the last stop and this start */
+    int64_t clock_jumped_ms;      /* wall clock of the start that saw it */
+    int64_t swept_ms;             /* wall clock; when kept answers were last cleared out */
 };
+
+/* ---- a revision, as it is stored under rev/%020u; its bytes are the blob of its digest ---- */
+
+struct revision {
+    uint64_t rev;
+    char digest[DIGEST_TEXT];
+    char change[CHANGE_ID_TEXT]; /* "" where no change made it */
+    uint64_t from;               /* what ran before; 0: nothing */
+    int64_t created_ms;
+    char *author;       /* a person, or NULL */
+    char *event;        /* "change", "import", "reload", "rollback" */
+    json_t *files;      /* {"path": "sha256:…"} */
+    int64_t applied_ms; /* reached applied; 0: not, or not yet */
+};
+/* False: no such revision (or not one that can be read). */
+bool revision_read(struct ledger *ledger, uint64_t rev, struct revision *out);
+void revision_write(struct step *step, const struct revision *revision);
+void revision_fini(struct revision *revision);
+/* A number, "running", "boot", "lkg", "previous"; 0: nothing is called so. */
+uint64_t revision_named(const struct ledger *ledger, const char *name);
 
 /* ---- ledger.c: what every step does ---- */
 
@@ -72,6 +97,9 @@ struct step {
     struct store_txn *txn;
     const struct actor *actor;
     bool may_use_reserve;
+    struct change **touched; /* written in this step: settled or read again at its end */
+    size_t touched_count;
+    size_t touched_room;
 };
 void step_begin(struct step *step, struct ledger *ledger, const struct actor *actor);
 void step_put_json(struct step *step, const char *key, const json_t *value);
@@ -79,13 +107,36 @@ void step_put_blob(struct step *step, struct slice bytes, char digest_out[DIGEST
 /* Takes `data`. */
 void step_audit(struct step *step, const char *event, const char *change, const char *digest,
                 json_t *data);
-/* False: nothing was written; audit-unavailable, or state-conflict where a version had moved. */
+/* False: nothing was written; audit-unavailable, or state-conflict where a version had moved.
+ * Changes that were written in it are settled: terminal ones leave the list of open ones (the last
+ * of them stays readable until the next ledger_find()); after a failure they are as in the store.
+ */
 bool step_commit(struct step *step, struct refusal *refusal);
 void step_abandon(struct step *step);
 
 bool ledger_blob(struct ledger *ledger, const char *digest, struct buffer *out);
 /* Bytes of a configuration to the model; NULL and findings. */
 struct configuration *ledger_parse(struct slice bytes, const char *name, struct findings *findings);
+
+/* The running configuration as JSON, and the bytes of a digest as JSON; a new value, or NULL. */
+json_t *ledger_running_json(const struct ledger *ledger);
+json_t *ledger_blob_json(struct ledger *ledger, const char *digest);
+/* Called first by each call: what began to run since the last one is taken note of. */
+void ledger_enter(struct ledger *ledger);
+/* Decisions of people who may no longer approve, or were revoked since, are void; approvals that
+ * are short then are pending again (E-13, E-14).  ledger_enter() and the tick do it whenever
+ * another configuration runs. */
+void ledger_reconsider(struct ledger *ledger);
+/* False: refused; nothing may be changed now (integrity, disk). */
+bool ledger_may_write(struct ledger *ledger, struct refusal *refusal);
+/* Sets expires_boot_ms by the state, the policy that runs, and not_after. */
+void ledger_set_expiry(struct ledger *ledger, struct change *change);
+void ledger_add_open(struct ledger *ledger, struct change *change); /* takes it */
+/* The open change, or refuses as not-found (state-conflict when it is over). */
+struct change *ledger_need_open(struct ledger *ledger, const char *id, struct refusal *refusal);
+/* A refusal of somebody: audited as an attempt when it is about who he is.  Answers false. */
+bool ledger_denied(struct ledger *ledger, const struct actor *actor, const char *event,
+                   const char *id, const struct refusal *refusal);
 
 /* ---- change.c, change_move.c ---- */
 
@@ -95,12 +146,15 @@ struct configuration *ledger_parse(struct slice bytes, const char *name, struct 
  * change_reload(). */
 void change_move(struct step *step, struct change *change, enum change_state to, const char *event,
                  json_t *data);
+/* The first record of a change that is new. */
+void change_move_new(struct step *step, struct change *change, json_t *data);
+bool change_may_move(enum change_state from, enum change_state to, const char *event);
 /* Writes the change without moving it. */
 void change_write(struct step *step, struct change *change);
 /* After a failed commit: the change as it is in the store. */
 void change_reload(struct ledger *ledger, struct change *change);
 struct change *ledger_open_change(struct ledger *ledger, const char *id);
-/* After a commit: terminal ones leave the list of open ones; versions are taken from the store. */
+/* What step_commit() does for each change that it wrote; harmless when it was done. */
 void ledger_settle_change(struct ledger *ledger, struct change *change);
 /* The guards of `approved -> applying` (and of `pending -> applying` in a break-glass session), all
  * of them, against what holds now.  May void approvals and begin a new iteration (class raised). */

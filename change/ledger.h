@@ -38,6 +38,7 @@ struct ledger_clock {
 
 struct ledger_options {
     const char *state_directory;
+    const char *config_directory; /* conf.d: files may lie in it too; NULL: nowhere */
     const struct runner *runner;
     struct registry *registry;        /* for overrides; NULL in tests without one */
     const struct ledger_clock *clock; /* NULL: the machine's */

@@ -64,7 +64,34 @@ came, unless `Connection` names them or a route edits them.
 """, ["field", "what", "what holds for it"], lines)
 
 
-PAGES = {"docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields}
+def word(state):
+    return "–" if state == "NONE" else state.lower()
+
+
+def change_states():
+    moves = of("change/change_moves.def")
+    lines, diagram, seen = [], [], []
+    for start, to, event, who, guards in moves:
+        lines.append([word(start), word(to), "`%s`" % text(event), text(who), text(guards)])
+        edge = ("[*]" if start == "NONE" else word(start), word(to))
+        if edge not in seen and edge[0] != edge[1]:
+            seen.append(edge)
+            diagram.append("    %s --> %s" % edge)
+    ends = sorted({to for _, to in seen} - {start for start, _ in seen})
+    diagram += ["    %s --> [*]" % end for end in ends]
+    return page("The states of a change", "change/change_moves.def", """
+`change_move()` is the only function that writes a state; it knows no other moves than these, and each adds its audit record
+in the transaction that writes the state.
+
+```mermaid
+stateDiagram-v2
+%s
+```
+""" % "\n".join(diagram), ["from", "to", "event", "who", "what must hold, and what follows"], lines)
+
+
+PAGES = {"docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields,
+         "docs/change-states.md": change_states}
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@
 #include "admin/admin.h"
 
 #include <string.h>
+#include <uv.h>
 
 #include "admin/internal.h"
 #include "admin/listener.h"
+#include "admin/wait.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -17,6 +19,59 @@
 #include "observe/summary.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
+
+/* ---- those who wait ---- */
+
+struct waker {
+    uv_timer_t timer;
+    struct admin *admin;
+};
+
+static void on_waker(uv_timer_t *timer)
+{
+    struct waker *waker = container_of(timer, struct waker, timer);
+    uint64_t next_ms = wait_run_due(waker->admin, clock_ms());
+
+    if (next_ms != UINT64_MAX)
+        admin_wake_after(waker->admin, next_ms);
+}
+
+void admin_wake_after(struct admin *admin, uint64_t delay_ms)
+{
+    struct waker *waker = admin->waker;
+
+    if (waker == NULL)
+        return;
+    uv_update_time(waker->timer.loop);
+    if (!uv_is_active((uv_handle_t *)&waker->timer) ||
+        uv_timer_get_due_in(&waker->timer) > delay_ms)
+        CHECK(uv_timer_start(&waker->timer, on_waker, delay_ms, 0) == 0);
+}
+
+static void open_waker(struct admin *admin)
+{
+    struct waker *waker = xcalloc(1, sizeof(*waker));
+
+    waker->admin = admin;
+    CHECK(uv_timer_init(admin->options.loop, &waker->timer) == 0);
+    uv_unref((uv_handle_t *)&waker->timer);
+    admin->waker = waker;
+}
+
+static void on_waker_closed(uv_handle_t *handle)
+{
+    xfree(container_of((uv_timer_t *)(void *)handle, struct waker, timer));
+}
+
+static void close_waker(struct admin *admin)
+{
+    struct waker *waker = TAKE_POINTER(&admin->waker);
+
+    if (waker != NULL)
+        uv_close((uv_handle_t *)&waker->timer, on_waker_closed);
+}
+
+/* ---- its life ---- */
 
 static void free_admin(struct admin *admin)
 {
@@ -38,10 +93,13 @@ struct admin *admin_open(const struct admin_options *options, struct error *why)
     admin->started_ms = clock_ms();
     admin->listen_text = xstrdup(options->conf->listen.text);
     admin->listen_host = xstrdup(options->conf->listen.host);
+    list_init(&admin->waits);
     admin->listener = admin_listener_open(admin, why);
     admin->options.conf = NULL;
-    if (admin->listener != NULL)
+    if (admin->listener != NULL) {
+        open_waker(admin);
         return admin;
+    }
     free_admin(admin);
     return NULL;
 }
@@ -51,6 +109,7 @@ static void on_listener_closed(struct admin *admin)
     void (*on_closed)(void *) = admin->on_closed;
     void *context = admin->closed_context;
 
+    close_waker(admin);
     free_admin(admin);
     if (on_closed != NULL)
         on_closed(context);

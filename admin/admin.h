@@ -16,6 +16,7 @@ struct conf_admin;
 struct counters;
 struct error;
 struct findings;
+struct ledger;
 struct publisher;
 struct registry;
 struct sticky_key;
@@ -41,6 +42,7 @@ struct admin_options {
     struct counters *counters;
     struct registry *registry;
     struct publisher *publisher;
+    struct ledger *ledger; /* NULL: there is no history, and nothing that needs one works */
     const struct sticky_key *sticky_key; /* for explain; NULL: no cookie is understood */
     unsigned worker_count;
     const char *const *failure_words; /* by enum failure; ends with NULL */

@@ -17,6 +17,9 @@ struct call *call_new(struct admin *admin, struct slice target)
     call->admin = admin;
     call->arena = arena_new(4096);
     call->target = arena_slice(call->arena, target);
+    call->actor = (struct actor){
+        .person = "local", .principal = "none", .auth = "none", .source = "", .uid = -1};
+    list_init(&call->wait_link);
     buffer_init(&call->body);
     buffer_init(&call->reply.body);
     return call;
@@ -29,11 +32,81 @@ void call_free(struct call **holder)
     CHECK_OBJ(call, CALL_TAG);
     if (call->on_gone != NULL)
         call->on_gone(call);
+    list_remove(&call->wait_link);
     call->tag = 0;
     buffer_fini(&call->body);
     buffer_fini(&call->reply.body);
     arena_free(&call->arena);
     xfree(call);
+}
+
+void call_leave(struct call **holder)
+{
+    struct call *call = TAKE_POINTER(holder);
+
+    CHECK_OBJ(call, CALL_TAG);
+    call->on_answer = NULL;
+    call->listener_part = NULL;
+    call_free(&call);
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = ascii_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* What is no escape, or stands for NUL, is left as it is: no name has a per cent sign. */
+struct slice call_decoded(struct arena *arena, struct slice text)
+{
+    char *out = arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        int high = text.at[i] == '%' && i + 2 < text.len ? hex_digit(text.at[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(text.at[i + 2]) : -1;
+        if (low >= 0 && high + low > 0) {
+            out[len++] = (char)(high * 16 + low);
+            i += 2;
+        } else {
+            out[len++] = text.at[i];
+        }
+    }
+    return slice_of(out, len);
+}
+
+bool call_next_parameter(struct slice *rest, struct slice *name_out, struct slice *value_out)
+{
+    while (rest->len > 0) {
+        const char *and_sign = memchr(rest->at, '&', rest->len);
+        struct slice pair =
+            slice_of(rest->at, and_sign != NULL ? (size_t)(and_sign - rest->at) : rest->len);
+        const char *equals = pair.len > 0 ? memchr(pair.at, '=', pair.len) : NULL;
+        size_t name_len = equals != NULL ? (size_t)(equals - pair.at) : pair.len;
+
+        *rest = slice_after(*rest, and_sign != NULL ? pair.len + 1 : pair.len);
+        if (pair.len == 0)
+            continue;
+        *name_out = slice_of(pair.at, name_len);
+        *value_out = equals != NULL ? slice_after(pair, name_len + 1) : slice_of("", 0);
+        return true;
+    }
+    return false;
+}
+
+bool call_parameter(const struct call *call, const char *name, struct slice *value_out)
+{
+    struct slice rest = call->query, key, value;
+
+    while (call_next_parameter(&rest, &key, &value)) {
+        if (!slice_equal(key, slice_from(name)))
+            continue;
+        *value_out = call_decoded(call->arena, value);
+        return true;
+    }
+    return false;
 }
 
 /* In thousandths; an element without q counts 1000 (RFC 9110 §12.4.2). */

@@ -16,7 +16,9 @@
 
 #include "admin/reply.h"
 #include "base/buffer.h"
+#include "base/list.h"
 #include "base/slice.h"
+#include "change/actor.h"
 
 struct admin;
 struct arena;
@@ -38,12 +40,16 @@ struct call {
     struct slice fetch_site;
     struct slice accept;
     struct slice if_none_match;
+    struct slice if_match;
+    struct slice idempotency_key;
+    struct slice last_event_id;
     bool is_local; /* over the Unix socket */
     bool is_too_large;
     struct buffer body;
 
     /* What dispatch made of it. */
     const struct operation *operation;
+    struct actor actor; /* who asks */
     struct slice path;
     struct slice query;
     struct slice arguments[CALL_ARGUMENTS]; /* what the template's {names} stand for, decoded */
@@ -55,10 +61,26 @@ struct call {
     /* A handler's that answers later: called when the caller went away before that. */
     void (*on_gone)(struct call *call);
     void *handler_part;
+
+    /* wait.c: when the handler is asked again. */
+    struct list wait_link;
+    uint64_t wait_due_ms;
+    void (*wait_again)(struct call *call);
 };
 
 struct call *call_new(struct admin *admin, struct slice target);
 void call_free(struct call **call);
+
+/* The listener needs it no more. */
+void call_leave(struct call **call);
+
+/* The parameter's value, decoded; false when the query does not have it. */
+bool call_parameter(const struct call *call, const char *name, struct slice *value_out);
+
+/* Takes the next name=value off `rest`, as sent; false when there is none. */
+bool call_next_parameter(struct slice *rest, struct slice *name_out, struct slice *value_out);
+/* %XX decoded, with a NUL behind it that the slice does not count. */
+struct slice call_decoded(struct arena *arena, struct slice text);
 
 /* The caller prefers a table to JSON (Accept: text/plain). */
 bool call_wants_text(const struct call *call);

@@ -18,6 +18,9 @@
 #include "admin/problem.h"
 #include "base/arena.h"
 #include "base/check.h"
+#include "base/clock.h"
+
+enum { BODY_DEPTH = 64 };
 
 const struct operation operations[] = {
 #define OPERATION(id, method, path, permission, query, body, answer, has_text, summary)            \
@@ -115,33 +118,6 @@ bool dispatch_match(const char *path_template, struct slice path, struct slice *
     return wanted.len == 0 && path.len == 0;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* What is no escape, or stands for NUL, is left as it is: no name has a per cent sign. */
-static struct slice decoded(struct arena *arena, struct slice text)
-{
-    char *out = arena_alloc(arena, text.len + 1);
-    size_t len = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        int high = text.at[i] == '%' && i + 2 < text.len ? hex_digit(text.at[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text.at[i + 2]) : -1;
-        if (low >= 0 && high + low > 0) {
-            out[len++] = (char)(high * 16 + low);
-            i += 2;
-        } else {
-            out[len++] = text.at[i];
-        }
-    }
-    return slice_of(out, len);
-}
-
 static bool is_word_of(struct slice word, const char *words)
 {
     struct slice rest = slice_from(words);
@@ -156,24 +132,19 @@ static bool is_word_of(struct slice word, const char *words)
     return false;
 }
 
-/* The first parameter that the operation does not take; false when there is none. */
+/* The first parameter that the operation does not take, or that stands there twice; false when
+ * there is none. */
 static bool has_unknown_parameter(const struct call *call, struct slice *name_out)
 {
-    struct slice rest = call->query;
+    struct slice rest = call->query, value;
 
-    while (rest.len > 0) {
-        const char *and_sign = memchr(rest.at, '&', rest.len);
-        struct slice pair =
-            slice_of(rest.at, and_sign != NULL ? (size_t)(and_sign - rest.at) : rest.len);
-        const char *equals = pair.len > 0 ? memchr(pair.at, '=', pair.len) : NULL;
-        struct slice name =
-            slice_of(pair.at, equals != NULL ? (size_t)(equals - pair.at) : pair.len);
-
-        rest = slice_after(rest, and_sign != NULL ? pair.len + 1 : pair.len);
-        if (pair.len > 0 && !is_word_of(name, call->operation->query)) {
-            *name_out = name;
+    while (call_next_parameter(&rest, name_out, &value)) {
+        struct slice after = rest, again;
+        if (!is_word_of(*name_out, call->operation->query))
             return true;
-        }
+        while (call_next_parameter(&after, &again, &value))
+            if (slice_equal(again, *name_out))
+                return true;
     }
     return false;
 }
@@ -235,8 +206,9 @@ static void reply_unknown_parameter(struct call *call, struct slice name)
     json_t *fields = json_pack("{s:o, s:s}", "parameter", reply_string(name), "allowed", takes);
 
     problem_reply_with(call, PROBLEM_UNKNOWN_PARAMETER, NULL, fields,
-                       "%.*s is not a parameter of this call (%s)", SLICE_ARGS(name),
-                       takes[0] != '\0' ? takes : "it takes none");
+                       is_word_of(name, takes) ? "%.*s stands twice in the query (%s)"
+                                               : "%.*s is not a parameter of this call (%s)",
+                       SLICE_ARGS(name), takes[0] != '\0' ? takes : "it takes none");
 }
 
 /* True when the call was answered because of where it comes from. */
@@ -252,6 +224,26 @@ static bool is_refused(struct call *call)
                       SLICE_ARGS(call->origin));
         return true;
     }
+    return false;
+}
+
+/* POST /v1/explain changes nothing either, but nobody needs it more often. */
+static bool is_read(const struct call *call)
+{
+    return strcmp(call->operation->method, "GET") == 0;
+}
+
+/* False: the call was answered, this person calls too often. */
+static bool may_go_on(struct call *call)
+{
+    unsigned wait_s = pace_take(&call->admin->pace, call->actor.person, clock_ns());
+
+    if (wait_s == 0)
+        return true;
+    reply_header(call, "Retry-After", arena_printf(call->arena, "%u", wait_s));
+    problem_reply(call, PROBLEM_SLOW_DOWN, NULL,
+                  "%s may change something %d times a second; ask again in %u s",
+                  call->actor.person, PACE_A_SECOND, wait_s);
     return false;
 }
 
@@ -278,7 +270,9 @@ void dispatch(struct call *call)
         return;
     }
     for (size_t i = 0; i < CALL_ARGUMENTS; i++)
-        call->arguments[i] = decoded(call->arena, call->arguments[i]);
+        call->arguments[i] = call_decoded(call->arena, call->arguments[i]);
+    if (!is_read(call) && !may_go_on(call))
+        return;
     admin_notice_running(call->admin);
     call->operation->run(call);
 }
@@ -334,14 +328,53 @@ static bool has_unknown_fields(struct call *call, json_t *body, const char *cons
     return true;
 }
 
+/* Where brackets nest deeper than any configuration does; NULL: nowhere.  Read before the parser
+ * sees it, which would follow them on the stack. */
+static const char *too_deep(struct slice text)
+{
+    unsigned depth = 0;
+    bool is_string = false;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        if (is_string && c == '\\')
+            i++;
+        else if (c == '"')
+            is_string = !is_string;
+        else if (!is_string && (c == '{' || c == '[') && ++depth > BODY_DEPTH)
+            return text.at + i;
+        else if (!is_string && (c == '}' || c == ']') && depth > 0)
+            depth--;
+    }
+    return NULL;
+}
+
+static void reply_too_deep(struct call *call, struct slice text, const char *where)
+{
+    int line = 1, column = 1;
+
+    for (const char *at = text.at; at < where; at++) {
+        column = *at == '\n' ? 1 : column + 1;
+        line += *at == '\n';
+    }
+    problem_reply_with(
+        call, PROBLEM_INVALID_JSON, NULL, json_pack("{s:i, s:i}", "line", line, "column", column),
+        "line %d, column %d: more than %d brackets are open here", line, column, BODY_DEPTH);
+}
+
 json_t *dispatch_body(struct call *call, const char *const *allowed)
 {
     json_error_t error;
     struct slice text = slice_trim(buffer_slice(&call->body));
+    const char *deep;
     json_t *body;
 
     if (text.len == 0)
         return json_object();
+    if ((deep = too_deep(text)) != NULL) {
+        reply_too_deep(call, text, deep);
+        return NULL;
+    }
     body = json_loadb(text.at, text.len, JSON_REJECT_DUPLICATES, &error);
     if (body == NULL) {
         reply_invalid_json(call, &error);

@@ -9,8 +9,11 @@
 #include <stdint.h>
 
 #include "admin/admin.h"
+#include "admin/pace.h"
+#include "base/list.h"
 
 struct admin_listener;
+struct call;
 struct snapshot;
 struct summary_rates;
 
@@ -27,11 +30,17 @@ struct admin {
     char running_digest[72];
     int64_t running_since_ms;
     struct admin_listener *listener;
+    struct list waits;   /* calls whose handlers want to be asked again */
+    struct pace pace;    /* of calls that change something */
+    struct waker *waker; /* runs the waits; NULL in tests, which run them by hand */
     void (*on_closed)(void *context);
     void *closed_context;
 };
 
 /* NULL before the first one is published. */
+/* Those who wait are looked at again after so long. */
+void admin_wake_after(struct admin *admin, uint64_t delay_ms);
+
 const struct snapshot *admin_snapshot(const struct admin *admin);
 void admin_notice_running(struct admin *admin);
 

@@ -35,6 +35,7 @@
 
 enum { DOOR_TAG = 0x444f4f52, DOORS = 2 };
 enum { CONNECTIONS = 400, SILENT_S = 30, CALL_MS = 60000, SWEEP_MS = 5000 };
+enum { STREAM_BLOCK = 16 * 1024 };
 
 struct door {
     uint32_t tag;
@@ -64,6 +65,7 @@ struct visit {
     int fd;
     uint64_t since_ms; /* when it began, or its last call ended */
     bool is_suspended;
+    bool is_stream; /* takes as long as the caller likes */
 };
 
 /* One call's share of the library, in call->listener_part. */
@@ -110,7 +112,7 @@ static void on_sweep(uv_timer_t *timer)
 
     LIST_EACH (link, &door->visits) {
         struct visit *visit = container_of(link, struct visit, link);
-        if (!visit->is_suspended && now_ms - visit->since_ms > CALL_MS)
+        if (!visit->is_suspended && !visit->is_stream && now_ms - visit->since_ms > CALL_MS)
             shutdown(visit->fd, SHUT_RDWR); /* the library sees it and cleans up */
     }
 }
@@ -152,6 +154,9 @@ static void read_head(struct call *call, struct MHD_Connection *connection, cons
     call->fetch_site = header_of(call, connection, "Sec-Fetch-Site");
     call->accept = header_of(call, connection, "Accept");
     call->if_none_match = header_of(call, connection, "If-None-Match");
+    call->if_match = header_of(call, connection, "If-Match");
+    call->idempotency_key = header_of(call, connection, "Idempotency-Key");
+    call->last_event_id = header_of(call, connection, "Last-Event-ID");
     call->is_too_large = slice_to_u64(length, &body_bytes) && body_bytes > CALL_BODY_BYTES;
 }
 
@@ -166,17 +171,54 @@ static void take_body(struct call *call, const char *bytes, size_t count)
     buffer_append(&call->body, bytes, count);
 }
 
+static void suspend(struct call *call);
+
+/* A stream's next bytes; nothing now: its connection sleeps until there are more. */
+static ssize_t read_stream(void *context, uint64_t position, char *out, size_t room)
+{
+    struct call *call = context;
+    struct buffer *body = &call->reply.body;
+    size_t count;
+
+    (void)position;
+    if (buffer_length(body) == 0 && !call->reply.has_ended)
+        call->reply.refill(call);
+    count = buffer_length(body) < room ? buffer_length(body) : room;
+    if (count > 0) {
+        memcpy(out, buffer_slice(body).at, count);
+        buffer_consume(body, count);
+        return (ssize_t)count;
+    }
+    if (call->reply.has_ended)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    suspend(call);
+    return 0;
+}
+
+static struct MHD_Response *response_of(struct call *call)
+{
+    struct buffer *body = &call->reply.body;
+    size_t count = buffer_length(body);
+    char *bytes = body->data;
+
+    if (call->reply.refill != NULL)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, call,
+                                                 NULL);
+    return MHD_create_response_from_buffer_with_free_callback_cls(count, bytes, xfree, bytes);
+}
+
 static enum MHD_Result send_reply(struct call *call, struct MHD_Connection *connection)
 {
     struct reply *reply = &call->reply;
-    size_t count = buffer_length(&reply->body);
-    char *bytes = reply->body.data;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback_cls(count, bytes, xfree, bytes);
+    struct MHD_Response *response = response_of(call);
+    struct exchange *exchange = call->listener_part;
 
     if (response == NULL)
         return MHD_NO;
-    buffer_init(&reply->body); /* the response owns the bytes now */
+    if (reply->refill == NULL)
+        buffer_init(&reply->body); /* the response owns the bytes now */
+    else if (exchange->visit != NULL)
+        exchange->visit->is_stream = true;
     if (reply->content_type != NULL)
         MHD_add_response_header(response, "Content-Type", reply->content_type);
     MHD_add_response_header(response, "Cache-Control", "no-store");
@@ -188,12 +230,13 @@ static enum MHD_Result send_reply(struct call *call, struct MHD_Connection *conn
     return result;
 }
 
-/* A handler answered after its connection had been suspended. */
+/* A handler answered after its connection had been suspended, or a stream has more. */
 static void on_late_answer(struct call *call)
 {
     struct exchange *exchange = call->listener_part;
 
-    CHECK(exchange->is_suspended);
+    if (!exchange->is_suspended)
+        return;
     exchange->is_suspended = false;
     exchange->visit->is_suspended = false;
     exchange->visit->since_ms = clock_ms();
@@ -254,10 +297,12 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (call == NULL)
         return;
     struct exchange *exchange = call->listener_part;
-    if (exchange->visit != NULL)
+    if (exchange->visit != NULL) {
         exchange->visit->since_ms = clock_ms();
+        exchange->visit->is_stream = false;
+    }
     *state = NULL;
-    call_free(&call);
+    call_leave(&call);
 }
 
 static void on_visit(void *context, struct MHD_Connection *connection, void **socket_context,

@@ -161,22 +161,48 @@ static json_t *parameters_of(const struct operation *operation)
     return list;
 }
 
+/* "201 Change": the numbers before the shape are the statuses of success; none: 200. */
+static const char *shape_of(const char *answer)
+{
+    while (*answer >= '0' && *answer <= '9')
+        answer += 4;
+    return answer;
+}
+
 static json_t *content_of(const struct operation *operation)
 {
+    const char *shape = shape_of(operation->answer);
     json_t *text = json_pack("{s:{s:s}}", "schema", "type", "string");
     json_t *content = json_object();
 
-    if (strchr(operation->answer, '/') != NULL) {
-        json_object_set_new(content, operation->answer, text);
+    if (strchr(shape, '/') != NULL) {
+        json_object_set_new(content, shape, text);
         return content;
     }
     json_object_set_new(content, "application/json",
-                        json_pack("{s:o}", "schema", reference(slice_from(operation->answer))));
+                        json_pack("{s:o}", "schema", reference(slice_from(shape))));
     if (operation->has_text)
         json_object_set_new(content, "text/plain", text);
     else
         json_decref(text);
     return content;
+}
+
+static json_t *responses_of(const struct operation *operation, json_t *problem)
+{
+    const char *statuses =
+        shape_of(operation->answer) == operation->answer ? "200 " : operation->answer;
+    json_t *responses = json_object();
+
+    for (; *statuses >= '0' && *statuses <= '9'; statuses += 4) {
+        char status[4];
+        slice_copy(slice_of(statuses, 3), status, sizeof(status));
+        json_object_set_new(responses, status,
+                            json_pack("{s:s, s:o}", "description", operation->summary, "content",
+                                      content_of(operation)));
+    }
+    json_object_set_new(responses, "default", problem);
+    return responses;
 }
 
 static json_t *operation_json(const struct operation *operation)
@@ -192,9 +218,7 @@ static json_t *operation_json(const struct operation *operation)
         json_object_set_new(json, "requestBody",
                             json_pack("{s:{s:{s:o}}}", "content", "application/json", "schema",
                                       reference(slice_from(operation->body))));
-    json_object_set_new(json, "responses",
-                        json_pack("{s:{s:s, s:o}, s:o}", "200", "description", operation->summary,
-                                  "content", content_of(operation), "default", problem));
+    json_object_set_new(json, "responses", responses_of(operation, problem));
     return json;
 }
 

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "change/refusal.h"
 #include "config/finding.h"
 
 static const struct problem problems[PROBLEM_COUNT] = {
@@ -109,6 +110,23 @@ void problem_reply_findings(struct call *call, const struct findings *findings, 
         problem_reply_with(call, PROBLEM_FINDINGS_BLOCK, next, fields,
                            "%zu finding%s to mend; what ran goes on", serious,
                            serious == 1 ? "" : "s");
+}
+
+static enum problem_id problem_named(const char *name)
+{
+    for (unsigned id = 0; id < PROBLEM_COUNT; id++)
+        if (strcmp(problems[id].name, name) == 0)
+            return (enum problem_id)id;
+    panic("there is no problem %s in problems.def", name);
+}
+
+void problem_reply_refusal(struct call *call, struct refusal *refusal)
+{
+    const char *next = refusal->next[0] != '\0' ? arena_strdup(call->arena, refusal->next) : NULL;
+    json_t *fields = json_incref(refusal->fields);
+
+    problem_reply_with(call, problem_named(refusal->problem), next, fields, "%s", refusal->detail);
+    refusal_clear(refusal);
 }
 
 static json_t *about_json(const struct problem *about)

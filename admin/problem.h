@@ -11,6 +11,7 @@
 struct call;
 struct finding;
 struct findings;
+struct refusal;
 
 enum problem_id {
 #define PROBLEM(id, name, status, title, help) PROBLEM_##id,
@@ -37,6 +38,9 @@ void problem_reply_with(struct call *call, enum problem_id id, const char *next,
 /* findings-block: each finding becomes an element of errors[]; `findings` may be NULL. */
 void problem_reply_findings(struct call *call, const struct findings *findings, const char *next,
                             const char *why);
+
+/* What the ledger refused; gives the refusal's fields back. */
+void problem_reply_refusal(struct call *call, struct refusal *refusal);
 
 json_t *problem_finding_json(const struct finding *finding);
 /* An array; empty when `findings` is NULL. */

@@ -38,6 +38,28 @@ void reply_written(struct call *call, unsigned status, const char *content_type)
         call->on_answer(call);
 }
 
+void reply_stream(struct call *call, const char *content_type, void (*refill)(struct call *call))
+{
+    void (*on_gone)(struct call *) = call->on_gone;
+
+    call->reply.refill = refill;
+    reply_written(call, 200, content_type);
+    call->on_gone = on_gone;
+}
+
+void reply_more(struct call *call)
+{
+    CHECK(call->reply.refill != NULL);
+    if (call->on_answer != NULL)
+        call->on_answer(call);
+}
+
+void reply_end(struct call *call)
+{
+    call->reply.has_ended = true;
+    reply_more(call);
+}
+
 static int append_json(const char *bytes, size_t count, void *body)
 {
     buffer_append(body, bytes, count);

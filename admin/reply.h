@@ -18,7 +18,7 @@
 
 struct call;
 
-enum { REPLY_HEADERS = 4 };
+enum { REPLY_HEADERS = 8 };
 
 extern const char reply_json_type[];
 extern const char reply_text_type[];
@@ -33,6 +33,9 @@ struct reply {
         const char *value;
     } headers[REPLY_HEADERS];
     struct buffer body;
+    /* A stream: called when all of `body` has gone; appends more, or nothing for now. */
+    void (*refill)(struct call *call);
+    bool has_ended; /* a stream that gets no more */
 };
 
 /* Before the body is given; `value` lives as long as the call. */
@@ -43,6 +46,12 @@ void reply_json(struct call *call, unsigned status, json_t *json);
 /* What the caller wrote into call->reply.body is the body. */
 void reply_written(struct call *call, unsigned status, const char *content_type);
 void reply_text(struct call *call, unsigned status, const char *text);
+/* The body comes bit by bit: `refill` is asked for it each time that there is room, again after
+ * reply_more(), until reply_end().  call->on_gone is called when the caller has gone. */
+void reply_stream(struct call *call, const char *content_type, void (*refill)(struct call *call));
+void reply_more(struct call *call);
+void reply_end(struct call *call);
+
 /* For what carries an ETag (without quotes): answers 304 and returns true when the caller has
  * this version already; otherwise only sets the header. */
 bool reply_if_unchanged(struct call *call, const char *etag);

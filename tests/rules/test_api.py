@@ -29,4 +29,13 @@ def test_every_shape_that_a_call_names_is_described():
     named = {row[place] for row in (strings(arguments) for _, macro, arguments in rows("admin/operations.def")
                                     if macro == "OPERATION") if row[0] != "id"
              for place in (5, 6) if row[place] and "/" not in row[place]}
+    named = {name.split()[-1] for name in named}  # "201 Change"
     assert named <= shapes
+
+
+def test_whatever_the_ledger_refuses_has_a_problem():
+    known = {strings(arguments)[1] for _, _, arguments in rows("admin/problems.def")}
+    said = set()
+    for path in source_tree.files(r"^change/.*\.c$"):
+        said |= set(re.findall(r'\brefuse(?:_with|_findings)?\(\s*[a-z_&>-]+,\s*"([a-z-]+)"', source_tree.text(path)))
+    assert said <= known

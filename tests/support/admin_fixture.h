@@ -82,6 +82,7 @@ static inline void fixture_open(const char *configuration_text)
         panic("%s", why.text);
     fixture.has_published = true;
     fixture.admin = (struct admin){
+        .waits = {&fixture.admin.waits, &fixture.admin.waits},
         .tag = ADMIN_TAG,
         .listen_text = (char *)"127.0.0.1:9901",
         .listen_host = (char *)"127.0.0.1",

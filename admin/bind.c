@@ -6,6 +6,7 @@
 #include "admin/bind.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -114,28 +115,57 @@ static bool remove_left_over(const char *path, struct error *why)
     return true;
 }
 
+/* A path that is too long for the address is reached through its folder's descriptor, which is in
+ * *folder_out until the socket is bound (else -1). */
+static bool fill_path(const char *path, struct sockaddr_un *address_out, int *folder_out)
+{
+    const char *slash = strrchr(path, '/');
+    size_t room = sizeof(address_out->sun_path);
+    char *folder;
+
+    *folder_out = -1;
+    if (strlen(path) < room) {
+        memcpy(address_out->sun_path, path, strlen(path) + 1);
+        return true;
+    }
+    if (slash == NULL)
+        return false;
+    folder = xstrdup(path);
+    folder[slash - path] = '\0';
+    *folder_out = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    xfree(folder);
+    return *folder_out >= 0 && snprintf(address_out->sun_path, room, "/proc/self/fd/%d%s",
+                                        *folder_out, slash) < (int)room;
+}
+
 static int open_local(const char *path, struct error *why)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char what[320];
+    int folder = -1;
 
     snprintf(what, sizeof(what), "admin.socket: %s", path);
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        error_set(why, ERROR_INVALID, "%s is too long for a Unix socket (at most %zu bytes)", what,
-                  sizeof(address.sun_path) - 1);
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
     if (!make_parent(path, why) || !remove_left_over(path, why))
         return -1;
+    if (!fill_path(path, &address, &folder)) {
+        error_set(why, ERROR_INVALID, "%s is too long for a Unix socket (at most %zu bytes)", what,
+                  sizeof(address.sun_path) - 1);
+        if (folder >= 0)
+            close(folder);
+        return -1;
+    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || fchmod(fd, 0600) != 0) { /* Linux gives the file the socket's own mode */
         error_set(why, ERROR_SYSTEM, "%s: no socket: %s", what, strerror(errno));
         if (fd >= 0)
             close(fd);
-        return -1;
+        fd = -1;
+    } else {
+        fd = listen_on(fd, (struct sockaddr *)&address, sizeof(address), what, why);
     }
-    return listen_on(fd, (struct sockaddr *)&address, sizeof(address), what, why);
+    if (folder >= 0)
+        close(folder);
+    return fd;
 }
 
 int bind_local(const char *state_directory, const char *socket_path, char **path_out,

@@ -79,7 +79,7 @@ static const char *mode_word(const struct status *status)
     static const char *const words[] = {
         [POLICY_ENFORCED] = "enforced", [POLICY_ADVISORY] = "advisory", [POLICY_OFF] = "off"};
 
-    return status->snapshot != NULL ? words[status->snapshot->conf->policy_mode] : NULL;
+    return status->snapshot != NULL ? words[status->snapshot->conf->policy.mode] : NULL;
 }
 
 static json_t *status_json(const struct admin *admin, const struct status *status)

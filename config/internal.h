@@ -14,6 +14,7 @@
 #include "config/keys.h"
 #include "config/pointer.h"
 
+struct configuration;
 struct documents;
 
 struct reader {
@@ -44,8 +45,8 @@ void value_read_default(struct reader *reader, const struct key *key, char *base
 
 /* Readers of one type each, in the table of values.c. */
 typedef void value_fn(struct reader *reader, const struct key *key, json_t *value, char *base);
-value_fn value_read_list, value_read_counts, value_read_header_object, value_read_split,
-    value_read_tokens, value_read_objects;
+value_fn value_read_list, value_read_words, value_read_counts, value_read_header_object,
+    value_read_split, value_read_tokens, value_read_objects, value_read_shapes;
 
 enum { VALUE_SHOWN_MAX = 64 };
 /* The value as written, cut to a length that fits a message. */
@@ -68,6 +69,15 @@ void value_keep_list(const struct key *key, char *base, void *items, size_t coun
 void object_read(struct reader *reader, enum shape_id shape, json_t *object, char *base);
 /* Name to object of a shape; an array sorted by name into the key's field. */
 void map_read(struct reader *reader, const struct key *key, json_t *object, char *base);
+
+/* List of objects of a shape; an array in the order given into the key's field. */
+void list_read(struct reader *reader, const struct key *key, json_t *list, char *base);
+
+/* Writes a number into the key's field, whatever its width. */
+void value_keep_number(const struct key *key, char *base, uint64_t value);
+
+/* What must hold among all people (parse_people.c). */
+void people_check(struct reader *reader, struct configuration *configuration);
 
 /* What must hold within one object, beyond its single keys (parse_objects.c). */
 void object_check(struct reader *reader, enum shape_id shape, json_t *object, char *base);

@@ -21,9 +21,8 @@
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
-#define NONE         NULL
-#define NO_APPROVALS "approvals are not enforced by this version"
-#define NO_ALERTS    "alerts are not sent by this version"
+#define NONE      NULL
+#define NO_ALERTS "alerts are not sent by this version"
 
 #define FIELD(type, field)                                                                         \
     .offset = offsetof(struct type, field), .bytes = sizeof(((struct type *)NULL)->field)
@@ -140,7 +139,10 @@ const char *key_type_word(const struct key *key)
         [TYPE_HEADER_NAMES] = "list of field names",
         [TYPE_SPLIT] = "object: pool to weight",
         [TYPE_TOKENS] = "list of hashes",
+        [TYPE_TIME] = "time",
+        [TYPE_CLOCK] = "time of the day",
         [TYPE_OBJECTS] = "list of objects",
+        [TYPE_LIST] = "list of objects",
         [TYPE_OBJECT] = "object",
         [TYPE_MAP] = "object by name",
     };

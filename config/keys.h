@@ -22,7 +22,7 @@ enum key_type {
     TYPE_SIZE,           /* "64KiB" */
     TYPE_DURATION,       /* "5s" */
     TYPE_WORD,           /* one of words; its place among them is the enum's value */
-    TYPE_WORDS,          /* a list of some of them */
+    TYPE_WORDS,          /* a list of some of them; kept as bits, the first word is bit 0 */
     TYPE_CHOICE,         /* one of words; one that ends with ":" takes a name, kept at `second` */
     TYPE_TEXT,           /* printable text of at most max bytes */
     TYPE_BODY,           /* any text of at most max bytes; its length is kept at `second` */
@@ -48,7 +48,10 @@ enum key_type {
     TYPE_HEADER_NAMES,   /* list of names of fields that may be edited */
     TYPE_SPLIT,          /* object: pool to weight */
     TYPE_TOKENS,         /* list of token hashes, or of objects with id and hash */
+    TYPE_TIME,           /* RFC 3339; milliseconds of the wall clock */
+    TYPE_CLOCK,          /* "09:00"; minutes of the day */
     TYPE_OBJECTS,        /* list of objects whose inside is not read by this version */
+    TYPE_LIST,           /* list of objects of `shape` */
     TYPE_OBJECT,         /* an object of `shape` */
     TYPE_MAP,            /* name to object of `shape` */
 };
@@ -88,6 +91,7 @@ struct key {
     const char *example;   /* shown where the type's own would mislead */
     enum shape_id shape;
     bool is_required;
+    bool is_secret;        /* never shown as it is */
     const char *not_yet;   /* refused: what this version lacks */
     const char *no_effect; /* accepted with a warning: why it does nothing yet */
 };

@@ -355,7 +355,6 @@ struct configuration {
     struct conf_person *people; /* sorted by name */
     size_t person_count;
     struct conf_policy policy;
-    enum conf_policy_mode policy_mode;
     struct conf_observe observe;
     const char *canonical; /* what was written, merged, keys sorted, without comments: JSON */
     size_t canonical_bytes;

@@ -171,6 +171,29 @@ void map_read(struct reader *reader, const struct key *key, json_t *object, char
     value_keep_list(key, base, items, count);
 }
 
+void list_read(struct reader *reader, const struct key *key, json_t *list, char *base)
+{
+    const struct shape *shape = shape_of(key->shape);
+    char *items = arena_array(reader->arena, json_array_size(list), shape->bytes);
+    size_t count = 0;
+    size_t i;
+    json_t *value;
+    char text[VALUE_SHOWN_MAX];
+
+    json_array_foreach(list, i, value)
+    {
+        reader_enter_item(reader, i);
+        if (!json_is_object(value)) {
+            reader_block(reader, "%s is not an object", value_shown(value, text));
+        } else {
+            memcpy(items + count * shape->bytes, prototype_of(reader, key->shape), shape->bytes);
+            object_read(reader, key->shape, value, items + count++ * shape->bytes);
+        }
+        reader_leave(reader);
+    }
+    value_keep_list(key, base, items, count);
+}
+
 void parse_documents(const struct documents *documents, struct configuration *configuration,
                      struct findings *findings)
 {
@@ -180,5 +203,6 @@ void parse_documents(const struct documents *documents, struct configuration *co
     pointer_init(&reader.pointer);
     write_defaults(&reader, SHAPE_CONFIGURATION, (char *)configuration);
     object_read(&reader, SHAPE_CONFIGURATION, documents->merged, (char *)configuration);
+    people_check(&reader, configuration);
     pointer_fini(&reader.pointer);
 }

@@ -145,17 +145,77 @@ static void check_route(struct reader *reader, json_t *object, char *base)
     route->file = arena_strdup(reader->arena, reader_file(reader));
 }
 
+static void check_person(struct reader *reader, json_t *object, char *base)
+{
+    const struct conf_person *person = (const struct conf_person *)(void *)base;
+
+    if (strcmp(person->name, "local") == 0 || strcmp(person->name, "system") == 0)
+        reader_block(reader, "\"%s\" is what the audit calls somebody else; choose another name",
+                     person->name);
+    if (person->kind == PERSON_SERVICE && !has(object, "owner"))
+        reader_block(reader, "is a service and has no \"owner\": a person must answer for it");
+    if (person->kind == PERSON_HUMAN && has(object, "owner"))
+        reader_report(reader, FINDING_WARNING, "\"owner\" does nothing for a human");
+    if (person->kind == PERSON_SERVICE && (person->roles & (ROLE_APPROVER | ROLE_BREAKGLASS)) != 0)
+        reader_report(reader, FINDING_WARNING,
+                      "is a service: its roles \"approver\" and \"breakglass\" do nothing");
+    if (person->signing_key != NULL && strncmp(person->signing_key, "ed25519:", 8) != 0) {
+        reader_enter(reader, "signing_key");
+        reader_block(reader, "is not a public key (\"ed25519:\" and its bytes in base64)");
+        reader_leave(reader);
+    }
+}
+
+static void check_window(struct reader *reader, json_t *object, char *base)
+{
+    const struct conf_window *window = (const struct conf_window *)(void *)base;
+
+    if (has(object, "days") && window->days == 0)
+        reader_block(reader, "\"days\" names no day (leave it out for every day)");
+    if (has(object, "from") && has(object, "to") && window->to <= window->from)
+        reader_block(reader, "ends before it begins (over midnight: write two windows)");
+}
+
+static void check_freeze(struct reader *reader, json_t *object, char *base)
+{
+    const struct conf_freeze *freeze = (const struct conf_freeze *)(void *)base;
+
+    if (has(object, "from") && has(object, "to") && freeze->to_ms <= freeze->from_ms)
+        reader_block(reader, "ends before it begins");
+}
+
+static void check_factors(struct reader *reader, const struct conf_policy *policy)
+{
+    reader_enter(reader, "factors");
+    for (size_t i = 0; i < policy->factor_count; i++)
+        for (size_t j = 0; j < i; j++) {
+            const char *group = policy->factors[i].group;
+
+            if (group == NULL || policy->factors[j].group == NULL ||
+                strcmp(group, policy->factors[j].group) != 0)
+                continue;
+            reader_enter_item(reader, i);
+            reader_block(reader, "names group %s a second time", group);
+            reader_leave(reader);
+        }
+    reader_leave(reader);
+}
+
 static void check_policy(struct reader *reader, json_t *object, char *base)
 {
-    const json_t *mode = json_object_get(object, "mode");
+    const struct conf_policy *policy = (const struct conf_policy *)(void *)base;
 
-    (void)base;
-    if (!json_is_string(mode) || strcmp(json_string_value(mode), "enforced") != 0)
-        return;
-    reader_enter(reader, "mode");
-    reader_report(reader, FINDING_WARNING,
-                  "approvals are not enforced by this version: it behaves as \"advisory\"");
-    reader_leave(reader);
+    (void)object;
+    check_factors(reader, policy);
+    if (policy->confirm_min_bake_ms > policy->confirm_deadline_ms)
+        reader_block(reader, "confirm: \"min_bake\" is longer than \"deadline\": nobody could "
+                             "confirm in time");
+    if (policy->approvals_high < policy->approvals_normal)
+        reader_report(reader, FINDING_WARNING,
+                      "approvals: \"high\" asks for fewer than \"normal\"");
+    if (policy->mode == POLICY_ENFORCED && policy->approvals_normal == 0)
+        reader_report(reader, FINDING_WARNING,
+                      "approvals: \"normal\" is 0: one person alone can change what runs");
 }
 
 typedef void check_fn(struct reader *reader, json_t *object, char *base);
@@ -165,7 +225,8 @@ static check_fn *const checks[SHAPE_COUNT] = {
     [SHAPE_EJECTION] = check_ejection, [SHAPE_POOL] = check_pool,
     [SHAPE_RESPOND] = check_respond,   [SHAPE_RATE_LIMIT] = check_rate_limit,
     [SHAPE_REWRITE] = check_rewrite,   [SHAPE_ROUTE] = check_route,
-    [SHAPE_POLICY] = check_policy,
+    [SHAPE_POLICY] = check_policy,     [SHAPE_PERSON] = check_person,
+    [SHAPE_WINDOW] = check_window,     [SHAPE_FREEZE] = check_freeze,
 };
 
 void object_check(struct reader *reader, enum shape_id shape, json_t *object, char *base)

@@ -115,6 +115,9 @@ static json_t *value_schema(const struct key *key)
     case TYPE_HEADER_SET: return object_of(json_pack("{s:s}", "type", "string"));
     case TYPE_SPLIT: return object_of(number_schema(key));
     case TYPE_TOKENS: return list_of(json_pack("{s:[s, s]}", "type", "string", "object"));
+    case TYPE_TIME: return json_pack("{s:s, s:s}", "type", "string", "format", "date-time");
+    case TYPE_CLOCK: return text_like("^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$");
+    case TYPE_LIST: return list_of(reference_to(key->shape));
     case TYPE_OBJECTS: return list_of(json_pack("{s:s}", "type", "object"));
     case TYPE_OBJECT: return reference_to(key->shape);
     case TYPE_MAP: return object_of(reference_to(key->shape));

@@ -58,6 +58,10 @@ const char *text_check_editable_field(const char *name);
 /* "200-399", "200,204,301-302"; ranges_out gets an array in the arena. */
 const char *text_read_status_ranges(struct arena *arena, const char *text,
                                     struct conf_status_range **ranges_out, size_t *count_out);
+/* A moment as of RFC 3339, years since 1970; a fraction is cut to milliseconds. */
+const char *text_read_time(const char *text, int64_t *wall_ms_out);
+/* "09:00" to "24:00", as minutes of the day. */
+const char *text_read_clock(const char *text, uint16_t *minutes_out);
 /* "sha256:" and 64 hex digits. */
 bool text_is_sha256(const char *text);
 

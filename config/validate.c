@@ -130,7 +130,7 @@ static void check_admin(struct validation *v)
     else if (!text_is_loopback(listen))
         report(v, FINDING_BLOCK, "S001", AT("admin", "listen"),
                "%s is not a loopback address: not supported by this version (its admin API does "
-               "not ask who calls; 127.0.0.1 or [::1])",
+               "not speak TLS; 127.0.0.1 or [::1])",
                listen->text);
 }
 

@@ -73,14 +73,6 @@ static const char *item_text(struct reader *reader, const struct key *key, const
     return keep_item(reader, text, item_out);
 }
 
-static const char *item_word(struct reader *reader, const struct key *key, const char *text,
-                             void *item_out)
-{
-    if (words_index(key->words, text) < 0)
-        return "is not one of the words allowed";
-    return keep_item(reader, text, item_out);
-}
-
 static const char *item_field(struct reader *reader, const struct key *key, const char *text,
                               void *item_out)
 {
@@ -135,31 +127,66 @@ void value_read_list(struct reader *reader, const struct key *key, json_t *value
     static item_fn *const readers[] = {
         [TYPE_NETWORKS] = item_network, [TYPE_HOSTS] = item_host, [TYPE_METHODS] = item_method,
         [TYPE_NAMES] = item_name,       [TYPE_TEXTS] = item_text, [TYPE_HEADER_NAMES] = item_field,
-        [TYPE_WORDS] = item_word,
     };
 
     read_items(reader, key, value, base, readers[key->type],
                key->type == TYPE_NETWORKS ? sizeof(struct conf_network) : sizeof(char *));
 }
 
-/* No key keeps one yet. */
 void value_read_counts(struct reader *reader, const struct key *key, json_t *value, char *base)
 {
     size_t i;
+    size_t kept = 0;
     json_t *item;
+    uint64_t *items;
     char text[VALUE_SHOWN_MAX];
 
-    (void)base;
-    if (!json_is_array(value))
+    if (!json_is_array(value)) {
         reader_block(reader, "%s is not a list", value_shown(value, text));
+        return;
+    }
+    items = arena_array(reader->arena, json_array_size(value), sizeof(*items));
     json_array_foreach(value, i, item)
     {
         reader_enter_item(reader, i);
         if (!json_is_integer(item) || json_integer_value(item) < (json_int_t)key->min ||
             json_integer_value(item) > (json_int_t)key->max)
             value_report_wrong(reader, key, item, key->noun);
+        else
+            items[kept++] = (uint64_t)json_integer_value(item);
         reader_leave(reader);
     }
+    value_keep_list(key, base, items, kept);
+}
+
+static unsigned word_bit(struct reader *reader, const struct key *key, const json_t *item)
+{
+    const char *word = value_expect_text(reader, item, "one of the words allowed");
+    int index = word != NULL ? words_index(key->words, word) : -1;
+
+    if (word != NULL && index < 0)
+        value_report_wrong(reader, key, item, "one of the words allowed");
+    return index >= 0 ? 1U << index : 0;
+}
+
+void value_read_words(struct reader *reader, const struct key *key, json_t *value, char *base)
+{
+    size_t i;
+    json_t *item;
+    unsigned bits = 0;
+    char text[VALUE_SHOWN_MAX];
+
+    if (!json_is_array(value)) {
+        reader_block(reader, "%s is not a list", value_shown(value, text));
+        return;
+    }
+    json_array_foreach(value, i, item)
+    {
+        reader_enter_item(reader, i);
+        bits |= word_bit(reader, key, item);
+        reader_leave(reader);
+    }
+    value_keep_number(key, base, bits);
 }
 
 /* ---- objects that are not of a shape ---- */
@@ -271,27 +298,78 @@ void value_read_split(struct reader *reader, const struct key *key, json_t *valu
     value_keep_list(key, base, split, count);
 }
 
+static unsigned hex_value(char c)
+{
+    return (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
+
+/* What is written is never repeated: it might be the token itself. */
+static bool read_token(struct reader *reader, const json_t *item, struct conf_token *token_out)
+{
+    const json_t *hash = json_is_object(item) ? json_object_get(item, "hash") : item;
+    const json_t *id = json_is_object(item) ? json_object_get(item, "id") : NULL;
+    const char *text = json_string_value(hash);
+    const char *name;
+    json_t *member;
+
+    if (json_is_object(item))
+        json_object_foreach((json_t *)(uintptr_t)item, name,
+                            member) if (member != hash && member != id)
+            reader_block(reader, "\"%s\" is not a key of a token (\"id\", \"hash\")", name);
+    if (text == NULL || !text_is_sha256(text)) {
+        reader_block(reader, "is not the hash of a token (\"sha256:\" and 64 hex digits; `twokey "
+                             "token PERSON` prints both)");
+        return false;
+    }
+    if (id != NULL && (!json_is_string(id) || !text_is_name(json_string_value(id)))) {
+        reader_block(reader, "its \"id\" is not a name (a-z, 0-9 and \"-\")");
+        return false;
+    }
+    token_out->id = id != NULL ? arena_strdup(reader->arena, json_string_value(id)) : NULL;
+    text += strlen("sha256:");
+    for (size_t i = 0; i < sizeof(token_out->hash); i++)
+        token_out->hash[i] =
+            (unsigned char)(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
+    return true;
+}
+
 void value_read_tokens(struct reader *reader, const struct key *key, json_t *value, char *base)
 {
     size_t i;
+    size_t kept = 0;
     json_t *item;
-    char text[VALUE_SHOWN_MAX];
+    struct conf_token *tokens;
 
-    (void)key;
-    (void)base;
     if (!json_is_array(value)) {
-        reader_block(reader, "%s is not a list", value_shown(value, text));
+        reader_block(reader, "is not a list of hashes");
         return;
     }
+    if (json_array_size(value) > key->max) {
+        reader_block(reader, "has %zu items (at most %" PRIu64 ")", json_array_size(value),
+                     key->max);
+        return;
+    }
+    tokens = arena_array(reader->arena, json_array_size(value), sizeof(*tokens));
     json_array_foreach(value, i, item)
     {
-        const json_t *hash = json_is_object(item) ? json_object_get(item, "hash") : item;
-
         reader_enter_item(reader, i);
-        if (!json_is_string(hash) || !text_is_sha256(json_string_value(hash)))
-            reader_block(reader, "is not the hash of a token (\"sha256:\" and 64 hex digits)");
+        kept += read_token(reader, item, &tokens[kept]);
         reader_leave(reader);
     }
+    value_keep_list(key, base, tokens, kept);
+}
+
+void value_read_shapes(struct reader *reader, const struct key *key, json_t *value, char *base)
+{
+    char text[VALUE_SHOWN_MAX];
+
+    if (!json_is_array(value))
+        reader_block(reader, "%s is not a list", value_shown(value, text));
+    else if (json_array_size(value) > key->max)
+        reader_block(reader, "has %zu items (at most %" PRIu64 ")", json_array_size(value),
+                     key->max);
+    else
+        list_read(reader, key, value, base);
 }
 
 void value_read_objects(struct reader *reader, const struct key *key, json_t *value, char *base)

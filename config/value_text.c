@@ -11,6 +11,8 @@
 
 #include "base/buffer.h"
 #include "base/check.h"
+#include "base/clock.h"
+#include "base/digest.h"
 #include "config/keys.h"
 #include "config/model.h"
 #include "config/text.h"
@@ -52,6 +54,10 @@ static void append_number(const struct key *key, uint64_t number, struct buffer 
         buffer_printf(out, "%s", text_of_size(number, text));
     else if (key->type == TYPE_DURATION)
         buffer_printf(out, "%s", text_of_duration(number, text));
+    else if (key->type == TYPE_TIME)
+        buffer_printf(out, "%s", clock_rfc3339((int64_t)number, text));
+    else if (key->type == TYPE_CLOCK)
+        buffer_printf(out, "%02u:%02u", (unsigned)number / 60, (unsigned)number % 60);
     else if (key->type == TYPE_FLAG)
         buffer_printf(out, "%s", number != 0 ? "true" : "false");
     else if (key->type == TYPE_NUMBER)
@@ -71,6 +77,50 @@ static void append_word(const struct key *key, const char *base, struct buffer *
     buffer_printf(out, "%s", one);
     if (one[strlen(one) - 1] == ':')
         buffer_printf(out, "%s", *(const char *const *)(const void *)(base + key->second));
+}
+
+static void append_words(const struct key *key, const char *base, struct buffer *out)
+{
+    const char *words = key->words;
+    uint64_t bits = number_at(key, base);
+    const char *between = "";
+    char one[64];
+
+    if (bits == key->unset && key->unset != 0) {
+        append_unset(key, out);
+        return;
+    }
+    buffer_append_literal(out, "[");
+    for (uint64_t bit = 1; words_next(&words, one, sizeof(one)); bit <<= 1) {
+        if ((bits & bit) == 0)
+            continue;
+        buffer_printf(out, "%s%s", between, one);
+        between = ", ";
+    }
+    buffer_append_literal(out, "]");
+}
+
+/* Enough to tell two apart, and no more. */
+static void append_secret(const void *bytes, size_t count, struct buffer *out)
+{
+    struct digest digest = digest_of(slice_of(bytes, count));
+
+    buffer_printf(out, "(secret %02x%02x%02x%02x)", digest.bytes[0], digest.bytes[1],
+                  digest.bytes[2], digest.bytes[3]);
+}
+
+static void append_token(const void *item, struct buffer *out)
+{
+    const struct conf_token *token = item;
+
+    if (token->id != NULL)
+        buffer_printf(out, "%s ", token->id);
+    append_secret(token->hash, sizeof(token->hash), out);
+}
+
+static void append_count(const void *item, struct buffer *out)
+{
+    buffer_append_u64(out, *(const uint64_t *)item);
 }
 
 static void append_network(const void *item, struct buffer *out)
@@ -131,12 +181,32 @@ static void append_list(const struct key *key, const char *base, append_fn *appe
     buffer_append_literal(out, "]");
 }
 
+/* Objects of a shape, in their order. */
+static void append_objects(const struct key *key, const char *base, struct buffer *out)
+{
+    const struct key_list *list = (const void *)(base + key->offset);
+    const struct shape *shape = shape_of(key->shape);
+
+    buffer_append_literal(out, "[");
+    for (size_t i = 0; i < list->count; i++) {
+        buffer_printf(out, "%s{", i > 0 ? ", " : "");
+        for (size_t j = 0; j < shape->key_count; j++) {
+            buffer_printf(out, "%s%s: ", j > 0 ? ", " : "", shape->keys[j].name);
+            value_text(&shape->keys[j], (const char *)list->items + i * shape->bytes, out);
+        }
+        buffer_append_literal(out, "}");
+    }
+    buffer_append_literal(out, "]");
+}
+
 static void append_plain(const struct key *key, const char *base, struct buffer *out)
 {
     const char *text = *(const char *const *)(const void *)(base + key->offset);
 
     if (text == NULL)
         append_unset(key, out);
+    else if (key->is_secret)
+        append_secret(text, strlen(text), out);
     else
         buffer_printf(out, "%s", text);
 }
@@ -148,7 +218,13 @@ void value_text(const struct key *key, const char *base, struct buffer *out)
     case TYPE_NUMBER:
     case TYPE_FLAG:
     case TYPE_SIZE:
+    case TYPE_TIME:
+    case TYPE_CLOCK:
     case TYPE_DURATION: append_number(key, number_at(key, base), out); break;
+    case TYPE_WORDS: append_words(key, base, out); break;
+    case TYPE_COUNTS: append_list(key, base, append_count, sizeof(uint64_t), out); break;
+    case TYPE_TOKENS: append_list(key, base, append_token, sizeof(struct conf_token), out); break;
+    case TYPE_LIST: append_objects(key, base, out); break;
     case TYPE_WORD:
     case TYPE_CHOICE: append_word(key, base, out); break;
     case TYPE_LISTEN_ADDRESS:

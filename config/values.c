@@ -21,7 +21,7 @@
 
 /* ---- writing ---- */
 
-static void keep_number(const struct key *key, char *base, uint64_t value)
+void value_keep_number(const struct key *key, char *base, uint64_t value)
 {
     char *at = base + key->offset;
 
@@ -120,7 +120,7 @@ static void read_count(struct reader *reader, const struct key *key, json_t *val
     char digits[24];
 
     if (is_zero_word(key, value)) {
-        keep_number(key, base, 0);
+        value_keep_number(key, base, 0);
         return;
     }
     (void)snprintf(digits, sizeof(digits), "%" PRId64, (int64_t)number);
@@ -128,7 +128,7 @@ static void read_count(struct reader *reader, const struct key *key, json_t *val
         (uint64_t)number > key->max || (key->words != NULL && words_index(key->words, digits) < 0))
         value_report_wrong(reader, key, value, key->noun);
     else
-        keep_number(key, base, (uint64_t)number);
+        value_keep_number(key, base, (uint64_t)number);
 }
 
 static void read_number(struct reader *reader, const struct key *key, json_t *value, char *base)
@@ -138,7 +138,7 @@ static void read_number(struct reader *reader, const struct key *key, json_t *va
     if (!json_is_integer(value) || number < key->lowest || number > (json_int_t)key->max)
         value_report_wrong(reader, key, value, key->noun);
     else
-        keep_number(key, base, (uint64_t)number);
+        value_keep_number(key, base, (uint64_t)number);
 }
 
 static void read_flag(struct reader *reader, const struct key *key, json_t *value, char *base)
@@ -146,7 +146,7 @@ static void read_flag(struct reader *reader, const struct key *key, json_t *valu
     if (!json_is_boolean(value))
         value_report_wrong(reader, key, value, "true or false");
     else
-        keep_number(key, base, json_is_true(value));
+        value_keep_number(key, base, json_is_true(value));
 }
 
 typedef const char *quantity_fn(const char *text, uint64_t *value_out);
@@ -159,7 +159,7 @@ static void read_quantity(struct reader *reader, const struct key *key, json_t *
     char text[VALUE_SHOWN_MAX];
 
     if (is_zero_word(key, value)) {
-        keep_number(key, base, 0);
+        value_keep_number(key, base, 0);
         return;
     }
     if (json_is_number(value)) {
@@ -176,7 +176,7 @@ static void read_quantity(struct reader *reader, const struct key *key, json_t *
     else if (number < key->min || number > key->max)
         value_report_wrong(reader, key, value, "allowed here");
     else
-        keep_number(key, base, number);
+        value_keep_number(key, base, number);
 }
 
 static void read_size(struct reader *reader, const struct key *key, json_t *value, char *base)
@@ -223,7 +223,7 @@ static void read_word(struct reader *reader, const struct key *key, json_t *valu
     int index = word_of(reader, key, value);
 
     if (index >= 0)
-        keep_number(key, base, (uint64_t)index);
+        value_keep_number(key, base, (uint64_t)index);
 }
 
 char *value_lowered(struct reader *reader, const char *text)
@@ -253,7 +253,7 @@ static void read_choice(struct reader *reader, const struct key *key, json_t *va
     } else if (colon != NULL && !text_is_token(colon + 1)) {
         value_report_reason(reader, value, "does not name a field or cookie behind the colon");
     } else {
-        keep_number(key, base, (uint64_t)index);
+        value_keep_number(key, base, (uint64_t)index);
         if (colon != NULL)
             *(const char **)(void *)(base + key->second) =
                 strcmp(word, "header:") == 0 ? value_lowered(reader, colon + 1)
@@ -348,6 +348,36 @@ static void read_status_ranges(struct reader *reader, const struct key *key, jso
         value_keep_list(key, base, ranges, count);
 }
 
+static void read_time(struct reader *reader, const struct key *key, json_t *value, char *base)
+{
+    const char *text = value_expect_text(reader, value, "a time");
+    int64_t wall_ms;
+    const char *why;
+
+    if (text == NULL)
+        return;
+    why = text_read_time(text, &wall_ms);
+    if (why != NULL)
+        value_report_reason(reader, value, why);
+    else
+        value_keep_number(key, base, (uint64_t)wall_ms);
+}
+
+static void read_clock(struct reader *reader, const struct key *key, json_t *value, char *base)
+{
+    const char *text = value_expect_text(reader, value, "a time of the day");
+    uint16_t minutes;
+    const char *why;
+
+    if (text == NULL)
+        return;
+    why = text_read_clock(text, &minutes);
+    if (why != NULL)
+        value_report_reason(reader, value, why);
+    else
+        value_keep_number(key, base, minutes);
+}
+
 static void read_object(struct reader *reader, const struct key *key, json_t *value, char *base)
 {
     char scratch = 0; /* stands in for what is checked but not kept */
@@ -372,7 +402,7 @@ static value_fn *const readers[] = {
     [TYPE_SIZE] = read_size,
     [TYPE_DURATION] = read_duration,
     [TYPE_WORD] = read_word,
-    [TYPE_WORDS] = value_read_list,
+    [TYPE_WORDS] = value_read_words,
     [TYPE_CHOICE] = read_choice,
     [TYPE_TEXT] = read_text,
     [TYPE_BODY] = read_body,
@@ -398,7 +428,10 @@ static value_fn *const readers[] = {
     [TYPE_HEADER_NAMES] = value_read_list,
     [TYPE_SPLIT] = value_read_split,
     [TYPE_TOKENS] = value_read_tokens,
+    [TYPE_TIME] = read_time,
+    [TYPE_CLOCK] = read_clock,
     [TYPE_OBJECTS] = value_read_objects,
+    [TYPE_LIST] = value_read_shapes,
     [TYPE_OBJECT] = read_object,
     [TYPE_MAP] = read_map,
 };
@@ -449,7 +482,7 @@ void value_read_default(struct reader *reader, const struct key *key, char *base
         return;
     if (key->default_text == NULL || key->default_text[0] == '(') {
         if (key->unset != 0)
-            keep_number(key, base, key->unset);
+            value_keep_number(key, base, key->unset);
         return;
     }
     value = default_value(key);

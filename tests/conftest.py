@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from support.origin import Origin  # noqa: E402
+from support.people import enforced_proxy  # noqa: E402
 from support.proxy import Proxy, simple_proxy  # noqa: E402
 
 DEFAULT_BOUND_S = 60
@@ -92,6 +93,14 @@ def make_proxy(request):
     """make_proxy(origins, **overrides): one listener `web`, one pool `app`, one route `everything`."""
     started = []
     yield lambda origins, **options: _keep(request, started, simple_proxy(origins, **options).start())
+    _stop_all(started)
+
+
+@pytest.fixture
+def make_enforced(request):
+    """make_enforced(origins, roles=None, policy=None, **overrides): make_proxy in mode enforced, with people."""
+    started = []
+    yield lambda origins, **options: _keep(request, started, enforced_proxy(origins, **options).start())
     _stop_all(started)
 
 

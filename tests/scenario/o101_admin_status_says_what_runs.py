@@ -14,7 +14,7 @@ def test_status_counts_connections_and_knows_the_configuration(make_origin, make
         status = proxy.wait_for(lambda: (s := proxy.status())["connections"]["open"] == 2 and s)
         assert proxy.wait_for(lambda: proxy.status()["connections"]["idle"] == 2)
     assert status["workers"] == 2
-    assert status["mode"] == "advisory"
+    assert status["mode"] == "off"
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", status["running"]["digest"])
     assert status["running"]["generation"] >= 1
     assert status["running"]["since"].endswith("Z")

@@ -151,9 +151,12 @@ class Proxy:
         os.mkdir(self.state_dir)
         self.config.setdefault("admin", {}).setdefault("listen", f"127.0.0.1:{free_port()}")
         self.config.setdefault("observe", {}).setdefault("access_log", {}).setdefault("path", self.access_log_path)
+        if "people" not in self.config:  # nobody could approve
+            self.config.setdefault("policy", {}).setdefault("mode", "off")
         self.env = dict(os.environ, **(env or {}))
         self.args = list(args)
         self.process = None
+        self.admin_headers = {}  # sent with each call that does not set them itself; None: not sent
         self.write_config(self.config)
 
     # -- where
@@ -168,6 +171,10 @@ class Proxy:
     @property
     def admin_address(self):
         return self.config["admin"]["listen"]
+
+    @property
+    def socket_path(self):
+        return os.path.join(self.state_dir, "run", "admin.sock")
 
     @property
     def pid(self):
@@ -272,7 +279,8 @@ class Proxy:
         connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
         try:
             data = json.dumps(body) if isinstance(body, (dict, list)) else body
-            connection.request(method, path, data, headers or {})
+            sent = {**self.admin_headers, **(headers or {})}
+            connection.request(method, path, data, {key: value for key, value in sent.items() if value is not None})
             reply = connection.getresponse()
             return Answer(reply.status, reply.headers, reply.read().decode())
         finally:
@@ -301,9 +309,10 @@ class Proxy:
         """Write `config` (the whole, or None for what was edited in place) and reload.
         by="api" returns the Answer; by="signal" returns when a new generation runs."""
         if config is not None:
-            for section in ("admin", "observe"):
-                config = dict(config)
-                config.setdefault(section, self.config[section])
+            config = dict(config)
+            for section in ("admin", "observe", "policy"):
+                if section in self.config:
+                    config.setdefault(section, self.config[section])
             self.config = copy.deepcopy(config)
         self.write_config(self.config)
         if by == "api":

@@ -74,6 +74,8 @@ struct bad {
     const char *expected;
 };
 
+#define HASH "sha256:abababababababababababababababababababababababababababababababab"
+
 static const struct bad bad_documents[] = {
     /* the file */
     {"", "conf.d/10-a.json:1:0: is not JSON"},
@@ -185,6 +187,48 @@ static const struct bad bad_documents[] = {
     {"{\"admin\":{\"listen\":\"0.0.0.0:9901\"}}", "not supported by this version"},
     {"{\"people\":{\"ann\":{\"tokens\":[\"sha256:12\"]}}}", "is not the hash of a token"},
     {"{\"people\":{\"ann\":{\"uids\":[1000,-1]}}}", "/people/ann/uids/1: -1 is not a user"},
+    {"{\"people\":{\"ann\":{\"tokens\":[{\"id\":\"a b\",\"hash\":\"" HASH "\"}]}}}",
+     "/people/ann/tokens/0: its \"id\" is not a name"},
+    {"{\"people\":{\"ann\":{\"tokens\":[{\"hsh\":\"" HASH "\"}]}}}",
+     "\"hsh\" is not a key of a token"},
+    {"{\"people\":{\"ann\":{\"tokens\":[\"" HASH "\"]},\"bob\":{\"tokens\":[\"" HASH "\"]}}}",
+     "/people/bob/tokens/0: is ann's token too"},
+    {"{\"people\":{\"ann\":{\"tokens\":[\"" HASH "\",\"" HASH "\"]}}}",
+     "/people/ann/tokens/1: is ann's token too"},
+    {"{\"people\":{\"ann\":{\"certificate_names\":[\"x\"]},\"bob\":{\"certificate_names\":[\"y\","
+     "\"x\"]}}}",
+     "/people/bob/certificate_names/1: is ann's certificate name too"},
+    {"{\"people\":{\"ann\":{\"uids\":[7]},\"bob\":{\"uids\":[7]}}}",
+     "/people/bob/uids/0: is ann's user too"},
+    {"{\"people\":{\"ci\":{\"kind\":\"service\"}}}",
+     "/people/ci: is a service and has no \"owner\""},
+    {"{\"people\":{\"ci\":{\"kind\":\"service\",\"owner\":\"ann\"}}}",
+     "/people/ci/owner: there is no person \"ann\""},
+    {"{\"people\":{\"a\":{\"kind\":\"service\",\"owner\":\"b\"},\"b\":{\"kind\":\"service\","
+     "\"owner\":\"a\"}}}",
+     "/people/a/owner: b is a service"},
+    {"{\"people\":{\"system\":{}}}", "/people/system: \"system\" is what the audit calls"},
+    {"{\"people\":{\"ann\":{\"roles\":[\"root\"]}}}",
+     "/people/ann/roles/0: \"root\" is not one of"},
+    {"{\"people\":{\"ann\":{\"signing_key\":\"x\"}}}",
+     "/people/ann/signing_key: is not a public key"},
+    {"{\"people\":{\"ann\":{\"revoked_since\":\"2026-02-30T00:00:00Z\"}}}", "is not a time (write"},
+    {"{\"policy\":{\"factors\":[{\"group\":\"net\"},{\"group\":\"net\"}]}}",
+     "/policy/factors/1: names group net a second time"},
+    {"{\"policy\":{\"factors\":[{\"approvals\":1}]}}", "/policy/factors/0: has no \"group\""},
+    {"{\"policy\":{\"factors\":[7]}}", "/policy/factors/0: 7 is not an object"},
+    {"{\"policy\":{\"windows\":[{\"days\":[\"mon\",\"tuesday\"],\"from\":\"09:00\",\"to\":\"17:"
+     "00\"}]}}",
+     "/policy/windows/0/days/1: \"tuesday\" is not one of"},
+    {"{\"policy\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"02:00\"}]}}",
+     "/policy/windows/0: ends before it begins"},
+    {"{\"policy\":{\"windows\":[{\"from\":\"9:00\",\"to\":\"25:00\"}]}}",
+     "is not a time of the day"},
+    {"{\"policy\":{\"freeze\":[{\"from\":\"2026-12-24T00:00:00Z\",\"to\":\"2026-12-23T00:00:00Z\","
+     "\"reason\":\"x\"}]}}",
+     "/policy/freeze/0: ends before it begins"},
+    {"{\"policy\":{\"confirm\":{\"deadline\":\"10s\",\"min_bake\":\"20s\"}}}",
+     "nobody could confirm in time"},
     /* across the configuration */
     {"{\"listeners\":{\"a\":{\"address\":\"0.0.0.0:80\"},\"b\":{\"address\":\"127.0.0.1:80\"}}}",
      "/listeners/b/address: 127.0.0.1:80 is taken by listener a (0.0.0.0:80)"},
@@ -350,6 +394,53 @@ static void a_route_is_read_whole(void **state)
     unload(&loaded);
 }
 
+static void people_and_policy_are_read(void **state)
+{
+    struct loaded loaded;
+    const struct conf_person *person;
+    const struct conf_policy *policy;
+
+    (void)state;
+    load_two(&loaded,
+             "{\"people\":{\"bob\":{\"roles\":[\"viewer\",\"approver\"],\"groups\":[\"net\"],"
+             "\"uids\":[1000],\"disabled\":true,\"revoked_since\":\"2026-11-22T11:00:00.5+01:00\"},"
+             "\"ci\":{\"kind\":\"service\",\"owner\":\"bob\",\"tokens\":[{\"id\":\"job\",\"hash\":"
+             "\"" HASH "\"}]}}}",
+             "{\"policy\":{\"approvals\":{\"high\":3},\"confirm\":{\"mode\":\"auto\"},"
+             "\"factors\":[{\"group\":\"net\"}],"
+             "\"windows\":[{\"days\":[\"mon\",\"sun\"],\"from\":\"09:30\",\"to\":\"24:00\"},"
+             "{\"from\":\"00:00\",\"to\":\"01:00\"}],"
+             "\"freeze\":[{\"from\":\"2026-12-24T00:00:00Z\",\"to\":\"2026-12-27T00:00:00Z\","
+             "\"reason\":\"holidays\"}]}}");
+    assert_non_null(loaded.conf);
+    assert_int_equal(loaded.conf->person_count, 2);
+    person = &loaded.conf->people[0];
+    assert_int_equal(person->roles, ROLE_VIEWER | ROLE_APPROVER);
+    assert_string_equal(person->groups.items[0], "net");
+    assert_int_equal(person->uids[0], 1000);
+    assert_true(person->is_disabled);
+    assert_true(person->revoked_since_ms == INT64_C(1795341600500));
+    person = &loaded.conf->people[1];
+    assert_int_equal(person->kind, PERSON_SERVICE);
+    assert_string_equal(person->owner, "bob");
+    assert_string_equal(person->tokens[0].id, "job");
+    assert_int_equal(person->tokens[0].hash[31], 0xab);
+    policy = &loaded.conf->policy;
+    assert_int_equal(policy->mode, POLICY_ENFORCED);
+    assert_int_equal(policy->approvals_normal, 1);
+    assert_int_equal(policy->approvals_high, 3);
+    assert_int_equal(policy->confirm_mode, CONFIRM_AUTO);
+    assert_int_equal(policy->confirm_deadline_ms, 600000);
+    assert_int_equal(policy->factors[0].approvals, 1);
+    assert_int_equal(policy->windows[0].days, 1 | 64);
+    assert_int_equal(policy->windows[0].from, 9 * 60 + 30);
+    assert_int_equal(policy->windows[0].to, 24 * 60);
+    assert_int_equal(policy->windows[1].days, 127);
+    assert_string_equal(policy->freezes[0].reason, "holidays");
+    assert_true(policy->freezes[0].to_ms - policy->freezes[0].from_ms == 3 * 86400000);
+    unload(&loaded);
+}
+
 static void comments_and_order_do_not_change_the_digest(void **state)
 {
     struct loaded one;
@@ -373,8 +464,12 @@ static const struct bad warned_documents[] = {
     {POOL("\"hash_on\":\"path\""), "\"hash_on\" does nothing"},
     {POOL("\"max_share_percent\":60"), "does not add up to 100 %"},
     {POOL("\"health_check\":{\"timeout\":\"9s\"}"), "a check may take longer"},
-    {"{\"policy\":{\"mode\":\"enforced\"}}", "approvals are not enforced by this version"},
-    {"{\"people\":{\"ann\":{\"roles\":[\"author\"]}}}", "/people: has no effect in this version"},
+    {"{\"policy\":{\"approvals\":{\"normal\":0}}}", "one person alone can change what runs"},
+    {"{\"policy\":{\"approvals\":{\"normal\":3}}}", "\"high\" asks for fewer than \"normal\""},
+    {"{\"people\":{\"ann\":{\"owner\":\"ann\"}}}", "/people/ann: \"owner\" does nothing"},
+    {"{\"people\":{\"ann\":{},\"ci\":{\"kind\":\"service\",\"owner\":\"ann\",\"roles\":["
+     "\"approver\"]}}}",
+     "/people/ci: is a service"},
     {"{\"certificates\":{\"a\":{\"cert_file\":\"/a\",\"key_file\":\"/b\"}}}", "no effect"},
     {"{}", "there is no listener"},
 };
@@ -436,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_section_may_be_spread_over_files),
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(a_route_is_read_whole),
+        cmocka_unit_test(people_and_policy_are_read),
         cmocka_unit_test(comments_and_order_do_not_change_the_digest),
         cmocka_unit_test(what_does_nothing_is_a_warning),
         cmocka_unit_test(many_listeners_at_one_address_give_one_finding_each),

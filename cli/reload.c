@@ -1,9 +1,7 @@
 /*
- * reload - from conf.d on disk to what the workers run.
+ * reload - what reads conf.d; run_configuration.c takes it to the workers.
  *
- *   READING (libuv's pool) --> NAMES (looked up) --> built, bound, published --> ADOPTED by all
- *
- * Nothing is changed before everything that can fail has been done.
+ * One at a time: who asks while one is under way gets the outcome of the next.
  *
  * Owner    the serving process.      Threads  control, but read_job(): libuv's pool
  */
@@ -22,19 +20,16 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/expressions.h"
+#include "cli/run_configuration.h"
 #include "cli/serve.h"
 #include "config/diff.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
-#include "observe/observer.h"
-#include "proxy/listener.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
-#include "proxy/upstream/registry.h"
 
 enum {
-    NAMES_PATIENCE_MS = 3000,
     MAX_WAITING = 64,
     ARENA_BLOCK = 16 * 1024,
     FINDING_TEXT = 2048,
@@ -53,7 +48,7 @@ struct reload {
     struct server_process *process;
     struct arena *arena;
     struct findings findings;
-    struct configuration *conf; /* until a snapshot has it */
+    struct configuration *conf; /* until it is taken over */
     struct differences differences;
     const char **changes;
     uint64_t fingerprint;
@@ -114,19 +109,6 @@ static uint64_t settle(const char *directory)
         last = now;
     }
     return last;
-}
-
-/* Those from number `first` on. */
-static void log_findings(const struct findings *findings, size_t first)
-{
-    char text[FINDING_TEXT];
-
-    for (size_t i = first; i < findings->count; i++) {
-        finding_text(&findings->items[i], text, sizeof(text));
-        log_event(EV_CONFIG_FINDING,
-                  LOG_TEXT("severity", finding_severity_word(findings->items[i].severity)),
-                  LOG_TEXT("rule", findings->items[i].rule), LOG_TEXT("message", text));
-    }
 }
 
 struct configuration *reload_read_first(const char *directory)
@@ -200,8 +182,6 @@ static void finish(struct reload *reload, const struct admin_reload_result *resu
         tell(reload->later, reload->later_count, &stopping);
     else if (reload->is_again)
         start_next(process, reload);
-    else if (process->names_changed)
-        reload_names_changed(process);
     xfree(reload);
 }
 
@@ -216,13 +196,7 @@ static void stop_reload(struct reload *reload)
 static void refuse(struct reload *reload, const char *why)
 {
     struct admin_reload_result result = {.findings = &reload->findings, .why = why};
-    const struct snapshot *current = publisher_current(reload->process->publisher);
 
-    log_event(EV_CONFIG_REFUSED,
-              LOG_TEXT("why", why != NULL ? why : "the configuration has findings"),
-              LOG_NUMBER("running_generation", current != NULL ? current->generation : 0));
-    if (current != NULL)
-        registry_watch_names(reload->process->registry, current->conf, 0, NULL, NULL);
     if (reload->is_first && why != NULL)
         (void)fprintf(stderr, "twokey: %s\n", why);
     if (why != NULL)
@@ -230,122 +204,62 @@ static void refuse(struct reload *reload, const char *why)
     finish(reload, &result);
 }
 
-/* ---- published ---- */
+/* ---- taken over ---- */
 
-static void all_adopted(void *context, const struct snapshot *snapshot)
+static void is_published(void *context, uint64_t generation)
 {
     struct reload *reload = context;
     struct server_process *process = reload->process;
     struct admin_reload_result result = {
         .ok = true,
         .findings = &reload->findings,
-        .generation = snapshot->generation,
-        .digest = snapshot->conf->digest,
+        .generation = generation,
+        .digest = publisher_current(process->publisher)->conf->digest,
         .changes = reload->changes,
         .change_count = (unsigned)reload->differences.count,
     };
 
     process->fingerprint = reload->fingerprint;
     process->drift = false;
-    log_event(EV_CONFIG_PUBLISHED, LOG_NUMBER("generation", snapshot->generation),
-              LOG_TEXT("digest", snapshot->conf->digest),
-              LOG_NUMBER("changes", reload->differences.count));
-    if (!process->is_started) {
-        process->is_started = true;
-        log_event(EV_STARTED, LOG_NUMBER("workers", process->worker_count),
-                  LOG_TEXT("admin", snapshot->conf->admin.listen.text),
-                  LOG_TEXT("version", TWOKEY_VERSION));
-        for (size_t i = 0; i < snapshot->listener_count; i++)
-            log_event(EV_LISTENING, LOG_TEXT("listener", snapshot->listeners[i].conf->name),
-                      LOG_TEXT("address", snapshot->listeners[i].conf->address.text));
-    }
     finish(reload, &result);
 }
 
-static void note_what_needs_a_restart(struct reload *reload, const struct configuration *now)
+static void compare(struct reload *reload, const struct configuration *conf)
 {
-    struct server_process *process = reload->process;
-    unsigned workers = serve_count_workers(reload->conf);
-    size_t before = reload->findings.count;
+    const struct snapshot *current = publisher_current(reload->process->publisher);
 
-    if (workers != process->worker_count)
-        finding_add(&reload->findings, FINDING_WARNING, "config", NULL, "/process/workers",
-                    "%u workers run; %u are started when twokey is restarted",
-                    process->worker_count, workers);
-    if (now != NULL && strcmp(now->admin.listen.text, reload->conf->admin.listen.text) != 0)
-        finding_add(&reload->findings, FINDING_WARNING, "config", NULL, "/admin/listen",
-                    "the admin listener stays at %s until twokey is restarted",
-                    now->admin.listen.text);
-    log_findings(&reload->findings, before);
-}
-
-static void compare(struct reload *reload, const struct configuration *now)
-{
-    if (now == NULL)
+    if (current == NULL)
         return;
-    config_diff(now, reload->conf, reload->arena, &reload->differences);
+    config_diff(current->conf, conf, reload->arena, &reload->differences);
     reload->changes = xcalloc(reload->differences.count, sizeof(*reload->changes));
     for (size_t i = 0; i < reload->differences.count; i++)
         reload->changes[i] = reload->differences.items[i].text;
 }
 
-/* Names have addresses, as far as they will: everything that can fail is done here. */
-static void names_are_known(void *context)
+static void is_prepared(void *context, struct prepared *prepared, const struct findings *findings,
+                        const struct error *why)
 {
     struct reload *reload = context;
     struct server_process *process = reload->process;
-    struct snapshot *current = publisher_current(process->publisher);
-    const struct configuration *now = current != NULL ? current->conf : NULL;
-    struct error why = {0};
-    struct snapshot *snapshot;
 
+    (void)findings; /* they are reload->findings */
     if (process->is_stopping) {
+        if (prepared != NULL)
+            run_drop(process, prepared);
         stop_reload(reload);
-        return;
+    } else if (prepared == NULL) {
+        refuse(reload, why->text);
+    } else {
+        compare(reload, run_prepared_conf(prepared));
+        run_publish(process, prepared, is_published, reload);
     }
-    compare(reload, now);
-    note_what_needs_a_restart(reload, now);
-    if (!listener_set_prepare(process->listeners, reload->conf, &why)) {
-        log_event(EV_LISTEN_FAILED, LOG_TEXT("why", why.text));
-        refuse(reload, why.text);
-        return;
-    }
-    if (!observer_set_access_log(process->observer, reload->conf->observe.access_log_path, &why)) {
-        listener_set_abort(process->listeners);
-        refuse(reload, why.text);
-        return;
-    }
-    snapshot = snapshot_build(reload->conf, process->generation + 1, process->registry,
-                              process->rates, process->counters, &why);
-    if (snapshot == NULL) {
-        listener_set_abort(process->listeners);
-        if (now != NULL)
-            (void)observer_set_access_log(process->observer, now->observe.access_log_path, &why);
-        refuse(reload, why.text);
-        return;
-    }
-    reload->conf = NULL;
-    process->generation++;
-    publish(process->publisher, snapshot, process->listeners, all_adopted, reload);
-    listener_set_commit(process->listeners);
 }
 
-static void resolve(struct reload *reload)
+static void take_over(struct reload *reload)
 {
-    struct error why = {0};
-
-    /* Before the names, which a configuration that cannot run must not change. */
-    if (!snapshot_check(reload->conf, &why)) {
-        refuse(reload, why.text);
-        return;
-    }
-    log_findings(&reload->findings, 0);
-    if (reload->conf->listener_count == 0) {
-        refuse(reload, "there is no listener: nothing would be served");
-        return;
-    }
-    registry_watch_names(reload->process->registry, reload->conf, NAMES_PATIENCE_MS,
-                         names_are_known, reload);
+    run_log_findings(&reload->findings, 0);
+    run_prepare(reload->process, TAKE_POINTER(&reload->conf), &reload->findings, is_prepared,
+                reload);
 }
 
 /* ---- reading ---- */
@@ -378,10 +292,11 @@ static void has_read(uv_work_t *work, int status)
         stop_reload(reload);
     } else if (reload->conf == NULL ||
                findings_count_at_least(&reload->findings, FINDING_ERROR) > 0) {
-        log_findings(&reload->findings, 0);
+        run_log_findings(&reload->findings, 0);
+        run_log_refused(reload->process, NULL);
         refuse(reload, NULL);
     } else {
-        resolve(reload);
+        take_over(reload);
     }
 }
 
@@ -400,7 +315,7 @@ void reload_first(struct server_process *process, struct configuration *conf)
     reload->is_first = true;
     reload->conf = conf;
     reload->fingerprint = fingerprint_of(process->configuration_directory);
-    resolve(reload);
+    take_over(reload);
 }
 
 static void ask(struct server_process *process, admin_reloaded_fn *done, void *context)
@@ -438,29 +353,6 @@ void reload_from_admin(void *context, admin_reloaded_fn *done, void *done_contex
         done(done_context, &stopping);
     else
         ask(process, done, done_context);
-}
-
-void reload_names_changed(void *context)
-{
-    struct server_process *process = context;
-    const struct snapshot *current = publisher_current(process->publisher);
-    struct snapshot *snapshot;
-    struct error why = {0};
-
-    if (process->is_stopping || current == NULL)
-        return;
-    process->names_changed = process->reload != NULL;
-    if (process
-            ->names_changed) /* the reload under way takes the new addresses, or comes back here */
-        return;
-    snapshot =
-        snapshot_rebuild(current, process->generation + 1, process->rates, process->counters, &why);
-    if (snapshot == NULL) {
-        log_event(EV_CONFIG_REFUSED, LOG_TEXT("why", why.text));
-        return;
-    }
-    process->generation++;
-    publish(process->publisher, snapshot, process->listeners, NULL, NULL);
 }
 
 /* ---- drift ---- */

@@ -1,6 +1,5 @@
 /*
- * reload - from conf.d on disk to what the workers run: at the start, on SIGHUP, through the admin
- * API, and when a server's name has new addresses.
+ * reload - what reads conf.d: at the start, on SIGHUP and through the admin API.
  *
  * One at a time: who asks while one is under way gets the outcome of the next.
  *
@@ -23,8 +22,6 @@ void reload_first(struct server_process *process, struct configuration *conf);
 
 void reload_from_signal(struct server_process *process);
 void reload_from_admin(void *context, admin_reloaded_fn *done, void *done_context);
-/* The registry's callback. */
-void reload_names_changed(void *context);
 bool reload_has_drift(void *context);
 /* Whoever waits for an outcome is told that there will be none. */
 void reload_close(struct server_process *process);

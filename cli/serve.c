@@ -31,6 +31,7 @@
 #include "base/thread.h"
 #include "cli/cli.h"
 #include "cli/reload.h"
+#include "cli/run_configuration.h"
 #include "config/load.h"
 #include "config/model.h"
 #include "observe/counters.h"
@@ -244,6 +245,7 @@ static void close_signals(struct server_process *process)
     for (unsigned i = 0; i < SERVE_SIGNALS; i++)
         uv_close((uv_handle_t *)&process->signals[i], NULL);
     uv_close((uv_handle_t *)&process->stop_timer, NULL);
+    uv_close((uv_handle_t *)&process->checks_timer, NULL);
 }
 
 static void on_admin_closed(void *context)
@@ -251,6 +253,7 @@ static void on_admin_closed(void *context)
     struct server_process *process = context;
 
     close_signals(process);
+    run_close(process);
     reload_close(process);
     registry_close(process->registry);
     mailbox_close(&process->mailbox);
@@ -329,6 +332,7 @@ static void watch_signals(struct server_process *process)
         CHECK(uv_signal_start(&process->signals[i], on_signal, numbers[i]) == 0);
     }
     CHECK(uv_timer_init(&process->loop, &process->stop_timer) == 0);
+    CHECK(uv_timer_init(&process->loop, &process->checks_timer) == 0);
 }
 
 /* ---- starting ---- */
@@ -363,6 +367,7 @@ static void start_parts(struct server_process *process, const struct configurati
     uint32_t most_clients = raise_descriptor_limit();
 
     note_descriptors(conf, most_clients);
+    list_init(&process->runs);
     CHECK(uv_loop_init(&process->loop) == 0);
     CHECK(mailbox_open(&process->mailbox, &process->loop, process) == 0);
     watch_signals(process);
@@ -372,7 +377,7 @@ static void start_parts(struct server_process *process, const struct configurati
     process->rates = rate_store_new();
     process->listeners = listener_set_new(process->worker_count);
     process->registry = registry_new(&process->loop, process->worker_count, process->counters,
-                                     reload_names_changed, process);
+                                     run_names_changed, process);
     process->prober = prober_start();
     start_observer(process);
     start_workers(process, most_clients);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/list.h"
 #include "base/mailbox.h"
 #include "proxy/balance/balance.h"
 
@@ -37,6 +38,7 @@ struct server_process {
     struct mailbox mailbox;
     uv_signal_t signals[SERVE_SIGNALS];
     uv_timer_t stop_timer;
+    uv_timer_t checks_timer; /* while the first checks of new pools are awaited */
 
     unsigned worker_count;
     unsigned running_workers;
@@ -53,11 +55,12 @@ struct server_process {
     struct publisher *publisher;
     struct admin *admin;
     struct reload *reload; /* the one under way, or NULL */
-    uint64_t generation;   /* of the newest snapshot built */
+    struct list runs;      /* configurations on their way to the workers: run_configuration.c */
+    uint64_t generation;   /* of the newest snapshot published */
     uint64_t fingerprint;  /* of conf.d's files when they were last read */
     uint64_t drift_fingerprint;
     bool drift;
-    bool names_changed; /* while a reload was under way */
+    bool names_changed; /* while a configuration was on its way */
     bool is_started;
     bool is_stopping;
     int exit_code;

@@ -250,6 +250,7 @@ void publish(struct publisher *publisher, struct snapshot *snapshot, struct list
     edition->context = context;
     list_append(&publisher->editions, &edition->link);
     publisher->current = edition;
+    snapshot_configure_servers(snapshot);
     tell_prober(publisher, edition, before != NULL ? before->snapshot : NULL);
     for (unsigned i = 0; i < publisher->worker_count; i++)
         post_adopt(publisher, snapshot, listeners, i);

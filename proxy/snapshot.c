@@ -61,11 +61,6 @@ static void add_server(struct snapshot_pool *pool, size_t index, struct server *
     }
 }
 
-static enum balance_admin admin_of(enum conf_server_state state)
-{
-    return state == SERVER_DRAIN ? ADMIN_DRAIN : state == SERVER_MAINT ? ADMIN_MAINT : ADMIN_READY;
-}
-
 static void add_servers(struct snapshot *snapshot, struct snapshot_pool *pool)
 {
     const struct conf_pool *conf = pool->conf;
@@ -84,8 +79,6 @@ static void add_servers(struct snapshot *snapshot, struct snapshot_pool *pool)
                                              &conf->servers[i].address, addresses, MAX_ADDRESSES);
 
         add_server(pool, i, addresses, count, rows);
-        registry_configure_server(snapshot->registry, conf->name, conf->servers[i].name,
-                                  admin_of(conf->servers[i].state));
     }
     pool->balance.servers = rows;
     pool->balance.count = (uint32_t)pool->server_count;
@@ -287,6 +280,22 @@ bool snapshot_check(const struct configuration *conf, struct error *why)
     if (ok)
         route_table_free(&routes);
     return ok;
+}
+
+static enum balance_admin admin_of(enum conf_server_state state)
+{
+    return state == SERVER_DRAIN ? ADMIN_DRAIN : state == SERVER_MAINT ? ADMIN_MAINT : ADMIN_READY;
+}
+
+void snapshot_configure_servers(const struct snapshot *snapshot)
+{
+    for (size_t p = 0; p < snapshot->pool_count; p++) {
+        const struct conf_pool *pool = snapshot->pools[p].conf;
+
+        for (size_t i = 0; i < pool->server_count; i++)
+            registry_configure_server(snapshot->registry, pool->name, pool->servers[i].name,
+                                      admin_of(pool->servers[i].state));
+    }
 }
 
 void snapshot_free(struct snapshot **holder)

@@ -96,6 +96,10 @@ struct snapshot *snapshot_rebuild(const struct snapshot *snapshot, uint64_t gene
 /* What snapshot_build() would refuse, without building: regular expressions. */
 bool snapshot_check(const struct configuration *conf, struct error *why);
 
+/* The states that its configuration gives to servers (ready, drain, maint) are in force from now
+ * on; publish() does this: what is only built changes nothing. */
+void snapshot_configure_servers(const struct snapshot *snapshot);
+
 /* Frees a snapshot that no worker holds, and clears the pointer. */
 void snapshot_free(struct snapshot **snapshot);
 

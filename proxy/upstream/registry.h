@@ -47,7 +47,7 @@ void registry_watch_names(struct registry *registry, const struct configuration 
 
 /* The state that the configuration gives a server; the runtime override wins while one is set.
  * registry_watch_names() does this for servers that do not serve yet; for the others it waits
- * until the snapshot is built, so that a configuration that fails changes nothing. */
+ * until the snapshot is published, so that a configuration that fails changes nothing. */
 void registry_configure_server(struct registry *registry, const char *pool, const char *server,
                                enum balance_admin admin);
 

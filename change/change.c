@@ -115,6 +115,8 @@ static const struct field fields[] = {
     FIELD(TEXT, ended_why),
     FIELD(64, rev),
     FIELD(TEXT, applied_by),
+    FIELD(DIGEST, import_digest),
+    FIELD(U32, least_class),
 };
 
 enum { FIELD_COUNT = sizeof(fields) / sizeof(fields[0]) };

@@ -91,13 +91,16 @@ struct change {
     bool confirm_is_auto;
     uint64_t confirm_deadline_ms; /* durations */
     uint64_t confirm_min_bake_ms;
-    bool is_forced;                    /* applied by break-glass */
-    char *session;                     /* that break-glass session, or NULL */
-    uint32_t failures;                 /* of apply, before anything was exposed */
-    char *last_error;                  /* or NULL */
-    char *ended_why;                   /* "restart", "deadline", "cancelled by bob" …, or NULL */
-    uint64_t rev;                      /* the revision it became; 0: none */
-    char *applied_by;                  /* or NULL */
+    bool is_forced;    /* applied by break-glass */
+    char *session;     /* that break-glass session, or NULL */
+    uint32_t failures; /* of apply, before anything was exposed */
+    char *last_error;  /* or NULL */
+    char *ended_why;   /* "restart", "deadline", "cancelled by bob" …, or NULL */
+    uint64_t rev;      /* the revision it became; 0: none */
+    char *applied_by;  /* or NULL */
+    /* sha256 of conf.d as it was when this was made of it; its blob.  "" for a proposal. */
+    char import_digest[DIGEST_TEXT];
+    uint32_t least_class;              /* a rollback to an old revision is of class 3; else 0 */
     struct change_decision *decisions; /* of the current iteration */
     size_t decision_count;
     uint64_t expires_boot_ms; /* of pending, approved: in this process's time; not stored; 0: not */

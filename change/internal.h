@@ -35,7 +35,19 @@ struct pending_confirm {
     uint64_t deadline_boot_ms;
     uint64_t min_bake_boot_ms; /* confirm is too early before this */
     bool is_auto;
+    bool is_confirmed; /* what remains is to move `boot` */
     uint64_t version;
+};
+
+/* What apply.c and its neighbours know beyond the store. */
+struct serving {
+    struct activity *queued;     /* a rollback that waits for the end of `activity` */
+    uint64_t retry_boot_ms;      /* not before: going back failed, or a schedule was refused */
+    uint64_t requests;           /* answered since the running revision was published */
+    uint64_t since_boot_ms;      /* when that was */
+    bool is_undurable;           /* it runs, but the store does not say so yet: */
+    struct undurable *undurable; /* what is to be written (restore.c) */
+    json_t *alerts;              /* of the start: array, or NULL */
 };
 
 struct ledger {
@@ -55,7 +67,8 @@ struct ledger {
     struct override *overrides;
     size_t override_count;
     struct activity *activity; /* an apply, cancel or rollback under way (apply.c), or NULL */
-    json_t *freeze;            /* set by a call; NULL: none */
+    struct serving serving;
+    json_t *freeze; /* set by a call; NULL: none */
     bool is_violated;
     struct buffer *boot_bytes;
     char *boot_note;

@@ -64,6 +64,11 @@ struct create_options {
     bool is_dry_run;
     bool is_submitted;
     enum change_kind kind;
+    /* Of an import: what conf.d said (its blob is there), and [pointer] where it and what runs both
+     * changed the same thing: each is a finding.  NULL otherwise. */
+    const char *import_digest;
+    const json_t *conflicts;
+    uint32_t least_class; /* the class is not below; 0: as the policy judges */
 };
 bool ledger_create(struct ledger *ledger, const struct actor *actor, const json_t *request,
                    const struct create_options *options, json_t **answer, struct refusal *refusal);
@@ -151,8 +156,15 @@ bool ledger_choose_boot(struct ledger *ledger, struct ledger_boot *boot_out, str
  * off: each reload makes one.  `event`: "revision.imported", "revision.unreviewed-reload". */
 bool ledger_adopt(struct ledger *ledger, const struct actor *actor,
                   const struct configuration *conf, const char *event, struct refusal *refusal);
-/* The workers run `rev`; called once after a start. */
+/* The servers that overrides are for; before ledger_started(). */
+void ledger_attach(struct ledger *ledger, struct registry *registry);
+/* The workers run `rev` (0: a configuration that could not be recorded); called once after a start.
+ */
 void ledger_started(struct ledger *ledger, uint64_t rev);
+/* An orderly stop begins: this was no crash. */
+void ledger_stopping(struct ledger *ledger);
+/* Each second: requests answered since the last call.  A revision becomes "lkg" by them. */
+void ledger_count_requests(struct ledger *ledger, uint64_t requests);
 
 /* ---- conf.d: import.c ---- */
 
@@ -162,6 +174,10 @@ bool ledger_last_import(struct ledger *ledger, struct buffer *out);
  * what runs.  No difference: *answer is null. */
 bool ledger_import(struct ledger *ledger, const struct actor *actor,
                    const struct configuration *conf, json_t **answer, struct refusal *refusal);
+
+/* conf.d differs: in mode enforced from the last import, else from what runs.  NULL: it does not
+ * build. */
+bool ledger_has_drift(struct ledger *ledger, const struct configuration *disk);
 
 /* ---- revisions ---- */
 

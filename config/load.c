@@ -19,6 +19,43 @@
 
 enum { ARENA_BLOCK = 64 << 10 };
 
+static int compare_origins(const void *a, const void *b)
+{
+    const struct conf_origin *one = a;
+    const struct conf_origin *two = b;
+    int order = strcmp(one->section, two->section);
+
+    return order != 0 ? order : strcmp(one->name, two->name);
+}
+
+/* Which file says what, for findings that are made after the documents are gone. */
+static void keep_origins(struct configuration *configuration, const struct documents *documents)
+{
+    struct arena *arena = configuration->arena;
+    const char **files = arena_array(arena, documents->file_count, sizeof(*files));
+    struct conf_origin *next;
+    const char *section;
+    const char *name;
+    json_t *names;
+    json_t *file;
+    size_t count = 0;
+
+    for (size_t i = 0; i < documents->file_count; i++)
+        files[i] = arena_strdup(arena, documents->files[i]);
+    json_object_foreach(documents->origins, section, names) count += json_object_size(names);
+    next = configuration->origins = arena_array(arena, count, sizeof(*next));
+    configuration->origin_count = count;
+    json_object_foreach(documents->origins, section, names)
+    {
+        const char *kept = arena_strdup(arena, section);
+
+        json_object_foreach(names, name, file) *next++ = (struct conf_origin){
+            kept, arena_strdup(arena, name), files[json_integer_value(file)]};
+    }
+    if (count > 0)
+        qsort(configuration->origins, count, sizeof(*next), compare_origins);
+}
+
 /* `before`: findings of severity block that are not about this load. */
 static struct configuration *build(const struct documents *documents, struct findings *findings,
                                    size_t before)
@@ -30,6 +67,7 @@ static struct configuration *build(const struct documents *documents, struct fin
     parse_documents(documents, configuration, findings);
     validate_configuration(configuration, documents, findings);
     canonical_write(configuration, documents);
+    keep_origins(configuration, documents);
     if (findings_count_at_least(findings, FINDING_BLOCK) > before)
         config_free(&configuration);
     return configuration;
@@ -96,4 +134,18 @@ int config_find_listener(const struct configuration *configuration, const char *
 {
     return find(name, configuration->listeners, configuration->listener_count,
                 sizeof(struct conf_listener));
+}
+
+const char *config_file_of(const struct configuration *configuration, const char *section,
+                           const char *name)
+{
+    struct conf_origin wanted = {.section = section, .name = name};
+    const struct conf_origin *found = NULL;
+
+    for (int turn = 0; turn < 2 && found == NULL && configuration->origin_count > 0; turn++) {
+        found = bsearch(&wanted, configuration->origins, configuration->origin_count,
+                        sizeof(wanted), compare_origins);
+        wanted.name = "";
+    }
+    return found != NULL ? found->file : NULL;
 }

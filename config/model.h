@@ -342,6 +342,13 @@ struct conf_observe {
     uint32_t access_log_percent;
 };
 
+/* Which document says /section/name; name "" is the section's first. */
+struct conf_origin {
+    const char *section;
+    const char *name;
+    const char *file;
+};
+
 struct configuration {
     struct arena *arena;
     struct conf_process process;
@@ -356,6 +363,8 @@ struct configuration {
     size_t person_count;
     struct conf_policy policy;
     struct conf_observe observe;
+    struct conf_origin *origins; /* sorted by section and name */
+    size_t origin_count;
     const char *canonical; /* what was written, merged, keys sorted, without comments: JSON */
     size_t canonical_bytes;
     char digest[72]; /* "sha256:…" of the canonical bytes */

@@ -90,8 +90,46 @@ stateDiagram-v2
 """ % "\n".join(diagram), ["from", "to", "event", "who", "what must hold, and what follows"], lines)
 
 
+DETECTORS = """
+Rules that look at a configuration before it runs (`twokey check`), and at each change against what runs. A finding has
+the rule's id, the place (RFC 6901), the numbers, and what to do.
+
+| severity | means |
+|---|---|
+| block | must not run: a change with it cannot be submitted |
+| error | a change must name the rule in its `override`, and then needs the approvals of class 3 |
+| warning | shown |
+| info | shown; also what could not be told, because capacities or traffic are not known |
+
+*May be overridden* is about severity block: in a break-glass session a change may name such a rule, since it is about an
+effect. Rules about meaning are never overridden. Some rules report milder cases as less than their severity.
+"""
+
+
+def detectors():
+    """A section a letter: id, severity, what it finds and why, what to do."""
+    families = {"D": "Pools and their servers", "C": "Capacity", "R": "Routes and addresses", "T": "TLS",
+                "H": "Health checks", "M": "Timeouts, retries, limits", "S": "Security", "X": "Changes"}
+    found, out = {}, [MADE % "detect/rules.def" + "# Detectors\n" + DETECTORS]
+    for _, macro, arguments in source_tree.rows("detect/rules.def"):
+        id, severity = arguments[0], arguments[1].lower()
+        if macro == "RULE":
+            _, _, overridable, _, _, title, why, fix = arguments
+            line = [id, severity, "yes" if overridable == "OVERRIDABLE" else "",
+                    "**%s.** %s" % (text(title), text(why)), text(fix)]
+        elif macro == "ELSEWHERE":
+            line = [id, severity, "", "**%s.** Reported by: %s." % tuple(map(text, arguments[2:])), ""]
+        else:
+            line = [id, "–", "", "**%s.** Not applicable: %s." % tuple(map(text, arguments[2:])), ""]
+        found.setdefault(id[0], []).append("| %s |" % " | ".join(line))
+    for letter, lines in found.items():
+        out.append("\n## %s\n\n| rule | severity | may be overridden | what | what to do |\n|---|---|---|---|---|\n%s\n"
+                   % (families[letter], "\n".join(sorted(lines))))
+    return "".join(out)
+
+
 PAGES = {"docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields,
-         "docs/change-states.md": change_states}
+         "docs/change-states.md": change_states, "docs/detectors.md": detectors}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,64 @@
+/*
+ * internal - what the rules share: where they report, and how they look things up.
+ *
+ * Owner    detect_run(), on its stack      Threads  any
+ */
+#ifndef DETECT_INTERNAL_H
+#define DETECT_INTERNAL_H
+
+#include "config/model.h"
+#include "config/pointer.h"
+#include "detect/detect.h"
+
+struct detect_run {
+    const struct detect_subject *subject;
+    const struct configuration *conf; /* the target */
+    const struct configuration *base; /* or NULL */
+    const struct detect_rule *rule;   /* the one that is asked */
+    struct findings *findings;
+    struct pointer pointer;
+    size_t reported; /* by this rule */
+    bool is_unknown;
+};
+
+enum { DETECT_PER_RULE = 50, DETECT_PATH = 8 };
+
+/* The way to a value, for the functions below. */
+#define AT(...) ((const char *const[DETECT_PATH]){__VA_ARGS__})
+
+/* A finding of the rule's own severity. */
+void detect_report(struct detect_run *run, const char *const path[DETECT_PATH], const char *format,
+                   ...) __attribute__((format(printf, 3, 4)));
+void detect_report_as(struct detect_run *run, enum finding_severity severity,
+                      const char *const path[DETECT_PATH], const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* What the rule needs is not known: info, and detect_passes() is told. */
+void detect_report_unknown(struct detect_run *run, const char *const path[DETECT_PATH],
+                           const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* NULL: traffic is not known.  A pool without requests gives zeros. */
+const struct detect_pool_traffic *detect_traffic_of(const struct detect_run *run, const char *pool);
+
+/* NULL when there is none so named. */
+const struct conf_pool *detect_pool(const struct configuration *conf, const char *name);
+const struct conf_server *detect_server(const struct conf_pool *pool, const char *name);
+const struct conf_route *detect_route(const struct configuration *conf, const char *name);
+const struct conf_listener *detect_listener(const struct configuration *conf, const char *name);
+bool detect_has_text(const struct conf_strings *list, const char *text);
+/* A route of the target leads to the pool. */
+bool detect_leads_to(const struct conf_route *route, const char *pool);
+
+#define FOR_POOLS(run, pool)                                                                       \
+    for (const struct conf_pool *pool = (run)->conf->pools;                                        \
+         pool != (run)->conf->pools + (run)->conf->pool_count; pool++)
+#define FOR_SERVERS(pool, server)                                                                  \
+    for (const struct conf_server *server = (pool)->servers;                                       \
+         server != (pool)->servers + (pool)->server_count; server++)
+#define FOR_ROUTES(run, route)                                                                     \
+    for (const struct conf_route *route = (run)->conf->routes;                                     \
+         route != (run)->conf->routes + (run)->conf->route_count; route++)
+#define FOR_LISTENERS(run, listener)                                                               \
+    for (const struct conf_listener *listener = (run)->conf->listeners;                            \
+         listener != (run)->conf->listeners + (run)->conf->listener_count; listener++)
+
+#endif

@@ -26,6 +26,8 @@ struct policy_subject {
     const json_t *target_json;
     const json_t *override;  /* rule ids that the change accepts */
     const json_t *overrides; /* runtime overrides that come with it */
+    const json_t *in_force;  /* those in force now, as override_list() tells; NULL: none */
+    const json_t *peaks;     /* {"pool": requests a second}, as far as known; NULL: not at all */
     bool is_import;
 };
 
@@ -38,15 +40,17 @@ struct policy_verdict {
 
 /* Under the policy of `base`. */
 void policy_judge(const struct policy_subject *subject, struct policy_verdict *verdict_out);
+/* The factors that a policy asks for, as in a verdict. */
+json_t *policy_factors(const struct conf_policy *policy);
 /* The stricter of two, member by member (a policy that changed while the change was pending). */
 void policy_stricter(struct policy_verdict *verdict, const struct policy_verdict *other);
 void policy_verdict_clear(struct policy_verdict *verdict);
 
-/* S005: enough distinct humans could approve a change of class 3 that one of them wrote; adds
- * findings (block, warning).  For a target in mode enforced. */
+/* S005: enough distinct humans with a credential could approve a change of class 3 that one of them
+ * wrote; adds findings (block, warning).  Nothing unless its mode is enforced. */
 void policy_check_survivable(const struct configuration *conf, struct findings *findings);
 
-/* A person may approve: human, not disabled, has the role now. */
+/* A person may approve: human, not disabled, not revoked, has the role now. */
 bool policy_may_approve(const struct configuration *conf, const char *person);
 /* Whether the decisions of `change` that count now are enough.  `have_out`, `missing_out` (an array
  * of words such as "1 more of group netops") and `who_can_out` (persons) may be NULL. */

@@ -64,8 +64,8 @@ enum store_condition store_condition(const struct store *store, struct error *wh
 bool store_get(struct store *store, const char *key, struct buffer *out, uint64_t *version_out);
 
 /* Each key that begins with `prefix`, in order or from the last one down, until `each` answers
- * false.  `after`: only those that come behind it in that order (a key of the last page); NULL: all.
- * The slices live during the call; `each` may read, but not write. */
+ * false.  `after`: only those that come behind it in that order (a key of the last page); NULL:
+ * all. The slices live during the call; `each` may read, but not write. */
 typedef bool store_each_fn(void *context, const char *key, struct slice value, uint64_t version);
 void store_list(struct store *store, const char *prefix, const char *after, bool is_descending,
                 store_each_fn *each, void *context);

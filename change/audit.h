@@ -76,5 +76,12 @@ struct audit_verifier {
 };
 /* False and `why`: which record, and what is wrong with it. */
 bool audit_verify_line(struct audit_verifier *verifier, struct slice line, struct error *why);
+/* After a line that is wrong: the next ones are judged as if it were right. */
+void audit_verifier_resume(struct audit_verifier *verifier, struct slice line);
+
+/* `unsealed`: the line without its ,"h":"…". */
+struct digest audit_hash(const struct digest *prev, uint64_t seq, struct slice unsealed);
+/* When it was written; 0: it does not say. */
+int64_t audit_line_wall_ms(struct slice line);
 
 #endif

@@ -81,10 +81,11 @@ static void come_up(struct target *target, uint64_t now_ms)
 {
     bool was_down = word(&target->server->live.health) == HEALTH_DOWN;
 
-    set_health(target, HEALTH_UP);
+    /* Before it is seen to be up, or it would get its full share for a moment. */
     if ((was_down || target->is_joining) && target->phase != PHASE_EJECTED)
         enter_ramp(target, now_ms);
     target->is_joining = false;
+    set_health(target, HEALTH_UP);
 }
 
 static void go_down(struct target *target, const struct probe_answer *answer, uint64_t now_ms)

@@ -1,6 +1,7 @@
 /* target: rise and fall, slow start, ejection with its cap, panic; time is given. */
 #include "proxy/upstream/target.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -168,6 +169,51 @@ static void a_server_that_joins_starts_slowly_at_its_first_verdict(void **state)
     assert_int_equal(health(bench, 1), HEALTH_UP);
     assert_int_equal(atomic_load(&bench->servers[1].live.ramp_from_ms), 0);
     assert_int_equal(bench->targets[1].phase_due_ms, 0);
+}
+
+struct watch {
+    struct bench *bench;
+    _Atomic int is_over;
+    _Atomic int full_shares; /* times that it was up, and its slow start had not begun */
+};
+
+/* As a worker reads: what it has read holds if the epoch is still the one it began with. */
+static void *watch_shares(void *context)
+{
+    struct watch *watch = context;
+    struct bench *bench = watch->bench;
+
+    while (!atomic_load(&watch->is_over)) {
+        uint64_t epoch = atomic_load(&bench->live.epoch);
+        bool is_up = health(bench, 0) == HEALTH_UP;
+        bool is_ramping = atomic_load(&bench->servers[0].live.ramp_from_ms) != 0;
+
+        if (is_up && !is_ramping && atomic_load(&bench->live.epoch) == epoch)
+            atomic_fetch_add(&watch->full_shares, 1);
+    }
+    return NULL;
+}
+
+static void nobody_sees_it_up_before_its_slow_start_has_begun(void **state)
+{
+    struct bench *bench = *state;
+    struct watch watch = {.bench = bench};
+    struct balance_live *live = &bench->servers[0].live;
+    pthread_t watcher;
+
+    use(bench, 1);
+    atomic_store(&live->health, HEALTH_DOWN);
+    assert_int_equal(pthread_create(&watcher, NULL, watch_shares, &watch), 0);
+    for (uint64_t now_ms = 1; now_ms <= 100000; now_ms++) {
+        target_needs_no_check(&bench->targets[0], now_ms);
+        atomic_store(&live->health, HEALTH_DOWN);
+        atomic_fetch_add(&bench->live.epoch, 1);
+        atomic_store(&live->ramp_from_ms, 0);
+        bench->targets[0].phase = PHASE_NONE;
+    }
+    atomic_store(&watch.is_over, 1);
+    assert_int_equal(pthread_join(watcher, NULL), 0);
+    assert_int_equal(atomic_load(&watch.full_shares), 0);
 }
 
 static void a_server_in_maintenance_is_unknown_until_it_is_back(void **state)
@@ -344,6 +390,7 @@ int main(void)
         TEST(fall_and_rise_count_in_a_row),
         TEST(a_server_that_comes_up_starts_slowly),
         TEST(a_server_that_joins_starts_slowly_at_its_first_verdict),
+        TEST(nobody_sees_it_up_before_its_slow_start_has_begun),
         TEST(a_server_in_maintenance_is_unknown_until_it_is_back),
         TEST(a_suspect_is_ejected_returns_slowly_and_heals),
         TEST(the_time_of_an_ejection_has_jitter),

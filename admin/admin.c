@@ -138,7 +138,7 @@ void admin_take_summary(struct admin *admin, struct summary *summary)
 
 const struct snapshot *admin_snapshot(const struct admin *admin)
 {
-    return publisher_current(admin->options.publisher);
+    return publisher_running(admin->options.publisher);
 }
 
 /* A new generation of the same configuration (a name has new addresses) does not make it younger.

@@ -26,10 +26,11 @@
 /* One published snapshot and who still has it. */
 struct edition {
     struct list link;
+    struct publisher *publisher;
     struct snapshot *snapshot;
     struct prober_target *targets;
-    unsigned holders; /* workers, and the prober */
-    unsigned to_adopt;
+    unsigned holders;  /* workers, and the prober */
+    unsigned to_adopt; /* of the same */
     publish_adopted_fn *on_adopted;
     void *context;
 };
@@ -40,7 +41,8 @@ struct publisher {
     struct worker *const *workers;
     unsigned worker_count;
     struct edition *current;
-    struct list editions; /* oldest first */
+    struct edition *running; /* the newest that all have adopted */
+    struct list editions;    /* oldest first */
 };
 
 struct adopt {
@@ -119,6 +121,13 @@ static struct edition *take_notice(struct mail *mail)
     return edition;
 }
 
+/* Who has let go of the running one has adopted the next, though not everybody has said so yet. */
+static void run_next(struct publisher *publisher)
+{
+    CHECK(publisher->running->link.next != &publisher->editions);
+    publisher->running = container_of(publisher->running->link.next, struct edition, link);
+}
+
 static void on_let_go(struct mail *mail, void *receiver)
 {
     struct edition *edition = take_notice(mail);
@@ -128,6 +137,8 @@ static void on_let_go(struct mail *mail, void *receiver)
     CHECK(edition->holders > 0);
     if (--edition->holders > 0)
         return;
+    if (edition->publisher->running == edition)
+        run_next(edition->publisher);
     log_event(EV_CONFIG_RELEASED, LOG_NUMBER("generation", edition->snapshot->generation));
     free_edition(edition);
 }
@@ -139,7 +150,10 @@ static void on_adopted(struct mail *mail, void *receiver)
     (void)receiver;
     ON_CONTROL();
     CHECK(edition->to_adopt > 0);
-    if (--edition->to_adopt == 0 && edition->on_adopted != NULL)
+    if (--edition->to_adopt > 0)
+        return;
+    edition->publisher->running = edition;
+    if (edition->on_adopted != NULL)
         edition->on_adopted(edition->context, edition->snapshot);
 }
 
@@ -198,7 +212,8 @@ static void post_adopt(struct publisher *publisher, struct snapshot *snapshot,
 
 struct prober_done {
     struct publisher *publisher;
-    struct snapshot *snapshot; /* the one before */
+    struct snapshot *snapshot;
+    struct snapshot *before; /* or NULL */
 };
 
 /* On the prober's thread: it reads the snapshot before no longer. */
@@ -206,8 +221,9 @@ static void prober_has_adopted(void *context)
 {
     struct prober_done *done = context;
 
-    if (done->snapshot != NULL)
-        publish_let_go(done->publisher, done->snapshot);
+    post_notice(done->publisher, done->snapshot, on_adopted);
+    if (done->before != NULL)
+        publish_let_go(done->publisher, done->before);
     xfree(done);
 }
 
@@ -232,7 +248,8 @@ static void tell_prober(struct publisher *publisher, struct edition *edition,
                                        .is_backup = pool->balance.servers[i].is_backup};
     }
     done->publisher = publisher;
-    done->snapshot = before;
+    done->snapshot = edition->snapshot;
+    done->before = before;
     prober_adopt(publisher->prober, edition->targets, count, prober_has_adopted, done);
 }
 
@@ -243,9 +260,10 @@ void publish(struct publisher *publisher, struct snapshot *snapshot, struct list
     struct edition *before = publisher->current;
 
     ON_CONTROL();
+    edition->publisher = publisher;
     edition->snapshot = snapshot;
     edition->holders = publisher->worker_count + 1;
-    edition->to_adopt = publisher->worker_count;
+    edition->to_adopt = edition->holders;
     edition->on_adopted = on_adopted_fn;
     edition->context = context;
     list_append(&publisher->editions, &edition->link);
@@ -259,6 +277,11 @@ void publish(struct publisher *publisher, struct snapshot *snapshot, struct list
 struct snapshot *publisher_current(const struct publisher *publisher)
 {
     return publisher->current == NULL ? NULL : publisher->current->snapshot;
+}
+
+struct snapshot *publisher_running(const struct publisher *publisher)
+{
+    return publisher->running == NULL ? NULL : publisher->running->snapshot;
 }
 
 size_t publisher_alive(const struct publisher *publisher)

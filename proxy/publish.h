@@ -1,8 +1,9 @@
 /*
  * publish - control's side of snapshots: hand out, count back, free.
  *
- * publish() posts ADOPT to every worker; `on_adopted` is called on control when all run it.  A
- * snapshot is freed when every worker, and the prober, has let it go.
+ * publish() posts ADOPT to every worker and to the prober, which says at once that a server without
+ * checks is up; `on_adopted` is called on control when all run it.  A snapshot is freed when all of
+ * them have let it go.
  *
  * Owner    control.      Threads  control only, but for publish_let_go(): the worker
  */
@@ -33,6 +34,9 @@ void publish(struct publisher *publisher, struct snapshot *snapshot, struct list
 
 /* The newest published snapshot; NULL before the first. */
 struct snapshot *publisher_current(const struct publisher *publisher);
+/* The newest that every worker and the prober have adopted: what is told about it is true of the
+ * next request.  NULL before the first. */
+struct snapshot *publisher_running(const struct publisher *publisher);
 /* Snapshots that some request still needs, the current one included. */
 size_t publisher_alive(const struct publisher *publisher);
 

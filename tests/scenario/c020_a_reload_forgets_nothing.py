@@ -66,6 +66,19 @@ def test_weighted_turns_too(make_proxy, make_origin):
     assert all(abs(counts[name] - want) <= 1 for name, want in ((b"a", 20), (b"b", 12), (b"c", 8))), counts
 
 
+def test_a_new_server_serves_as_soon_as_the_reload_is_answered(make_proxy, make_origin):
+    """Nobody checks it: it is up at once, not when the thread that checks gets round to it."""
+    proxy = make_proxy({"steady": make_origin(named("steady"))}, process={"workers": 1}, pool={"slow_start": "0s"})
+    origin = make_origin(named("new"))
+    with Client(proxy.address) as client:
+        for number in range(1, 31):
+            servers = proxy.config["pools"]["app"]["servers"]
+            servers.pop(f"s{number - 1}", None)
+            servers[f"s{number}"] = {"address": origin.address}
+            assert proxy.reload().status == 200
+            assert {client.request().body for _ in range(2)} == {b"steady", b"new"}
+
+
 def test_a_new_server_takes_its_turn_and_the_others_keep_theirs(make_proxy, make_origin):
     proxy = make_proxy({f"s{i}": make_origin(named(f"s{i}")) for i in range(1, 4)}, process={"workers": 1}, pool={"slow_start": "0s"})
     with Client(proxy.address) as client:

@@ -35,7 +35,7 @@ static struct {
 } fixture;
 
 /* In place of the publisher: these are all that the API asks of it. */
-struct snapshot *publisher_current(const struct publisher *publisher)
+struct snapshot *publisher_running(const struct publisher *publisher)
 {
     (void)publisher;
     return fixture.has_published ? fixture.snapshot : NULL;

@@ -238,10 +238,35 @@ static bool start_admin(struct server_process *process, const struct configurati
     return process->admin != NULL;
 }
 
+/* ---- the signals that are orders ---- */
+
+static void mask_orders(int how)
+{
+    sigset_t orders;
+
+    sigemptyset(&orders);
+    sigaddset(&orders, SIGHUP);
+    sigaddset(&orders, SIGUSR1);
+    CHECK(pthread_sigmask(how, &orders, NULL) == 0);
+}
+
+static void no_work(uv_work_t *work)
+{
+    (void)work;
+}
+
+/* libuv starts its threads with the first work, with the mask of who asks for it. */
+static void start_pool(struct server_process *process)
+{
+    CHECK(uv_queue_work(&process->loop, &process->first_work, no_work, NULL) == 0);
+}
+
 /* ---- stopping ---- */
 
 static void close_signals(struct server_process *process)
 {
+    /* One that comes late must not kill what is about to end well; a second SIGTERM may. */
+    mask_orders(SIG_BLOCK);
     for (unsigned i = 0; i < SERVE_SIGNALS; i++)
         uv_close((uv_handle_t *)&process->signals[i], NULL);
     uv_close((uv_handle_t *)&process->stop_timer, NULL);
@@ -252,11 +277,11 @@ static void on_admin_closed(void *context)
 {
     struct server_process *process = context;
 
+    mailbox_close(&process->mailbox); /* handles the last messages, some about what is published */
     close_signals(process);
     run_close(process);
     reload_close(process);
     registry_close(process->registry);
-    mailbox_close(&process->mailbox);
 }
 
 /* The last worker has gone: nothing uses the rest any more. */
@@ -315,10 +340,10 @@ static void on_signal(uv_signal_t *handle, int number)
 
     if (number == SIGHUP)
         reload_from_signal(process);
-    else if (number == SIGUSR1)
-        observer_reopen(process->observer);
-    else
+    else if (number != SIGUSR1)
         serve_stop(process);
+    else if (process->observer != NULL) /* it has ended already when the process is about to */
+        observer_reopen(process->observer);
 }
 
 static void watch_signals(struct server_process *process)
@@ -368,7 +393,9 @@ static void start_parts(struct server_process *process, const struct configurati
 
     note_descriptors(conf, most_clients);
     list_init(&process->runs);
+    mask_orders(SIG_BLOCK); /* in every thread but control: see close_signals() */
     CHECK(uv_loop_init(&process->loop) == 0);
+    start_pool(process);
     CHECK(mailbox_open(&process->mailbox, &process->loop, process) == 0);
     watch_signals(process);
     process->worker_count = serve_count_workers(conf);
@@ -381,6 +408,7 @@ static void start_parts(struct server_process *process, const struct configurati
     process->prober = prober_start();
     start_observer(process);
     start_workers(process, most_clients);
+    mask_orders(SIG_UNBLOCK);
 }
 
 static void free_parts(struct server_process *process)

@@ -37,6 +37,7 @@ struct server_process {
     uv_loop_t loop;
     struct mailbox mailbox;
     uv_signal_t signals[SERVE_SIGNALS];
+    uv_work_t first_work;
     uv_timer_t stop_timer;
     uv_timer_t checks_timer; /* while the first checks of new pools are awaited */
 

@@ -172,3 +172,13 @@ def test_a_listener_that_goes_ends_its_connections(make_proxy, make_origin):
     proxy.wait_for(lambda: proxy.metrics().value("twokey_snapshots_alive") == 1)
     with Client(proxy.address) as client:
         assert client.request().status == 200
+
+
+def test_signals_that_come_as_it_ends_change_nothing(make_proxy, origin):
+    """Whoever asks for a reload while it stops is late, no more: it ends as asked."""
+    for number in (signal.SIGHUP, signal.SIGUSR1) * 4:
+        proxy = make_proxy(origin)
+        proxy.signal(signal.SIGTERM)
+        while proxy.process.poll() is None:
+            proxy.signal(number)
+        assert proxy.wait_exit() == 0

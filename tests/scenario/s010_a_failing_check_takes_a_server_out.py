@@ -25,7 +25,7 @@ def test_down_by_status_and_up_again(make_origin, make_proxy):
     assert told["oper"]["health"] == "down" and not told["oper"]["eligible"]
     assert told["addresses"][0]["last_check"] == event["why"]
     switch.now = ok()
-    proxy.wait_for(lambda: proxy.server("s2")["oper"]["health"] == "up")
+    proxy.wait_event("server-up", server="s2", nth=2)
     assert set(served_by(proxy.address, 20)) == {"s1", "s2"}
 
 

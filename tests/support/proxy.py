@@ -336,11 +336,13 @@ class Proxy:
             assert self.process.poll() is None, f"the proxy ended:\n{self.stderr_text()[-4000:]}"
             time.sleep(0.02)
 
-    def wait_event(self, event, timeout=15.0, **fields):
-        """Wait for a line of the structured log."""
+    def wait_event(self, event, timeout=15.0, nth=1, **fields):
+        """Wait for a line of the structured log (the second of its kind: nth=2).  What it tells has happened:
+        the next request meets it, which is not sure of what the admin listener says a moment before."""
         def found():
-            return next((line for line in self.log_events(event)
-                         if all(line.get(key) == value for key, value in fields.items())), None)
+            lines = [line for line in self.log_events(event)
+                     if all(line.get(key) == value for key, value in fields.items())]
+            return lines[nth - 1] if len(lines) >= nth else None
         return self.wait_for(found, timeout, f"for the event {event} {fields or ''}")
 
     # -- what it wrote

@@ -34,10 +34,10 @@ def start(make_origin, make_proxy, delay, timeout, workers=4):
 
 def test_nobody_is_forgotten(make_origin, make_proxy):
     """Ten at a time for one place of a few milliseconds: nobody comes near the timeout."""
-    proxy = start(make_origin, make_proxy, 0.002, "3s")
+    proxy = start(make_origin, make_proxy, 0.002, "20s")
     seen = ask_all(proxy.address, 10, 100)
     assert {status for status, _ in seen} == {200}
-    assert max(seconds for _, seconds in seen) < 1.5
+    assert max(seconds for _, seconds in seen) < 10
     assert proxy.metrics().value("twokey_pool_queued_total") > 0
 
 
@@ -47,7 +47,7 @@ def test_the_timeout_is_the_longest_wait(make_origin, make_proxy):
     seen = ask_all(proxy.address, 40, 3)
     waited = [seconds for status, seconds in seen if status == 503]
     assert waited and 0.4 < min(waited)
-    assert max(seconds for _, seconds in seen) < 1.0
+    assert max(seconds for _, seconds in seen) < 3
     assert proxy.metrics().value("twokey_pool_queue_timeouts_total") == len(waited)
     proxy.wait_for(lambda: proxy.metrics().value("twokey_pool_queue_length") == 0)
 

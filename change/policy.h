@@ -50,7 +50,8 @@ void policy_verdict_clear(struct policy_verdict *verdict);
  * wrote; adds findings (block, warning).  Nothing unless its mode is enforced. */
 void policy_check_survivable(const struct configuration *conf, struct findings *findings);
 
-/* A person may approve: human, not disabled, not revoked, has the role now. */
+/* A person may approve: human, not disabled, has the role now.  What was decided since
+ * revoked_since does not count all the same. */
 bool policy_may_approve(const struct configuration *conf, const char *person);
 /* Whether the decisions of `change` that count now are enough.  `have_out`, `missing_out` (an array
  * of words such as "1 more of group netops") and `who_can_out` (persons) may be NULL. */

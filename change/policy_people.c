@@ -31,15 +31,10 @@ static const struct conf_person *person_named(const struct configuration *conf, 
     return bsearch(name, conf->people, conf->person_count, sizeof(*conf->people), by_name);
 }
 
-static bool is_approver(const struct conf_person *person)
+static bool may_approve(const struct conf_person *person)
 {
     return person->kind == PERSON_HUMAN && !person->is_disabled &&
            (person->roles & ROLE_APPROVER) != 0;
-}
-
-static bool may_approve(const struct conf_person *person)
-{
-    return is_approver(person) && person->revoked_since_ms == 0;
 }
 
 bool policy_may_approve(const struct configuration *conf, const char *person)
@@ -142,7 +137,7 @@ static const struct conf_person *who_counts(const struct configuration *conf,
     const struct change_decision *decision = &change->decisions[index];
     const struct conf_person *person = person_named(conf, decision->person);
 
-    if (decision->is_veto || person == NULL || !is_approver(person))
+    if (decision->is_veto || person == NULL || !may_approve(person))
         return NULL;
     if (person->revoked_since_ms != 0 && decision->at_ms >= person->revoked_since_ms)
         return NULL;
@@ -196,8 +191,8 @@ static json_t *who_can(const struct configuration *conf, const struct change *ch
     for (size_t i = 0; i < conf->person_count; i++) {
         const struct conf_person *person = &conf->people[i];
 
-        if (may_approve(person) && !change_has_contributor(change, person->name) &&
-            !has_decided(change, person->name))
+        if (may_approve(person) && person->revoked_since_ms == 0 &&
+            !change_has_contributor(change, person->name) && !has_decided(change, person->name))
             json_array_append_new(names, json_string(person->name));
     }
     return names;
@@ -232,9 +227,12 @@ bool policy_is_approved(const struct configuration *conf, const struct change *c
 
 /* ---- whether it could be: S005 ---- */
 
+/* And what it then decides counts. */
 static bool can_log_in(const struct conf_person *person)
 {
-    return person->token_count > 0 || person->certificate_names.count > 0 || person->uid_count > 0;
+    return person->revoked_since_ms == 0 &&
+           (person->token_count > 0 || person->certificate_names.count > 0 ||
+            person->uid_count > 0);
 }
 
 /* With one person (the author) away, or besides any second one: the places can still be filled. */

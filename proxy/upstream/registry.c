@@ -29,7 +29,8 @@ struct member {
     uint32_t counter_slot;
     enum balance_admin configured;
     bool has_override;
-    enum balance_admin admin; /* while has_override */
+    bool has_admin;           /* of the override */
+    enum balance_admin admin; /* while has_admin */
     uint32_t weight;          /* while has_override */
     uint64_t list_number;     /* of the last configuration that named it */
     struct list entries;
@@ -162,6 +163,7 @@ static struct member *member_for(struct registry *registry, const char *pool, co
     member->pool = xstrdup(pool);
     member->name = xstrdup(name);
     member->counter_slot = counters_slot(registry->counters, SCOPE_SERVER, pool, name);
+    member->list_number = UINT64_MAX; /* of none yet */
     list_init(&member->entries);
     keyed_add(&registry->members, &member->keyed, member_hash(pool, name));
     return member;
@@ -176,13 +178,21 @@ static bool store_word(_Atomic uint32_t *word, uint32_t value)
 }
 
 /* A runtime override wins over the configured state for as long as it is set. */
+static enum balance_admin admin_in_force(const struct member *member)
+{
+    return member->has_override && member->has_admin ? member->admin : member->configured;
+}
+
+static uint32_t weight_in_force(const struct member *member)
+{
+    return member->has_override ? member->weight : BALANCE_NO_OVERRIDE;
+}
+
 static bool set_words(const struct member *member, struct balance_live *live)
 {
-    bool has = member->has_override;
-    bool is_changed = store_word(&live->admin, has ? member->admin : member->configured);
+    bool is_changed = store_word(&live->admin, admin_in_force(member));
 
-    return store_word(&live->weight_override, has ? member->weight : BALANCE_NO_OVERRIDE) ||
-           is_changed;
+    return store_word(&live->weight_override, weight_in_force(member)) || is_changed;
 }
 
 static void spread_words(const struct member *member)
@@ -221,8 +231,17 @@ void registry_configure_server(struct registry *registry, const char *pool, cons
     spread_words(member);
 }
 
+static void override_member(struct member *member, const enum balance_admin *admin, uint32_t weight)
+{
+    member->has_override = true;
+    member->has_admin = admin != NULL;
+    member->admin = admin != NULL ? *admin : ADMIN_READY;
+    member->weight = weight;
+    spread_words(member);
+}
+
 bool registry_set_admin(struct registry *registry, const char *pool, const char *server,
-                        enum balance_admin admin, uint32_t weight)
+                        const enum balance_admin *admin, uint32_t weight)
 {
     struct member *member;
 
@@ -231,11 +250,16 @@ bool registry_set_admin(struct registry *registry, const char *pool, const char 
     member = find_known(registry, pool, server);
     if (member == NULL)
         return false;
-    member->has_override = true;
-    member->admin = admin;
-    member->weight = weight;
-    spread_words(member);
+    override_member(member, admin, weight);
     return true;
+}
+
+void registry_preset_admin(struct registry *registry, const char *pool, const char *server,
+                           const enum balance_admin *admin, uint32_t weight)
+{
+    CHECK_OBJ(registry, REGISTRY_TAG);
+    ON_CONTROL();
+    override_member(member_for(registry, pool, server), admin, weight);
 }
 
 bool registry_clear_admin(struct registry *registry, const char *pool, const char *server)
@@ -244,12 +268,12 @@ bool registry_clear_admin(struct registry *registry, const char *pool, const cha
 
     CHECK_OBJ(registry, REGISTRY_TAG);
     ON_CONTROL();
-    member = find_known(registry, pool, server);
+    member = find_member(registry, pool, server);
     if (member == NULL)
         return false;
     member->has_override = false;
     spread_words(member);
-    return true;
+    return find_known(registry, pool, server) != NULL;
 }
 
 bool registry_get_admin(const struct registry *registry, const char *pool, const char *server,
@@ -264,8 +288,8 @@ bool registry_get_admin(const struct registry *registry, const char *pool, const
     *admin_out = (struct registry_admin){
         .configured = member->configured,
         .has_override = member->has_override,
-        .admin = member->has_override ? member->admin : member->configured,
-        .weight = member->has_override ? member->weight : BALANCE_NO_OVERRIDE,
+        .admin = admin_in_force(member),
+        .weight = weight_in_force(member),
     };
     return true;
 }

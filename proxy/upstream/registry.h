@@ -51,17 +51,22 @@ void registry_watch_names(struct registry *registry, const struct configuration 
 void registry_configure_server(struct registry *registry, const char *pool, const char *server,
                                enum balance_admin admin);
 
-/* Runtime overrides (drain, maint, weight); `weight` may be BALANCE_NO_OVERRIDE.  Applies to every
- * address of the server, also to ones that come later.  False: no such server. */
+/* Runtime overrides (drain, maint, weight); `admin` may be NULL: as configured, `weight`
+ * BALANCE_NO_OVERRIDE.  Applies to every address of the server, also to ones that come later.
+ * False: no such server. */
 bool registry_set_admin(struct registry *registry, const char *pool, const char *server,
-                        enum balance_admin admin, uint32_t weight);
+                        const enum balance_admin *admin, uint32_t weight);
+/* The same for a server that no configuration has named yet: in force as soon as one does. */
+void registry_preset_admin(struct registry *registry, const char *pool, const char *server,
+                           const enum balance_admin *admin, uint32_t weight);
 
-/* Back to what the configuration says.  False: no such server. */
+/* Back to what the configuration says.  False: no such server (a preset one is forgotten all the
+ * same). */
 bool registry_clear_admin(struct registry *registry, const char *pool, const char *server);
 
 struct registry_admin {
     enum balance_admin configured;
-    bool has_override;
+    bool has_override;        /* of state or weight */
     enum balance_admin admin; /* in force */
     uint32_t weight;          /* in force: BALANCE_NO_OVERRIDE unless overridden */
 };

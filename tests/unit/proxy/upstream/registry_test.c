@@ -237,12 +237,15 @@ static void an_override_wins_over_the_configuration_and_outlives_the_server(void
     struct registry_admin admin;
     uint64_t epoch;
 
-    assert_false(registry_set_admin(bench->registry, "p", "s1", ADMIN_DRAIN, 5));
+    assert_false(
+        registry_set_admin(bench->registry, "p", "s1", &(enum balance_admin){ADMIN_DRAIN}, 5));
     take(bench, pool, "s1", ip4(1, 80), servers);
     epoch = atomic_load(&pool->epoch);
-    assert_true(registry_set_admin(bench->registry, "p", "s1", ADMIN_DRAIN, 5));
+    assert_true(
+        registry_set_admin(bench->registry, "p", "s1", &(enum balance_admin){ADMIN_DRAIN}, 5));
     assert_int_equal(atomic_load(&pool->epoch), epoch + 1);
-    assert_true(registry_set_admin(bench->registry, "p", "s1", ADMIN_DRAIN, 5));
+    assert_true(
+        registry_set_admin(bench->registry, "p", "s1", &(enum balance_admin){ADMIN_DRAIN}, 5));
     assert_int_equal(atomic_load(&pool->epoch), epoch + 1);
     assert_int_equal(atomic_load(&servers[0]->live.admin), ADMIN_DRAIN);
     assert_int_equal(atomic_load(&servers[0]->live.weight_override), 5);
@@ -258,6 +261,48 @@ static void an_override_wins_over_the_configuration_and_outlives_the_server(void
     assert_true(registry_clear_admin(bench->registry, "p", "s1"));
     assert_int_equal(atomic_load(&servers[0]->live.admin), ADMIN_MAINT);
     assert_int_equal(atomic_load(&servers[0]->live.weight_override), BALANCE_NO_OVERRIDE);
+    registry_give_server(bench->registry, &servers[0]);
+    registry_give_pool(bench->registry, &pool);
+}
+
+static void an_override_of_the_weight_alone_leaves_the_state_to_the_configuration(void **state)
+{
+    struct bench *bench = *state;
+    struct pool_live *pool = registry_take_pool(bench->registry, "p");
+    struct server *servers[16];
+    struct registry_admin admin;
+
+    take(bench, pool, "s1", ip4(1, 80), servers);
+    assert_true(registry_set_admin(bench->registry, "p", "s1", NULL, 7));
+    registry_configure_server(bench->registry, "p", "s1", ADMIN_DRAIN);
+    assert_int_equal(atomic_load(&servers[0]->live.admin), ADMIN_DRAIN);
+    registry_configure_server(bench->registry, "p", "s1", ADMIN_READY);
+    assert_int_equal(atomic_load(&servers[0]->live.admin), ADMIN_READY);
+    assert_int_equal(atomic_load(&servers[0]->live.weight_override), 7);
+    assert_true(registry_get_admin(bench->registry, "p", "s1", &admin));
+    assert_true(admin.has_override);
+    assert_int_equal(admin.admin, ADMIN_READY);
+    registry_give_server(bench->registry, &servers[0]);
+    registry_give_pool(bench->registry, &pool);
+}
+
+static void an_override_may_come_before_its_server(void **state)
+{
+    struct bench *bench = *state;
+    struct pool_live *pool = registry_take_pool(bench->registry, "p");
+    struct server *servers[16];
+    struct registry_admin admin;
+
+    registry_preset_admin(bench->registry, "p", "s1", &(enum balance_admin){ADMIN_DRAIN}, 5);
+    registry_preset_admin(bench->registry, "p", "s2", &(enum balance_admin){ADMIN_DRAIN}, 5);
+    assert_false(registry_get_admin(bench->registry, "p", "s1", &admin));
+    assert_false(registry_clear_admin(bench->registry, "p", "s2")); /* and it is forgotten */
+    take(bench, pool, "s1", ip4(1, 80), servers);
+    assert_int_equal(atomic_load(&servers[0]->live.admin), ADMIN_DRAIN);
+    assert_int_equal(atomic_load(&servers[0]->live.weight_override), 5);
+    registry_give_server(bench->registry, &servers[0]);
+    take(bench, pool, "s2", ip4(1, 80), servers);
+    assert_int_equal(atomic_load(&servers[0]->live.admin), ADMIN_READY);
     registry_give_server(bench->registry, &servers[0]);
     registry_give_pool(bench->registry, &pool);
 }
@@ -281,7 +326,8 @@ static void a_name_gives_a_server_an_address(void **state)
     assert_string_equal(servers[1]->address_text, "10.0.0.2:80");
     assert_string_equal(servers[2]->address_text, "10.0.0.3:80");
     assert_int_equal(servers[0]->counter_slot, servers[2]->counter_slot);
-    assert_true(registry_set_admin(bench->registry, "p", "s1", ADMIN_MAINT, BALANCE_NO_OVERRIDE));
+    assert_true(registry_set_admin(bench->registry, "p", "s1", &(enum balance_admin){ADMIN_MAINT},
+                                   BALANCE_NO_OVERRIDE));
     for (int i = 0; i < 3; i++) {
         assert_int_equal(atomic_load(&servers[i]->live.admin), ADMIN_MAINT);
         registry_give_server(bench->registry, &servers[i]);
@@ -302,7 +348,8 @@ static void a_name_that_fails_at_first_is_asked_again_and_tells_its_change(void 
     registry_watch_names(bench->registry, &conf, 5000, note_first, bench);
     assert_true(run_until(bench, &bench->firsts, 1, 2000));
     assert_int_equal(take(bench, pool, "s1", named("app.test"), servers), 0);
-    assert_true(registry_set_admin(bench->registry, "p", "s1", ADMIN_DRAIN, BALANCE_NO_OVERRIDE));
+    assert_true(registry_set_admin(bench->registry, "p", "s1", &(enum balance_admin){ADMIN_DRAIN},
+                                   BALANCE_NO_OVERRIDE));
     atomic_store(&answer_now, "12");
     assert_true(run_until(bench, &bench->changes, 1, 5000));
     assert_int_equal(take(bench, pool, "s1", named("app.test"), servers), 2);
@@ -372,7 +419,8 @@ static void names_that_no_list_wants_are_forgotten_a_list_later(void **state)
     assert_true(run_until(bench, &bench->firsts, 2, 2000));
     registry_watch_names(bench->registry, &none, 0, note_first, bench);
     assert_int_equal(addresses_now(bench, pool), 0);
-    assert_false(registry_set_admin(bench->registry, "p", "s1", ADMIN_DRAIN, 1));
+    assert_false(
+        registry_set_admin(bench->registry, "p", "s1", &(enum balance_admin){ADMIN_DRAIN}, 1));
     registry_give_pool(bench->registry, &pool);
 }
 
@@ -451,6 +499,8 @@ int main(void)
         TEST(a_pool_lives_while_its_servers_do),
         TEST(ipv6_and_unix_sockets_are_addresses),
         TEST(an_override_wins_over_the_configuration_and_outlives_the_server),
+        TEST(an_override_of_the_weight_alone_leaves_the_state_to_the_configuration),
+        TEST(an_override_may_come_before_its_server),
         TEST(a_name_gives_a_server_an_address),
         TEST(a_name_that_fails_at_first_is_asked_again_and_tells_its_change),
         TEST(a_set_that_shrinks_too_much_or_fails_stays),

@@ -17,6 +17,8 @@ struct call *call_new(struct admin *admin, struct slice target)
     call->admin = admin;
     call->arena = arena_new(4096);
     call->target = arena_slice(call->arena, target);
+    call->peer = "unknown";
+    call->uid = -1;
     call->actor = (struct actor){
         .person = "local", .principal = "none", .auth = "none", .source = "", .uid = -1};
     list_init(&call->wait_link);

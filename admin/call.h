@@ -43,11 +43,16 @@ struct call {
     struct slice if_match;
     struct slice idempotency_key;
     struct slice last_event_id;
-    bool is_local; /* over the Unix socket */
+    struct slice authorization;
+    struct slice on_behalf_of;
+    const char *peer; /* "127.0.0.1", "unix:uid=1000" */
+    int64_t uid;      /* of the peer, over the Unix socket; else -1 */
+    bool is_local;    /* over the Unix socket */
     bool is_too_large;
     struct buffer body;
 
     /* What dispatch made of it. */
+    bool is_looked_at; /* dispatch_head() has seen it */
     const struct operation *operation;
     struct actor actor; /* who asks */
     struct slice path;

@@ -2,8 +2,8 @@
  * dispatch - see dispatch.h.
  *
  * Paths are compared as sent: only what a {name} stands for is decoded, so that a %2F in a name is
- * part of the name.  Until people and tokens exist, who may call is decided by where he is: on this
- * machine, and not a web page that a browser runs here for somebody else.
+ * part of the name.  A call must come from this machine, and not from a web page that a browser
+ * runs here for somebody else; who calls is auth.c's.
  *
  * Owner    the call.      Threads  control only
  */
@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 
 #include "admin/admin.h"
+#include "admin/auth.h"
 #include "admin/call.h"
 #include "admin/internal.h"
 #include "admin/operations.h"
@@ -247,12 +248,18 @@ static bool may_go_on(struct call *call)
     return false;
 }
 
-void dispatch(struct call *call)
+static void reply_too_large(struct call *call)
+{
+    problem_reply(call, PROBLEM_TOO_LARGE, NULL, "a body may have %d bytes", CALL_BODY_BYTES);
+}
+
+void dispatch_head(struct call *call)
 {
     const char *allow = NULL;
     struct slice unknown;
 
     CHECK_OBJ(call, CALL_TAG);
+    call->is_looked_at = true;
     split_target(call);
     if (is_refused(call))
         return;
@@ -262,15 +269,29 @@ void dispatch(struct call *call)
         return;
     }
     if (call->is_too_large) {
-        problem_reply(call, PROBLEM_TOO_LARGE, NULL, "a body may have %d bytes", CALL_BODY_BYTES);
+        reply_too_large(call);
         return;
     }
+    if (!auth_identify(call) || !auth_permit(call))
+        return;
     if (has_unknown_parameter(call, &unknown)) {
         reply_unknown_parameter(call, unknown);
         return;
     }
     for (size_t i = 0; i < CALL_ARGUMENTS; i++)
         call->arguments[i] = call_decoded(call->arena, call->arguments[i]);
+}
+
+void dispatch(struct call *call)
+{
+    if (!call->is_looked_at)
+        dispatch_head(call);
+    if (call->reply.is_ready)
+        return;
+    if (call->is_too_large) {
+        reply_too_large(call);
+        return;
+    }
     if (!is_read(call) && !may_go_on(call))
         return;
     admin_notice_running(call->admin);

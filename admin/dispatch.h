@@ -13,6 +13,9 @@
 
 struct call;
 
+/* As soon as the head is there: who calls, and may he.  The call may be answered afterwards. */
+void dispatch_head(struct call *call);
+
 /* Runs the handler; afterwards the call is answered, or will be (reload). */
 void dispatch(struct call *call);
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "admin/admin.h"
+#include "admin/auth.h"
 #include "admin/pace.h"
 #include "base/list.h"
 
@@ -30,8 +31,10 @@ struct admin {
     char running_digest[72];
     int64_t running_since_ms;
     struct admin_listener *listener;
-    struct list waits;   /* calls whose handlers want to be asked again */
-    struct pace pace;    /* of calls that change something */
+    struct list waits; /* calls whose handlers want to be asked again */
+    struct pace pace;  /* of calls that change something */
+    struct auth_failures failures;
+    uint64_t calls;      /* since the start */
     struct waker *waker; /* runs the waits; NULL in tests, which run them by hand */
     void (*on_closed)(void *context);
     void *closed_context;

@@ -14,6 +14,7 @@
 #include "admin/listener.h"
 
 #include <microhttpd.h>
+#include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -143,6 +144,27 @@ static struct slice header_of(struct call *call, struct MHD_Connection *connecti
     return value != NULL ? arena_slice(call->arena, slice_from(value)) : slice_of("", 0);
 }
 
+/* Who is at the other end, as far as the kernel knows. */
+static void note_peer(struct call *call, int fd)
+{
+    struct ucred peer;
+    socklen_t bytes = sizeof(peer);
+    struct sockaddr_storage address = {0};
+    socklen_t address_bytes = sizeof(address);
+    char host[NI_MAXHOST];
+
+    if (call->is_local) {
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
+            return;
+        call->uid = (int64_t)peer.uid;
+        call->peer = arena_printf(call->arena, "unix:uid=%u", peer.uid);
+    } else if (getpeername(fd, (struct sockaddr *)&address, &address_bytes) == 0 &&
+               getnameinfo((struct sockaddr *)&address, address_bytes, host, sizeof(host), NULL, 0,
+                           NI_NUMERICHOST) == 0) {
+        call->peer = arena_strdup(call->arena, host);
+    }
+}
+
 static void read_head(struct call *call, struct MHD_Connection *connection, const char *method)
 {
     uint64_t body_bytes;
@@ -157,12 +179,16 @@ static void read_head(struct call *call, struct MHD_Connection *connection, cons
     call->if_match = header_of(call, connection, "If-Match");
     call->idempotency_key = header_of(call, connection, "Idempotency-Key");
     call->last_event_id = header_of(call, connection, "Last-Event-ID");
+    call->authorization = header_of(call, connection, "Authorization");
+    call->on_behalf_of = header_of(call, connection, "X-On-Behalf-Of");
     call->is_too_large = slice_to_u64(length, &body_bytes) && body_bytes > CALL_BODY_BYTES;
 }
 
 /* What is too large is read to its end and dropped, so that the answer arrives. */
 static void take_body(struct call *call, const char *bytes, size_t count)
 {
+    if (call->reply.is_ready)
+        return; /* it is refused already */
     if (call->is_too_large || buffer_length(&call->body) + count > CALL_BODY_BYTES) {
         call->is_too_large = true;
         buffer_reset(&call->body, 0);
@@ -268,10 +294,10 @@ static enum MHD_Result on_call(void *context, struct MHD_Connection *connection,
     if (!exchange->has_head) {
         exchange->has_head = true;
         read_head(call, connection, method);
-        if (!call->is_too_large)
-            return MHD_YES;
-        dispatch(call); /* before the body is sent; every handler is behind that check */
-        return send_reply(call, connection);
+        if (exchange->visit != NULL)
+            note_peer(call, exchange->visit->fd);
+        dispatch_head(call); /* nobody's body is kept before it is known who sends it */
+        return call->is_too_large ? send_reply(call, connection) : MHD_YES;
     }
     if (*upload_bytes > 0) {
         take_body(call, upload, *upload_bytes);

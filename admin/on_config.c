@@ -5,6 +5,7 @@
  */
 #include "admin/operations.h"
 
+#include "admin/auth.h"
 #include "admin/call.h"
 #include "admin/dispatch.h"
 #include "admin/internal.h"
@@ -32,13 +33,36 @@ static const struct configuration *running(struct call *call)
     return NULL;
 }
 
+static int append_json(const char *bytes, size_t count, void *body)
+{
+    buffer_append(body, bytes, count);
+    return 0;
+}
+
+static json_t *parsed(const struct configuration *conf)
+{
+    json_t *all = json_loadb(conf->canonical, conf->canonical_bytes, 0, NULL);
+
+    CHECK(all != NULL); /* config/canonical.c wrote it */
+    return all;
+}
+
 void on_config(struct call *call)
 {
     const struct configuration *conf = running(call);
 
     if (conf == NULL || reply_if_unchanged(call, conf->digest))
         return;
-    buffer_append(&call->reply.body, conf->canonical, conf->canonical_bytes);
+    if (conf->person_count == 0 || auth_may_see_secrets(call)) {
+        buffer_append(&call->reply.body, conf->canonical, conf->canonical_bytes);
+    } else {
+        json_t *all = parsed(conf);
+
+        auth_mask(call, all);
+        CHECK(json_dump_callback(all, append_json, &call->reply.body,
+                                 JSON_COMPACT | JSON_SORT_KEYS) == 0);
+        json_decref(all);
+    }
     reply_written(call, 200, reply_json_type);
 }
 
@@ -50,49 +74,55 @@ static json_t *member(struct call *call, json_t *json, struct slice key)
     return json_object_get(json, slice_copy(key, name, key.len + 1));
 }
 
-static int append_json(const char *bytes, size_t count, void *body)
+/* The section, or the thing of that name in it; NULL: there is none. */
+static json_t *find_part(struct call *call, json_t *all, struct slice section, struct slice name)
 {
-    buffer_append(body, bytes, count);
-    return 0;
+    json_t *part = member(call, all, section);
+
+    return part != NULL && name.len > 0 ? member(call, part, name) : part;
 }
 
-/* Its ETag is the digest of its own bytes, so that it stays while something else changes. */
-static void reply_part(struct call *call, json_t *part)
+static void write_json(const json_t *value, struct buffer *out)
+{
+    CHECK(json_dump_callback(value, append_json, out,
+                             JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) == 0);
+}
+
+/* Its ETag is the digest of its own bytes, so that it stays while something else changes; also
+ * where not all of them are shown. */
+static bool is_unchanged(struct call *call, const json_t *part)
 {
     struct buffer text;
     struct digest digest;
     char etag[DIGEST_TEXT];
 
     buffer_init(&text);
-    CHECK(json_dump_callback(part, append_json, &text,
-                             JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) == 0);
+    write_json(part, &text);
     digest = digest_of(buffer_slice(&text));
-    if (!reply_if_unchanged(call, digest_text(&digest, etag))) {
-        buffer_append_slice(&call->reply.body, buffer_slice(&text));
-        buffer_append_literal(&call->reply.body, "\n");
-        reply_written(call, 200, reply_json_type);
-    }
     buffer_fini(&text);
+    return reply_if_unchanged(call, arena_strdup(call->arena, digest_text(&digest, etag)));
 }
 
 static void reply_named_part(struct call *call, struct slice section, struct slice name)
 {
     const struct configuration *conf = running(call);
-    json_t *all, *part;
+    json_t *all;
+    json_t *part;
 
     if (conf == NULL)
         return;
-    all = json_loadb(conf->canonical, conf->canonical_bytes, 0, NULL);
-    CHECK(all != NULL); /* config/canonical.c wrote it */
-    part = member(call, all, section);
-    if (part != NULL && name.len > 0)
-        part = member(call, part, name);
-    if (part != NULL)
-        reply_part(call, part);
-    else
+    all = parsed(conf);
+    part = find_part(call, all, section, name);
+    if (part == NULL) {
         problem_reply(call, PROBLEM_NOT_FOUND, "GET /v1/config",
                       "the running configuration has no /%.*s%s%.*s", SLICE_ARGS(section),
                       name.len > 0 ? "/" : "", SLICE_ARGS(name));
+    } else if (!is_unchanged(call, part)) {
+        auth_mask(call, all);
+        write_json(part, &call->reply.body);
+        buffer_append_literal(&call->reply.body, "\n");
+        reply_written(call, 200, reply_json_type);
+    }
     json_decref(all);
 }
 

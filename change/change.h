@@ -103,7 +103,8 @@ struct change {
     uint32_t least_class;              /* a rollback to an old revision is of class 3; else 0 */
     struct change_decision *decisions; /* of the current iteration */
     size_t decision_count;
-    uint64_t expires_boot_ms; /* of pending, approved: in this process's time; not stored; 0: not */
+    /* The same moments in time that no setting of the wall clock moves; not stored. */
+    int64_t submitted_boot_ms, approved_boot_ms, not_after_boot_ms;
 };
 
 const char *change_state_word(enum change_state state);

@@ -43,17 +43,21 @@ static void set_times(struct ledger *ledger, struct change *change, unsigned fro
 {
     int64_t now = ledger_wall_ms(ledger);
 
-    if (from != change->state && change->state == CHANGE_PENDING && from == CHANGE_DRAFT)
+    if (change->state == CHANGE_PENDING && from == CHANGE_DRAFT) {
         change->submitted_ms = now;
-    if (from != change->state && change->state == CHANGE_APPROVED && from == CHANGE_PENDING)
+        change->submitted_boot_ms = ledger_anchor_ms(ledger, now);
+        change->not_after_boot_ms = ledger_anchor_ms(ledger, change->not_after_ms);
+    }
+    if (change->state == CHANGE_APPROVED && from == CHANGE_PENDING) {
         change->approved_ms = now;
+        change->approved_boot_ms = ledger_anchor_ms(ledger, now);
+    }
     if (change->state == CHANGE_PENDING || change->state == CHANGE_DRAFT)
         change->approved_ms = 0;
     if (change->state == CHANGE_DRAFT)
         change->submitted_ms = 0;
-    if (change_is_terminal(change->state) && change->ended_ms == 0)
+    if (change_is_terminal(change->state))
         change->ended_ms = now;
-    ledger_set_expiry(ledger, change);
 }
 
 static void put_moved(struct step *step, struct change *change, unsigned from, const char *event,
@@ -79,6 +83,8 @@ void change_move(struct step *step, struct change *change, enum change_state to,
         panic("change %s: no row %s -> %s (%s)", change->id, change_state_word(from),
               change_state_word(to), event);
     change->state = to;
+    if (strcmp(event, "change.forced") == 0)
+        breakglass_note(step, change);
     put_moved(step, change, from, event, data);
 }
 

@@ -73,9 +73,12 @@ struct ledger {
     struct buffer *boot_bytes;
     char *boot_note;
     char considered[DIGEST_TEXT]; /* the configuration that approvals were last held against */
-    bool clock_jumped;            /* between the last stop and this start */
-    int64_t clock_jumped_ms;      /* wall clock of the start that saw it */
-    int64_t swept_ms;             /* wall clock; when kept answers were last cleared out */
+    char session[CHANGE_ID_TEXT]; /* the break-glass session that is open; "" for none */
+    char *session_person;
+    uint64_t session_until_boot_ms;
+    bool clock_jumped;       /* between the last stop and this start */
+    int64_t clock_jumped_ms; /* wall clock of the start that saw it */
+    int64_t swept_ms;        /* wall clock; when kept answers were last cleared out */
 };
 
 /* ---- a revision, as it is stored under rev/%020u; its bytes are the blob of its digest ---- */
@@ -97,6 +100,10 @@ void revision_write(struct step *step, const struct revision *revision);
 void revision_fini(struct revision *revision);
 /* A number, "running", "boot", "lkg", "previous"; 0: nothing is called so. */
 uint64_t revision_named(const struct ledger *ledger, const char *name);
+/* "running", "boot", "lkg", "previous": reads it; writes it, its version expected. */
+void pointer_load(struct ledger *ledger, const char *key, struct revision_pointer *pointer);
+void pointer_put(struct step *step, const char *key, struct revision_pointer *pointer, uint64_t rev,
+                 const char *digest);
 
 /* ---- ledger.c: what every step does ---- */
 
@@ -134,16 +141,33 @@ struct configuration *ledger_parse(struct slice bytes, const char *name, struct 
 /* The running configuration as JSON, and the bytes of a digest as JSON; a new value, or NULL. */
 json_t *ledger_running_json(const struct ledger *ledger);
 json_t *ledger_blob_json(struct ledger *ledger, const char *digest);
+void ledger_load_open(struct ledger *ledger);
+/* Ends what was not approved, or not applied, in time; all of it after a jump of the clock. */
+void ledger_expire(struct ledger *ledger, bool after_jump);
 /* Called first by each call: what began to run since the last one is taken note of. */
 void ledger_enter(struct ledger *ledger);
 /* Decisions of people who may no longer approve, or were revoked since, are void; approvals that
  * are short then are pending again (E-13, E-14).  ledger_enter() and the tick do it whenever
  * another configuration runs. */
 void ledger_reconsider(struct ledger *ledger);
-/* False: refused; nothing may be changed now (integrity, disk). */
-bool ledger_may_write(struct ledger *ledger, struct refusal *refusal);
-/* Sets expires_boot_ms by the state, the policy that runs, and not_after. */
-void ledger_set_expiry(struct ledger *ledger, struct change *change);
+/* False: refused; what is stored does not verify, and this is no break-glass session. */
+bool ledger_may_write(struct ledger *ledger, const struct actor *actor, struct refusal *refusal);
+/* A decision that counts now: the person may approve, was not revoked before it. */
+bool ledger_decision_counts(const struct configuration *conf, const struct change *change,
+                            const struct change_decision *decision);
+/* Writes a decision; `why` (or NULL) says that it is void. */
+void ledger_put_decision(struct step *step, const struct change *change,
+                         const struct change_decision *decision, const char *why_void);
+/* All decisions are void from here on; those of a draft's new iteration are simply left behind. */
+void ledger_void_decisions(struct step *step, struct change *change, const char *why);
+void ledger_load_decisions(struct ledger *ledger, struct change *change);
+/* Milliseconds until a pending or approved change expires, by the policy that runs; INT64_MAX: it
+ * does not.  Not after 0: its time is over. */
+int64_t ledger_expires_in_ms(const struct ledger *ledger, const struct change *change);
+/* A wall clock time as one of this process's time. */
+int64_t ledger_anchor_ms(const struct ledger *ledger, int64_t wall_ms);
+/* Random bits from the kernel, in hex; `digits` at most 32. */
+void ledger_random_hex(char *out, size_t digits);
 void ledger_add_open(struct ledger *ledger, struct change *change); /* takes it */
 /* The open change, or refuses as not-found (state-conflict when it is over). */
 struct change *ledger_need_open(struct ledger *ledger, const char *id, struct refusal *refusal);
@@ -161,6 +185,10 @@ void change_move(struct step *step, struct change *change, enum change_state to,
                  json_t *data);
 /* The first record of a change that is new. */
 void change_move_new(struct step *step, struct change *change, json_t *data);
+/* Copies `from`; the new one lives until the next change of the list. */
+struct change_decision *change_add_decision(struct change *change,
+                                            const struct change_decision *from);
+void change_remove_decision(struct change *change, struct change_decision *decision);
 bool change_may_move(enum change_state from, enum change_state to, const char *event);
 /* Writes the change without moving it. */
 void change_write(struct step *step, struct change *change);
@@ -169,6 +197,30 @@ void change_reload(struct ledger *ledger, struct change *change);
 struct change *ledger_open_change(struct ledger *ledger, const char *id);
 /* What step_commit() does for each change that it wrote; harmless when it was done. */
 void ledger_settle_change(struct ledger *ledger, struct change *change);
+/* A new iteration: what was decided and fixed for the last one is left behind. */
+void change_begin_iteration(struct change *change);
+/* Its etag, made anew of its content. */
+void change_set_etag(struct change *change);
+/* The actor, and for a service its owner and whom it acts for, are contributors from here on. */
+void change_add_contributor(struct ledger *ledger, struct change *change,
+                            const struct actor *actor);
+struct candidate;
+/* Fixes class, approvals and digest, and moves it to pending (approved where nobody need agree), in
+ * the step; `candidate` has its target.  False: the step must be abandoned. */
+bool change_submit(struct step *step, struct change *change, struct candidate *candidate,
+                   struct refusal *refusal);
+/* The first part of it: files, class, approvals, digest. */
+bool change_fix(struct step *step, struct change *change, struct candidate *candidate,
+                struct refusal *refusal);
+/* The last part: approved, where nobody (more) need agree. */
+void change_complete(struct step *step, struct change *change);
+bool ledger_has_role(const struct actor *actor, unsigned roles, const char *words,
+                     struct refusal *refusal);
+bool ledger_is_contributor(const struct change *change, const struct actor *actor,
+                           struct refusal *refusal);
+/* Its base runs (or ran before the revision that waits for its confirmation). */
+bool ledger_base_holds(const struct ledger *ledger, const struct change *change);
+bool ledger_base_stale(const struct change *change, struct refusal *refusal);
 /* The guards of `approved -> applying` (and of `pending -> applying` in a break-glass session), all
  * of them, against what holds now.  May void approvals and begin a new iteration (class raised). */
 bool change_guard_apply(struct ledger *ledger, const struct actor *actor, struct change *change,
@@ -187,5 +239,15 @@ bool breakglass_is_open(struct ledger *ledger, const struct actor *actor, char *
                         size_t room);
 bool breakglass_allows(struct ledger *ledger, const struct change *change, struct refusal *refusal);
 void breakglass_tick(struct ledger *ledger);
+/* A change is applied by force: it and the session say so.  change_move() does it. */
+void breakglass_note(struct step *step, struct change *change);
+unsigned ledger_reviews_overdue(struct ledger *ledger);
+
+/* ---- freeze.c, idempotency.c, override.c ---- */
+void freeze_load(struct ledger *ledger);
+bool freeze_allows(const struct ledger *ledger, struct refusal *refusal);
+void kept_tick(struct ledger *ledger);
+/* Frees what is in memory; nothing is taken back. */
+void override_forget(struct ledger *ledger);
 
 #endif

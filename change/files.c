@@ -1,0 +1,356 @@
+/*
+ * files - see files.h.
+ *
+ * Owner    whoever called files_collect()      Threads  control; reads the disk
+ */
+#include "change/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "change/internal.h"
+#include "change/refusal.h"
+#include "config/finding.h"
+#include "config/keys.h"
+#include "config/model.h"
+#include "config/pointer.h"
+
+enum { READ_AT_ONCE = 65536 };
+
+struct walk {
+    const struct files_wanted *wanted;
+    struct files *files;
+    struct findings *findings;
+    struct pointer pointer;
+};
+
+/* ---- one file ---- */
+
+/* The path that was really opened: no link leads out of the roots unseen. */
+static bool opened_path(int fd, char out[PATH_MAX])
+{
+    char link[64];
+    ssize_t len;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, out, PATH_MAX - 1);
+    if (len <= 0)
+        return false;
+    out[len] = '\0';
+    return true;
+}
+
+static bool is_below(const char *path, const char *root)
+{
+    char real[PATH_MAX];
+    size_t len;
+
+    if (root == NULL || realpath(root, real) == NULL)
+        return false;
+    len = strlen(real);
+    return strncmp(path, real, len) == 0 && (path[len] == '/' || strcmp(real, "/") == 0);
+}
+
+static bool is_in_roots(const struct files_wanted *wanted, const char *path)
+{
+    if (wanted->roots == NULL || wanted->roots->count == 0)
+        return is_below(path, "/etc/twokey") || is_below(path, wanted->config_directory);
+    for (size_t i = 0; i < wanted->roots->count; i++) {
+        if (is_below(path, wanted->roots->items[i]))
+            return true;
+    }
+    return false;
+}
+
+static const char *read_content(int fd, struct buffer *content)
+{
+    for (;;) {
+        ssize_t got = read(fd, buffer_reserve(content, READ_AT_ONCE), READ_AT_ONCE);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return strerror(errno);
+        if (got == 0)
+            return NULL;
+        content->end += (uint32_t)got;
+        if (buffer_length(content) > FILES_MAX_BYTES)
+            return "it is larger than 4 MiB";
+    }
+}
+
+/* NULL, or why it cannot be read. */
+static const char *read_file(const struct files_wanted *wanted, const char *path,
+                             struct buffer *content)
+{
+    char real[PATH_MAX];
+    struct stat status;
+    const char *why = NULL;
+    int fd;
+
+    if (path[0] != '/')
+        return "it is not an absolute path";
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return strerror(errno);
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        why = "it is not a regular file";
+    else if (!opened_path(fd, real) || !is_in_roots(wanted, real))
+        why = "it is not in a folder of process.file_roots";
+    else
+        why = read_content(fd, content);
+    (void)close(fd);
+    return why;
+}
+
+static struct file_copy *find_copy(struct files *files, const char *path)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        if (strcmp(files->items[i].path, path) == 0)
+            return &files->items[i];
+    }
+    return NULL;
+}
+
+static void add_copy(struct walk *walk, const char *path, bool is_key, bool is_new)
+{
+    const char *kept = json_string_value(json_object_get(walk->wanted->kept, path));
+    struct files *files = walk->files;
+    struct file_copy copy = {.is_key = is_key};
+    struct digest digest;
+    const char *why;
+
+    buffer_init(&copy.content);
+    why = read_file(walk->wanted, path, &copy.content);
+    if (why != NULL) {
+        finding_add(walk->findings, is_new ? FINDING_BLOCK : FINDING_WARNING, "files", NULL,
+                    pointer_text(&walk->pointer), "%s cannot be read: %s", path, why);
+        buffer_fini(&copy.content);
+        buffer_init(&copy.content);
+        if (is_new || kept == NULL || strlen(kept) != DIGEST_TEXT - 1)
+            return;
+        memcpy(copy.digest, kept, DIGEST_TEXT);
+    } else {
+        digest = digest_of(buffer_slice(&copy.content));
+        digest_text(&digest, copy.digest);
+        copy.is_read = true;
+    }
+    copy.path = xstrdup(path);
+    files->items = xrealloc(files->items, (files->count + 1) * sizeof(copy));
+    files->items[files->count++] = copy;
+}
+
+/* ---- the keys that name files ---- */
+
+static bool names_file(const struct key *key)
+{
+    size_t len = strlen(key->name);
+
+    return key->type == TYPE_FILE && len > 5 && strcmp(key->name + len - 5, "_file") == 0;
+}
+
+static void take_file(struct walk *walk, const struct key *key, const json_t *target,
+                      const json_t *base)
+{
+    const char *path = json_string_value(target);
+    bool is_key = strcmp(key->name, "key_file") == 0;
+    struct file_copy *copy;
+
+    if (path == NULL || strcmp(path, "system") == 0)
+        return;
+    copy = find_copy(walk->files, path);
+    if (copy != NULL)
+        copy->is_key = copy->is_key || is_key;
+    else
+        add_copy(walk, path, is_key, base == NULL || !json_equal(target, base));
+}
+
+static void walk_object(struct walk *walk, enum shape_id id, const json_t *target,
+                        const json_t *base);
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the table of keys */
+static void walk_map(struct walk *walk, enum shape_id id, const json_t *target, const json_t *base)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)target, name, value)
+    {
+        pointer_push(&walk->pointer, name);
+        walk_object(walk, id, value, json_object_get(base, name));
+        pointer_pop(&walk->pointer);
+    }
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the table of keys */
+static void walk_object(struct walk *walk, enum shape_id id, const json_t *target,
+                        const json_t *base)
+{
+    const struct shape *shape = shape_of(id);
+
+    for (size_t i = 0; i < shape->key_count; i++) {
+        const struct key *key = &shape->keys[i];
+        const json_t *value = json_object_get(target, key->name);
+
+        if (value == NULL)
+            continue;
+        pointer_push(&walk->pointer, key->name);
+        if (names_file(key))
+            take_file(walk, key, value, json_object_get(base, key->name));
+        else if (key->type == TYPE_OBJECT)
+            walk_object(walk, key->shape, value, json_object_get(base, key->name));
+        else if (key->type == TYPE_MAP)
+            walk_map(walk, key->shape, value, json_object_get(base, key->name));
+        pointer_pop(&walk->pointer);
+    }
+}
+
+void files_collect(const struct files_wanted *wanted, struct files *out, struct findings *findings)
+{
+    struct walk walk = {.wanted = wanted, .files = out, .findings = findings};
+
+    *out = (struct files){0};
+    pointer_init(&walk.pointer);
+    walk_object(&walk, SHAPE_CONFIGURATION, wanted->target, wanted->base);
+    pointer_fini(&walk.pointer);
+}
+
+json_t *files_map(const struct files *files)
+{
+    json_t *map = json_object();
+
+    for (size_t i = 0; i < files->count; i++)
+        json_object_set_new(map, files->items[i].path, json_string(files->items[i].digest));
+    return map;
+}
+
+void files_fini(struct files *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        if (files->items[i].is_key && files->items[i].content.data != NULL)
+            explicit_bzero(files->items[i].content.data, files->items[i].content.room);
+        buffer_fini(&files->items[i].content);
+        xfree(files->items[i].path);
+    }
+    xfree(files->items);
+    *files = (struct files){0};
+}
+
+/* ---- keeping them ---- */
+
+static void key_path(const struct ledger *ledger, const char *digest, const char *suffix,
+                     char out[PATH_MAX])
+{
+    (void)snprintf(out, PATH_MAX, "%s/keys/%s.pem%s", ledger->state_directory,
+                   digest + strlen("sha256:"), suffix);
+}
+
+static bool write_all(int fd, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t put = write(fd, bytes.at, bytes.len);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return false;
+        bytes = slice_after(bytes, (size_t)put);
+    }
+    return fsync(fd) == 0;
+}
+
+static bool keep_key(const struct ledger *ledger, const struct file_copy *copy,
+                     struct refusal *refusal)
+{
+    char folder[PATH_MAX];
+    char path[PATH_MAX];
+    char fresh[PATH_MAX];
+    bool is_kept;
+    int fd;
+
+    key_path(ledger, copy->digest, "", path);
+    key_path(ledger, copy->digest, ".new", fresh);
+    (void)snprintf(folder, sizeof(folder), "%s/keys", ledger->state_directory);
+    if (access(path, R_OK) == 0)
+        return true;
+    (void)mkdir(folder, 0700); /* it may be there */
+    (void)unlink(fresh);       /* left by a crash */
+    fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    is_kept = fd >= 0 && write_all(fd, buffer_slice(&copy->content));
+    if (fd >= 0)
+        (void)close(fd);
+    if (!is_kept || rename(fresh, path) != 0)
+        return refuse(refusal, "audit-unavailable", "GET /v1/status",
+                      "the key of %s cannot be kept in %s: %s", copy->path, folder,
+                      strerror(errno));
+    return true;
+}
+
+bool files_put(struct step *step, const struct files *files, struct refusal *refusal)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        const struct file_copy *copy = &files->items[i];
+        char digest[DIGEST_TEXT];
+
+        if (!copy->is_read)
+            continue;
+        if (copy->is_key && !keep_key(step->ledger, copy, refusal))
+            return false;
+        if (!copy->is_key)
+            step_put_blob(step, buffer_slice(&copy->content), digest);
+    }
+    return true;
+}
+
+static bool key_verifies(const struct ledger *ledger, const char *digest)
+{
+    char path[PATH_MAX];
+    char found[DIGEST_TEXT] = "";
+    struct buffer content;
+    struct digest computed;
+    int fd;
+
+    key_path(ledger, digest, "", path);
+    buffer_init(&content);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && read_content(fd, &content) == NULL) {
+        computed = digest_of(buffer_slice(&content));
+        digest_text(&computed, found);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    if (content.data != NULL)
+        explicit_bzero(content.data, content.room);
+    buffer_fini(&content);
+    return strcmp(found, digest) == 0;
+}
+
+bool files_verify(struct ledger *ledger, const json_t *map, struct refusal *refusal)
+{
+    const char *path;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)map, path, value)
+    {
+        const char *digest = json_string_value(value);
+        struct buffer content;
+        bool is_good;
+
+        if (digest == NULL || strlen(digest) != DIGEST_TEXT - 1)
+            return refuse(refusal, "digest-mismatch", NULL, "%s has no digest", path);
+        buffer_init(&content);
+        is_good = ledger_blob(ledger, digest, &content) || key_verifies(ledger, digest);
+        buffer_fini(&content);
+        if (!is_good)
+            return refuse(refusal, "digest-mismatch", NULL,
+                          "the stored copy of %s is not the one that was approved", path);
+    }
+    return true;
+}

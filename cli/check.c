@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "change/policy.h"
 #include "cli/cli.h"
 #include "cli/expressions.h"
 #include "config/finding.h"
@@ -109,8 +110,10 @@ static int check_directory(const char *directory, bool as_json)
 
     findings_init(&findings, arena);
     conf = config_load(directory, &findings);
-    if (conf != NULL)
+    if (conf != NULL) {
         expressions_check(conf, &findings);
+        policy_check_survivable(conf, &findings);
+    }
     if (as_json)
         print_json(conf, &findings);
     else

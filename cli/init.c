@@ -260,7 +260,7 @@ static bool add_person(struct people *people, const char *name)
         return refuse_people("", "at most 50 people; more come by changes");
     if (!text_is_name(name))
         return refuse_people(name, "is not a name (a-z, 0-9 and \"-\", 1 to 63 of them)");
-    if (strcmp(name, "local") == 0 || strcmp(name, "system") == 0)
+    if (strcmp(name, "local") == 0 || strcmp(name, "system") == 0 || strcmp(name, "nobody") == 0)
         return refuse_people(name, "is what the audit calls somebody else");
     for (size_t i = 0; i < people->count; i++)
         if (strcmp(people->items[i].name, name) == 0)

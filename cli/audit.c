@@ -3,20 +3,17 @@
  *
  * Owner    main()      Threads  the first
  */
-#include "cli/audit.h"
-
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "change/audit_check.h"
 #include "cli/cli.h"
 
-enum { TOLD_MAX = 50, PLACE_TEXT = 4200, HASH_TEXT = 2 * DIGEST_BYTES };
+enum { TOLD_MAX = 50 };
 
 static const char help[] =
     "usage: twokey audit verify FILE... [--head HEAD]\n"
@@ -33,132 +30,14 @@ static const char help[] =
     "\n"
     "exit code: 0 all is as it was written, 1 something is not, 2 it cannot be read\n";
 
-/* ---- problems ---- */
+/* ---- what is said ---- */
 
-void audit_problem(struct audit_report *report, const char *place, const char *format, ...)
+static void print_problem(void *context, const char *place, const char *text)
 {
-    va_list arguments;
+    unsigned *told = context;
 
-    report->problems++;
-    if (report->problems > TOLD_MAX)
-        return;
-    printf("%s: ", place);
-    va_start(arguments, format);
-    (void)vprintf(format, arguments);
-    va_end(arguments);
-    (void)putchar('\n');
-}
-
-/* ---- the chain ---- */
-
-static void note_wanted(struct chain *chain, const char *place)
-{
-    uint64_t seq = chain->verifier.next_seq - 1;
-    bool is_same = digest_equal(chain->verifier.hash.bytes, chain->wanted.hash.bytes, DIGEST_BYTES);
-
-    if (!chain->has_wanted_seq) {
-        chain->has_met_wanted |= chain->has_wanted_hash && is_same;
-    } else if (seq == chain->wanted.seq) {
-        chain->has_met_wanted = true;
-        if (!is_same)
-            audit_problem(chain->report, place,
-                          "record %llu has not the hash of the head: the chain was written anew",
-                          (unsigned long long)seq);
-    }
-}
-
-bool chain_take(struct chain *chain, const char *place, struct slice line)
-{
-    struct error why = {0};
-
-    if (!audit_verify_line(&chain->verifier, line, &why)) {
-        audit_problem(chain->report, place, "%s", why.text);
-        audit_verifier_resume(&chain->verifier, line);
-        return false;
-    }
-    if (chain->count == 0)
-        chain->first = chain->verifier.next_seq - 1;
-    chain->count++;
-    chain->seen[(chain->verifier.next_seq - 1) % REMEMBERED] =
-        (struct audit_head){chain->verifier.next_seq - 1, chain->verifier.hash};
-    note_wanted(chain, place);
-    return true;
-}
-
-bool chain_has_seen(const struct chain *chain, struct slice line)
-{
-    struct audit_verifier alone = {0};
-    const struct audit_head *seen;
-
-    if (chain->count == 0 || !audit_verify_line(&alone, line, NULL))
-        return false;
-    seen = &chain->seen[(alone.next_seq - 1) % REMEMBERED];
-    return seen->seq == alone.next_seq - 1 &&
-           digest_equal(seen->hash.bytes, alone.hash.bytes, DIGEST_BYTES);
-}
-
-void chain_end(struct chain *chain, const char *place)
-{
-    if (chain->has_met_wanted || !(chain->has_wanted_seq || chain->has_wanted_hash))
-        return;
-    if (!chain->has_wanted_seq)
-        audit_problem(chain->report, place,
-                      "no record has the hash of the head: the end was cut off, or the chain was "
-                      "written anew");
-    else if (chain->count > 0 && chain->wanted.seq < chain->first)
-        audit_problem(
-            chain->report, place,
-            "the chain begins at record %llu, behind the head's: give the files before it",
-            (unsigned long long)chain->first);
-    else
-        audit_problem(chain->report, place,
-                      "the chain ends at record %lld, and the head is record %llu: the end was cut "
-                      "off",
-                      (long long)chain->verifier.next_seq - 1,
-                      (unsigned long long)chain->wanted.seq);
-}
-
-/* ---- files ---- */
-
-bool line_next(struct line_reader *reader, struct slice *line_out, bool *is_torn_out)
-{
-    ssize_t bytes = getline(&reader->line, &reader->room, reader->file);
-
-    if (bytes <= 0)
-        return false;
-    *is_torn_out = reader->line[bytes - 1] != '\n';
-    *line_out = slice_of(reader->line, (size_t)bytes - (*is_torn_out ? 0 : 1));
-    reader->number++;
-    return true;
-}
-
-static void verify_file(const char *path, struct chain *chain, bool is_first)
-{
-    struct line_reader reader = {.file = fopen(path, "re")};
-    bool may_repeat = !is_first;
-    char place[PLACE_TEXT];
-    struct slice line;
-    bool is_torn;
-
-    if (reader.file == NULL) {
-        (void)fprintf(stderr, "twokey audit: %s: %s\n", path, strerror(errno));
-        chain->report->is_unreadable = true;
-        return;
-    }
-    while (line_next(&reader, &line, &is_torn)) {
-        (void)snprintf(place, sizeof(place), "%s:%lu", path, reader.number);
-        if (may_repeat && chain_has_seen(chain, line))
-            continue;
-        may_repeat = false;
-        if (chain_take(chain, place, line) && is_torn)
-            audit_problem(chain->report, place, "the newline behind the last record is missing");
-    }
-    if (ferror(reader.file)) {
-        (void)fprintf(stderr, "twokey audit: %s: %s\n", path, strerror(errno));
-        chain->report->is_unreadable = true;
-    }
-    (void)fclose(reader.file);
-    xfree(reader.line);
+    if ((*told)++ < TOLD_MAX)
+        printf("%s: %s\n", place, text);
 }
 
 static void print_summary(const struct chain *chain, const char *what)
@@ -208,13 +87,15 @@ static int verify(char **paths, int count, struct chain *chain)
                               paths[i]);
                 return EXIT_TROUBLE;
             }
-            audit_verify_state(paths[i], chain, report);
+            audit_check_state(paths[i], chain);
         } else {
-            verify_file(paths[i], chain, i == 0);
+            audit_check_file(paths[i], chain);
         }
     }
-    if (report->is_unreadable)
+    if (report->unreadable->code != ERROR_NONE) {
+        (void)fprintf(stderr, "twokey audit: %s\n", report->unreadable->text);
         return EXIT_TROUBLE;
+    }
     if (chain->count == 0 && report->problems == 0)
         audit_problem(report, paths[0], "there is no record in it: every chain has a record 0");
     chain_end(chain, paths[count - 1]);
@@ -229,7 +110,9 @@ int cli_audit(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct audit_report report = {0};
+    struct error unreadable = {0};
+    unsigned told = 0;
+    struct audit_report report = {print_problem, &told, 0, &unreadable};
     struct chain *chain = xcalloc(1, sizeof(*chain));
     int code = EXIT_TROUBLE;
     bool is_asked = true;

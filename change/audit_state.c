@@ -8,10 +8,11 @@
  *
  *   an audited digest -> the bound object that hashes to it -> its target -> the revision's bytes
  *
- * Owner    cli_audit().      Threads  the first
+ * Owner    the caller of audit_check_state().      Threads  any one
  */
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,10 +20,10 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "change/audit_check.h"
 #include "change/audit_mirror.h"
 #include "change/bound.h"
 #include "change/store.h"
-#include "cli/audit.h"
 
 enum { PATH_TEXT = 4200, KEY_TEXT = 160, PATIENCE = 10, PAUSE_US = 300000, LOOKS_MAX = 10000 };
 
@@ -263,8 +264,8 @@ static void check_mirror(struct state *state)
     (void)mirror_read_mark(state->store, &from, &next);
     chain->report = state->report;
     if (reader.file == NULL && errno != ENOENT) {
-        (void)fprintf(stderr, "twokey audit: %s: %s\n", state->mirror, strerror(errno));
-        state->report->is_unreadable = true;
+        error_set(state->report->unreadable, ERROR_SYSTEM, "%s: %s", state->mirror,
+                  strerror(errno));
     } else if (reader.file == NULL) {
         if (from < state->next)
             audit_problem(state->report, state->mirror,
@@ -510,8 +511,9 @@ static void check_all(struct state *state)
     check_none_is_missing(state);
 }
 
-void audit_verify_state(const char *directory, struct chain *chain, struct audit_report *report)
+void audit_check_state(const char *directory, struct chain *chain)
 {
+    struct audit_report *report = chain->report;
     struct state state = {.report = report, .chain = chain, .directory = directory};
     struct error why = {0};
 
@@ -519,8 +521,7 @@ void audit_verify_state(const char *directory, struct chain *chain, struct audit
     (void)snprintf(state.mirror, sizeof(state.mirror), "%.4000s/" MIRROR_FILE, directory);
     state.store = store_open_to_read(directory, &why);
     if (state.store == NULL) {
-        (void)fprintf(stderr, "twokey audit: %s\n", why.text);
-        report->is_unreadable = true;
+        *report->unreadable = why;
         return;
     }
     state.changes = json_object();

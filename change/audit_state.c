@@ -256,13 +256,14 @@ static void read_mirror(struct state *state, struct line_reader *reader, struct 
 
 static void check_mirror(struct state *state)
 {
-    struct line_reader reader = {.file = fopen(state->mirror, "re")};
+    struct line_reader reader = {0};
     struct chain *chain = xcalloc(1, sizeof(*chain));
     uint64_t from = 0;
     uint64_t next = 0;
 
     (void)mirror_read_mark(state->store, &from, &next);
     chain->report = state->report;
+    reader.file = fopen(state->mirror, "re");
     if (reader.file == NULL && errno != ENOENT) {
         error_set(state->report->unreadable, ERROR_SYSTEM, "%s: %s", state->mirror,
                   strerror(errno));

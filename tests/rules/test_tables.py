@@ -37,7 +37,7 @@ def test_each_audit_event_that_is_written_is_in_its_table():
     written = {source_tree.words(arguments[2]): "change/change_moves.def"
                for _, macro, arguments in source_tree.rows("change/change_moves.def") if macro == "MOVE"}
     for path in source_tree.files(r"^(change|admin|cli)/.*\.c$"):
-        for found in re.finditer(r'(?:step_audit\([^;"]*?|\.event = )"([^"]+)"', source_tree.text(path)):
+        for found in re.finditer(r'(?:step_audit\(&?\w+,\s*|\.event = )"([^"]+)"', source_tree.text(path)):
             written.setdefault(found.group(1), path)
     wrong = ["%s: %s is not in change/audit_events.def" % (path, name) for name, path in sorted(written.items())
              if name not in known]

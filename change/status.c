@@ -87,7 +87,7 @@ json_t *ledger_status(struct ledger *ledger)
         "{s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:o}", "running", running_shown(ledger),
         "boot", pointer_shown(&ledger->boot), "lkg", pointer_shown(&ledger->lkg), "previous",
         pointer_shown(&ledger->previous), "pending_confirm", pending_shown(ledger), "mode",
-        mode_word(ledger), "integrity", ledger->is_violated ? "violated" : "whole", "cluster",
+        mode_word(ledger), "integrity", ledger->is_violated ? "violated" : "ok", "cluster",
         ledger->cluster, "changes", open_counts(ledger), "freeze", ledger_freeze_shown(ledger));
 }
 
@@ -119,6 +119,22 @@ static void add_store_alerts(struct ledger *ledger, json_t *list)
         add_alert(list, "ClockJump", "ticket", ledger->clock_jumped_ms,
                   "the wall clock jumped while twokey was stopped",
                   "Approvals from before the stop do not count; changes that waited have expired.");
+}
+
+static void add_start_alerts(struct ledger *ledger, json_t *list)
+{
+    if (ledger->serving.undurable != NULL)
+        add_alert(list, "RollbackUndurable", "page", 0,
+                  "a rollback runs that could not be recorded yet",
+                  "It is recorded as soon as the state directory can be written. A restart before "
+                  "that runs what ran before.");
+    if (store_get(ledger->store, "unreviewed", NULL, NULL))
+        add_alert(list, "UnreviewedConfiguration", "ticket", 0,
+                  "what runs began with a configuration that nobody has reviewed",
+                  "This ends when one change has gone the whole way: submitted, approved, applied, "
+                  "confirmed.");
+    if (ledger->serving.alerts != NULL)
+        json_array_extend(list, ledger->serving.alerts);
 }
 
 static void add_change_alerts(struct ledger *ledger, json_t *list)
@@ -154,7 +170,6 @@ json_t *ledger_alerts(struct ledger *ledger)
 
     add_store_alerts(ledger, list);
     add_change_alerts(ledger, list);
-    if (ledger->serving.alerts != NULL)
-        json_array_extend(list, ledger->serving.alerts);
+    add_start_alerts(ledger, list);
     return list;
 }

@@ -49,16 +49,28 @@ static void keep_origins(struct configuration *configuration, const struct docum
     {
         const char *kept = arena_strdup(arena, section);
 
-        json_object_foreach(names, name, file) *next++ = (struct conf_origin){
-            kept, arena_strdup(arena, name), files[json_integer_value(file)]};
+        json_object_foreach(names, name, file) *next++ =
+            (struct conf_origin){kept, arena_strdup(arena, name), files[json_integer_value(file)]};
     }
     if (count > 0)
         qsort(configuration->origins, count, sizeof(*next), compare_origins);
 }
 
+/* What stands in the way of a model: what the parser refuses, and, unless it is only to be looked
+ * at, what has a model and must never run (R004, R008 …). */
+static size_t count_blocks(const struct findings *findings, bool is_to_run)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < findings->count; i++)
+        count += findings->items[i].severity == FINDING_BLOCK &&
+                 (is_to_run || strcmp(findings->items[i].rule, "config") == 0);
+    return count;
+}
+
 /* `before`: findings of severity block that are not about this load. */
 static struct configuration *build(const struct documents *documents, struct findings *findings,
-                                   size_t before)
+                                   size_t before, bool is_to_run)
 {
     struct arena *arena = arena_new(ARENA_BLOCK);
     struct configuration *configuration = arena_alloc(arena, sizeof(*configuration));
@@ -68,20 +80,46 @@ static struct configuration *build(const struct documents *documents, struct fin
     validate_configuration(configuration, documents, findings);
     canonical_write(configuration, documents);
     keep_origins(configuration, documents);
-    if (findings_count_at_least(findings, FINDING_BLOCK) > before)
+    if (count_blocks(findings, is_to_run) > before)
         config_free(&configuration);
+    return configuration;
+}
+
+static struct configuration *load_directory(const char *directory, struct findings *findings,
+                                            bool is_to_run)
+{
+    struct documents documents;
+    struct configuration *configuration = NULL;
+    size_t before = count_blocks(findings, is_to_run);
+
+    documents_init(&documents, findings);
+    if (documents_read_directory(&documents, directory))
+        configuration = build(&documents, findings, before, is_to_run);
+    documents_fini(&documents);
     return configuration;
 }
 
 struct configuration *config_load(const char *directory, struct findings *findings)
 {
+    return load_directory(directory, findings, true);
+}
+
+struct configuration *config_load_to_judge(const char *directory, struct findings *findings)
+{
+    return load_directory(directory, findings, false);
+}
+
+static struct configuration *load_documents(const char *const *names, const struct slice *bytes,
+                                            size_t count, struct findings *findings, bool is_to_run)
+{
     struct documents documents;
-    struct configuration *configuration = NULL;
-    size_t before = findings_count_at_least(findings, FINDING_BLOCK);
+    struct configuration *configuration;
+    size_t before = count_blocks(findings, is_to_run);
 
     documents_init(&documents, findings);
-    if (documents_read_directory(&documents, directory))
-        configuration = build(&documents, findings, before);
+    for (size_t i = 0; i < count; i++)
+        documents_add(&documents, names[i], bytes[i]);
+    configuration = build(&documents, findings, before, is_to_run);
     documents_fini(&documents);
     return configuration;
 }
@@ -89,16 +127,14 @@ struct configuration *config_load(const char *directory, struct findings *findin
 struct configuration *config_load_documents(const char *const *names, const struct slice *bytes,
                                             size_t count, struct findings *findings)
 {
-    struct documents documents;
-    struct configuration *configuration;
-    size_t before = findings_count_at_least(findings, FINDING_BLOCK);
+    return load_documents(names, bytes, count, findings, true);
+}
 
-    documents_init(&documents, findings);
-    for (size_t i = 0; i < count; i++)
-        documents_add(&documents, names[i], bytes[i]);
-    configuration = build(&documents, findings, before);
-    documents_fini(&documents);
-    return configuration;
+struct configuration *config_load_documents_to_judge(const char *const *names,
+                                                     const struct slice *bytes, size_t count,
+                                                     struct findings *findings)
+{
+    return load_documents(names, bytes, count, findings, false);
 }
 
 void config_free(struct configuration **holder)

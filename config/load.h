@@ -19,6 +19,12 @@ struct configuration *config_load(const char *directory, struct findings *findin
 /* The same for documents that are in memory already; findings call them by their names. */
 struct configuration *config_load_documents(const char *const *names, const struct slice *bytes,
                                             size_t count, struct findings *findings);
+/* The same, but also where only rules of meaning block (an address that stands twice, a pool that
+ * is not there: then its index is CONFIG_NONE): to be looked at as a whole, never to run. */
+struct configuration *config_load_to_judge(const char *directory, struct findings *findings);
+struct configuration *config_load_documents_to_judge(const char *const *names,
+                                                     const struct slice *bytes, size_t count,
+                                                     struct findings *findings);
 void config_free(struct configuration **configuration);
 
 /* -1 or the index of the named pool, listener. */

@@ -316,6 +316,15 @@ struct conf_freeze {
     const char *reason;
 };
 
+/* A finding that is known and accepted. */
+struct conf_suppression {
+    const char *rule;
+    const char *pointer; /* of the finding, or above it */
+    const char *owner;   /* a person, or NULL */
+    const char *reason;
+    int64_t expires_ms; /* wall clock; 0: not given */
+};
+
 enum conf_policy_mode { POLICY_ENFORCED, POLICY_ADVISORY, POLICY_OFF };
 enum conf_confirm_mode { CONFIRM_MANUAL, CONFIRM_AUTO };
 
@@ -334,6 +343,8 @@ struct conf_policy {
     size_t window_count;
     struct conf_freeze *freezes;
     size_t freeze_count;
+    struct conf_suppression *suppressions;
+    size_t suppression_count;
     bool keep_on_clean_rebase;
 };
 

@@ -51,7 +51,7 @@ bool detect_is_overridable(const char *id)
 
 /* ---- reports ---- */
 
-static void add(struct detect_run *run, enum finding_severity severity,
+static void add(struct detect_run *run, enum finding_severity severity, const char *fix,
                 const char *const path[DETECT_PATH], const char *format, va_list args)
 {
     char message[1024];
@@ -67,7 +67,7 @@ static void add(struct detect_run *run, enum finding_severity severity,
         file = config_file_of(run->conf, path[0], path[1] != NULL ? path[1] : "");
     finding_add(run->findings, severity, run->rule->id, file, pointer_text(&run->pointer), "%s",
                 message)
-        ->fix = run->rule->fix;
+        ->fix = fix;
 }
 
 void detect_report(struct detect_run *run, const char *const path[DETECT_PATH], const char *format,
@@ -76,7 +76,7 @@ void detect_report(struct detect_run *run, const char *const path[DETECT_PATH], 
     va_list args;
 
     va_start(args, format);
-    add(run, run->rule->severity, path, format, args);
+    add(run, run->rule->severity, run->rule->fix, path, format, args);
     va_end(args);
 }
 
@@ -86,7 +86,7 @@ void detect_report_as(struct detect_run *run, enum finding_severity severity,
     va_list args;
 
     va_start(args, format);
-    add(run, severity, path, format, args);
+    add(run, severity, run->rule->fix, path, format, args);
     va_end(args);
 }
 
@@ -97,7 +97,7 @@ void detect_report_unknown(struct detect_run *run, const char *const path[DETECT
 
     run->is_unknown = true;
     va_start(args, format);
-    add(run, FINDING_INFO, path, format, args);
+    add(run, FINDING_INFO, NULL, path, format, args);
     va_end(args);
 }
 
@@ -193,11 +193,13 @@ static void run_init(struct detect_run *run, const struct detect_subject *subjec
 void detect_run(const struct detect_subject *subject, struct findings *out)
 {
     struct detect_run run;
+    size_t first = out->count;
 
     run_init(&run, subject, out);
     for (size_t i = 0; i < detect_rule_count; i++)
         if (is_asked(&run, &detect_rules[i]))
             ask(&run, &detect_rules[i]);
+    detect_suppress(&run, first);
     pointer_fini(&run.pointer);
 }
 

@@ -48,6 +48,10 @@ bool detect_has_text(const struct conf_strings *list, const char *text);
 /* A route of the target leads to the pool. */
 bool detect_leads_to(const struct conf_route *route, const char *pool);
 
+/* Makes info of what the target's suppressions name among the findings from `first` on, and tells
+ * of those that name nothing; suppress.c. */
+void detect_suppress(struct detect_run *run, size_t first);
+
 #define FOR_POOLS(run, pool)                                                                       \
     for (const struct conf_pool *pool = (run)->conf->pools;                                        \
          pool != (run)->conf->pools + (run)->conf->pool_count; pool++)

@@ -1,0 +1,255 @@
+/*
+ * rules_moves - the X rules about where requests go afterwards.
+ *
+ * Owner    nobody      Threads  any
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "detect/internal.h"
+#include "detect/rules.h"
+#include "detect/shares.h"
+
+static const double MOVED_AWAY = 0.2;
+static const double LOAD_TIMES = 2;
+static const double ROUNDING = 1e-9;
+
+/* ---- X003 ---- */
+
+static void check_loads(struct detect_run *run, const struct conf_pool *before,
+                        const struct conf_pool *after)
+{
+    struct shares old;
+    struct shares new;
+
+    shares_init(&old, before);
+    shares_init(&new, after);
+    for (size_t i = 0; i < after->server_count; i++) {
+        const struct conf_server *server = detect_server(before, after->servers[i].name);
+        double was;
+
+        if (server == NULL)
+            continue;
+        was = old.expected[server - before->servers];
+        if (was > 0 && new.expected[i] > LOAD_TIMES * was + ROUNDING &&new.expected[i] >
+                           old.fair[server - before->servers] + ROUNDING)
+            detect_report(run, AT("pools", after->name, "servers", server->name),
+                          "gets %.1f %% of the requests instead of %.1f %%: %.1f times as many",
+                          100 * new.expected[i], 100 * was, new.expected[i] / was);
+    }
+    shares_fini(&old);
+    shares_fini(&new);
+}
+
+void moves_from_capacity(struct detect_run *run)
+{
+    FOR_POOLS(run, pool)
+    {
+        const struct conf_pool *before = detect_pool(run->base, pool->name);
+        double moved;
+
+        if (before == NULL)
+            continue;
+        moved = shares_moved_away(before, pool);
+        if (moved > MOVED_AWAY + ROUNDING)
+            detect_report(run, AT("pools", pool->name, "servers"),
+                          "%.1f %% of the requests move away from the capacities (at most %.0f %%)",
+                          100 * moved, 100 * MOVED_AWAY);
+        check_loads(run, before, pool);
+    }
+}
+
+/* ---- X005 ---- */
+
+static uint64_t hits_of(const struct detect_hits *list, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].name, name) == 0)
+            return list[i].hits;
+    return 0;
+}
+
+void removes_what_is_used(struct detect_run *run)
+{
+    const struct detect_traffic *traffic = run->subject->traffic;
+
+    for (size_t i = 0; i < run->base->route_count; i++) {
+        const char *name = run->base->routes[i].name;
+        uint64_t hits;
+
+        if (detect_route(run->conf, name) != NULL)
+            continue;
+        if (traffic == NULL) {
+            detect_report_unknown(run, AT("routes", name),
+                                  "is removed; unknown: whether it had requests");
+            continue;
+        }
+        hits = hits_of(traffic->routes, traffic->route_count, name);
+        if (hits > 0)
+            detect_report(run, AT("routes", name), "is removed, and had %llu requests in 7 days",
+                          (unsigned long long)hits);
+    }
+}
+
+/* ---- R017 ---- */
+
+struct host_list {
+    const char **items;
+    size_t count;
+    bool takes_any; /* some route has no hosts */
+};
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void host_list_init(struct host_list *hosts, const struct configuration *conf)
+{
+    size_t room = 0;
+
+    *hosts = (struct host_list){0};
+    for (size_t i = 0; i < conf->route_count; i++)
+        room += conf->routes[i].hosts.count;
+    hosts->items = xcalloc(room + 1, sizeof(*hosts->items));
+    for (size_t i = 0; i < conf->route_count; i++) {
+        const struct conf_strings *own = &conf->routes[i].hosts;
+
+        hosts->takes_any = hosts->takes_any || own->count == 0;
+        for (size_t j = 0; j < own->count; j++)
+            hosts->items[hosts->count++] = own->items[j];
+    }
+    qsort(hosts->items, hosts->count, sizeof(*hosts->items), compare_texts);
+}
+
+static bool has_host(const struct host_list *hosts, const char *host)
+{
+    return hosts->count > 0 &&
+           bsearch(&host, hosts->items, hosts->count, sizeof(host), compare_texts) != NULL;
+}
+
+/* By itself, or by a wildcard of a domain above it. */
+static bool serves_host(const struct host_list *hosts, const char *host)
+{
+    char wildcard[260] = "*";
+    const char *dot = strchr(host + (host[0] == '*' ? 2 : 0), '.');
+
+    if (hosts->takes_any || has_host(hosts, host))
+        return true;
+    for (; dot != NULL && strlen(dot) + 2 < sizeof(wildcard); dot = strchr(dot + 1, '.')) {
+        memcpy(wildcard + 1, dot, strlen(dot) + 1);
+        if (has_host(hosts, wildcard))
+            return true;
+    }
+    return false;
+}
+
+static void report_dropped(struct detect_run *run, const struct conf_route *route, const char *host)
+{
+    const struct detect_traffic *traffic = run->subject->traffic;
+    uint64_t hits = traffic != NULL ? hits_of(traffic->hosts, traffic->host_count, host) : 0;
+
+    if (traffic == NULL)
+        detect_report_as(run, FINDING_WARNING, AT("routes", route->name, "hosts"),
+                         "no route is left for %s; its traffic is not known", host);
+    else if (hits > 0)
+        detect_report(run, AT("routes", route->name, "hosts"),
+                      "no route is left for %s, which had %llu requests in 7 days", host,
+                      (unsigned long long)hits);
+}
+
+void host_is_dropped(struct detect_run *run)
+{
+    struct host_list before;
+    struct host_list after;
+
+    host_list_init(&before, run->base);
+    host_list_init(&after, run->conf);
+    for (size_t i = 0; i < run->base->route_count; i++) {
+        const struct conf_route *route = &run->base->routes[i];
+
+        for (size_t j = 0; j < route->hosts.count; j++)
+            if (!serves_host(&after, route->hosts.items[j]))
+                report_dropped(run, route, route->hosts.items[j]);
+    }
+    xfree(before.items);
+    xfree(after.items);
+}
+
+/* ---- X014 and X015 ---- */
+
+static void check_override(struct detect_run *run, const struct detect_override *order,
+                           const struct conf_pool *before, const struct conf_pool *after)
+{
+    const struct conf_server *old = before != NULL ? detect_server(before, order->server) : NULL;
+    const struct conf_server *new = after != NULL ? detect_server(after, order->server) : NULL;
+
+    if (old == NULL)
+        return;
+    if (new == NULL)
+        detect_report(run, AT("pools", order->pool, "servers", order->server),
+                      "is removed, and an order is in force for it (%s)",
+                      order->state != NULL ? order->state : "weight");
+    else if (old->weight != new->weight && (order->weight >= 0 || order->state != NULL))
+        detect_report(run, AT("pools", order->pool, "servers", order->server, "weight"),
+                      "becomes %u, and an order is in force for it (%s)", new->weight,
+                      order->state != NULL ? order->state : "weight");
+    else if (old->state != new->state && order->state != NULL)
+        detect_report(run, AT("pools", order->pool, "servers", order->server, "state"),
+                      "changes, and an order is in force for it (%s)", order->state);
+}
+
+void collides_with_override(struct detect_run *run)
+{
+    for (size_t i = 0; i < run->subject->override_count; i++) {
+        const struct detect_override *order = &run->subject->overrides[i];
+
+        check_override(run, order, detect_pool(run->base, order->pool),
+                       detect_pool(run->conf, order->pool));
+    }
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static const char *what_reshuffles(const struct conf_pool *before, const struct conf_pool *after)
+{
+    bool hashes = before->balance == BALANCE_MAGLEV || after->balance == BALANCE_MAGLEV;
+
+    if (hashes && before->balance != after->balance)
+        return "balance";
+    if (hashes &&
+        (before->hash_on != after->hash_on || !same_text(before->hash_name, after->hash_name)))
+        return "hash_on";
+    if (before->sticky.cookie != NULL && !same_text(before->sticky.cookie, after->sticky.cookie))
+        return "sticky";
+    return NULL;
+}
+
+static bool is_reached(const struct configuration *conf, const char *pool)
+{
+    for (size_t i = 0; i < conf->route_count; i++)
+        if (detect_leads_to(&conf->routes[i], pool))
+            return true;
+    return false;
+}
+
+void reshuffles(struct detect_run *run)
+{
+    FOR_POOLS(run, pool)
+    {
+        const struct conf_pool *before = detect_pool(run->base, pool->name);
+        const struct detect_pool_traffic *traffic = detect_traffic_of(run, pool->name);
+        const char *what = before != NULL ? what_reshuffles(before, pool) : NULL;
+
+        if (what == NULL || pool->server_count < 2 || (traffic != NULL && traffic->peak_rps <= 0) ||
+            !is_reached(run->base, pool->name))
+            continue;
+        detect_report(run, AT("pools", pool->name, what),
+                      "changes: most of the requests of %zu servers go to another one than before",
+                      pool->server_count);
+    }
+}

@@ -10,24 +10,25 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/error.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "change/policy.h"
 #include "cli/cli.h"
-#include "cli/expressions.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
-#include "proxy/route/route.h"
+#include "detect/detect.h"
 
 static const char help[] =
-    "usage: twokey check [--config DIR] [--format text|json]\n"
+    "usage: twokey check [--config DIR] [--format text|json] [--all]\n"
     "\n"
-    "Reads every *.json file of DIR (default: conf.d) and reports all that is wrong with them.\n"
-    "No server is needed, and nothing is changed.\n"
+    "Reads every *.json file of DIR (default: conf.d) and reports all that is wrong with them, "
+    "and\n"
+    "what the detectors find (docs/detectors.md). No server is needed, and nothing is changed.\n"
     "\n"
     "  --config DIR    the configuration\n"
     "  --format FORM   text (default) or json\n"
+    "  --all           as text: findings of severity info too (json has them always)\n"
     "\n"
     "exit code: 0 good (there may be warnings), 1 findings of severity error or block,\n"
     "           2 the configuration cannot be read\n";
@@ -72,7 +73,7 @@ static void print_json(const struct configuration *conf, const struct findings *
 }
 
 static void print_text(const char *directory, const struct configuration *conf,
-                       const struct findings *findings)
+                       const struct findings *findings, bool all)
 {
     char line[2048];
     size_t wrong = findings_count_at_least(findings, FINDING_ERROR);
@@ -81,6 +82,8 @@ static void print_text(const char *directory, const struct configuration *conf,
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->items[i];
 
+        if (finding->severity == FINDING_INFO && !all)
+            continue;
         finding_text(finding, line, sizeof(line));
         printf("%s [%s %s]\n", line, finding_severity_word(finding->severity), finding->rule);
         if (finding->fix != NULL)
@@ -101,7 +104,19 @@ static int exit_code(const struct findings *findings)
     return findings_count_at_least(findings, FINDING_ERROR) > 0 ? EXIT_FINDINGS : EXIT_DONE;
 }
 
-static int check_directory(const char *directory, bool as_json)
+/* What does not build has no meaning that one could look at. */
+static void detect(const struct configuration *conf, struct findings *findings)
+{
+    struct detect_subject subject = {.target = conf, .now_ms = clock_wall_ms()};
+
+    if (conf == NULL)
+        return;
+    detect_run(&subject, findings);
+    if (conf->policy.mode == POLICY_ENFORCED && conf->person_count > 0)
+        policy_check_survivable(conf, findings);
+}
+
+static int check_directory(const char *directory, bool as_json, bool all)
 {
     struct arena *arena = arena_new(16384);
     struct findings findings;
@@ -109,15 +124,12 @@ static int check_directory(const char *directory, bool as_json)
     int code;
 
     findings_init(&findings, arena);
-    conf = config_load(directory, &findings);
-    if (conf != NULL) {
-        expressions_check(conf, &findings);
-        policy_check_survivable(conf, &findings);
-    }
+    conf = config_load_to_judge(directory, &findings);
+    detect(conf, &findings);
     if (as_json)
         print_json(conf, &findings);
     else
-        print_text(directory, conf, &findings);
+        print_text(directory, conf, &findings, all);
     code = exit_code(&findings);
     config_free(&conf);
     findings_fini(&findings);
@@ -130,14 +142,16 @@ int cli_check(int argc, char **argv)
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"format", required_argument, NULL, 'f'},
+        {"all", no_argument, NULL, 'a'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     const char *directory = "conf.d";
     bool as_json = false;
+    bool all = false;
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:f:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:f:ah", options, NULL)) != -1) {
         switch (option) {
         case 'c': directory = optarg; break;
         case 'f':
@@ -147,6 +161,7 @@ int cli_check(int argc, char **argv)
             }
             as_json = strcmp(optarg, "json") == 0;
             break;
+        case 'a': all = true; break;
         case 'h': (void)fputs(help, stdout); return EXIT_DONE;
         default: (void)fputs(help, stderr); return EXIT_TROUBLE;
         }
@@ -156,5 +171,5 @@ int cli_check(int argc, char **argv)
                       argv[optind]);
         return EXIT_TROUBLE;
     }
-    return check_directory(directory, as_json);
+    return check_directory(directory, as_json, all);
 }

@@ -14,11 +14,8 @@
 #include "change/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -27,15 +24,14 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "change/store_place.h"
 
 enum {
     STORE_TAG = 0x53544f52,
     TXN_TAG = 0x53545854,
     SCHEMA = 1,
     APPLICATION = 0x326b6579, /* "2key" */
-    PATH_ROOM = 4096,
     KEY_ROOM = 512,
-    RESERVE_BYTES = 8 * 1024 * 1024,
     BUSY_MS = 250, /* somebody looks at the file with a tool of his own */
     RETRY_MS = 5000,
 };
@@ -60,23 +56,18 @@ struct store_txn {
 
 struct store {
     uint32_t tag;
-    char path[PATH_ROOM];
-    char reserve[PATH_ROOM];
+    struct place place;
     sqlite3 *db;
     sqlite3_stmt *get;
     sqlite3_stmt *scan; /* get where the index is damaged */
     sqlite3_stmt *put;
     sqlite3_stmt *delete;
-    dev_t device; /* of the file, to see that it is still the one behind the name */
-    ino_t inode;
     uint64_t counter;
     struct store_txn *txn;
     enum store_condition condition;
     struct error trouble;
     uint64_t tried_ms;
-    bool is_for_reading;      /* opened so that nothing is written, ever */
     bool is_opened_read_only; /* could not be opened to be written */
-    bool has_reserve;
 };
 
 /* ---- condition ---- */
@@ -93,12 +84,12 @@ static void set_condition(struct store *store, enum store_condition condition, c
     if (store->condition == STORE_DAMAGED)
         return;
     if (condition == STORE_GOOD) {
-        if (store->condition != STORE_GOOD && !store->is_for_reading)
-            log_event(EV_STORE_WRITABLE, LOG_TEXT("file", store->path));
+        if (store->condition != STORE_GOOD && !store->place.is_for_reading)
+            log_event(EV_STORE_WRITABLE, LOG_TEXT("file", store->place.path));
         store->trouble = (struct error){0};
     } else {
-        error_set(&store->trouble, ERROR_UNAVAILABLE, "%s: %s", store->path, text);
-        if (store->condition != condition && !store->is_for_reading)
+        error_set(&store->trouble, ERROR_UNAVAILABLE, "%s: %s", store->place.path, text);
+        if (store->condition != condition && !store->place.is_for_reading)
             log_event(condition == STORE_DAMAGED ? EV_STORE_DAMAGED : EV_STORE_FAILED,
                       LOG_TEXT("why", store->trouble.text));
     }
@@ -138,102 +129,7 @@ enum store_condition store_condition(const struct store *store, struct error *wh
     return store->condition;
 }
 
-/* ---- the reserve ---- */
-
-static void remove_reserve(struct store *store)
-{
-    (void)unlink(store->reserve); /* where it stays, the next commit says so */
-    store->has_reserve = false;
-}
-
-/* Only where twice as much is free: the last room belongs to the database. */
-static void make_reserve(struct store *store)
-{
-    struct stat status;
-    struct statvfs disk;
-    int file;
-
-    store->has_reserve = stat(store->reserve, &status) == 0 && status.st_size == RESERVE_BYTES &&
-                         (uint64_t)status.st_blocks * 512 >= RESERVE_BYTES;
-    if (store->has_reserve || statvfs(store->path, &disk) != 0 ||
-        (uint64_t)disk.f_bavail * disk.f_frsize < 2 * (uint64_t)RESERVE_BYTES)
-        return;
-    file = open(store->reserve, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0)
-        return;
-    store->has_reserve = posix_fallocate(file, 0, RESERVE_BYTES) == 0;
-    (void)close(file);
-    if (!store->has_reserve)
-        remove_reserve(store);
-}
-
 /* ---- opening ---- */
-
-static bool sync_directory(const char *directory)
-{
-    int file = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_synced = file >= 0 && fsync(file) == 0;
-
-    if (file >= 0)
-        (void)close(file);
-    return is_synced;
-}
-
-static bool create_file(const char *directory, const char *path, struct error *why)
-{
-    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    if (file < 0) {
-        error_set(why, ERROR_SYSTEM, "%s: cannot be made: %s", path, strerror(errno));
-        return false;
-    }
-    (void)close(file);
-    (void)sync_directory(directory); /* the first commit syncs again */
-    return true;
-}
-
-static bool judge_file(struct store *store, const struct stat *status, struct error *why)
-{
-    if (!S_ISREG(status->st_mode)) {
-        error_set(why, ERROR_INVALID, "%s: is not a regular file; move it away", store->path);
-        return false;
-    }
-    if (!store->is_for_reading && status->st_uid != geteuid()) {
-        error_set(why, ERROR_INVALID,
-                  "%s: belongs to uid %u, and twokey runs as uid %u: run it as the owner, or give "
-                  "the whole state directory to uid %u (chown -R)",
-                  store->path, (unsigned)status->st_uid, (unsigned)geteuid(), (unsigned)geteuid());
-        return false;
-    }
-    if (!store->is_for_reading && (status->st_mode & 077) != 0)
-        (void)chmod(store->path, 0600); /* a read-only disk keeps it as it is */
-    if (access(store->path, R_OK) != 0) {
-        error_set(why, ERROR_SYSTEM, "%s: cannot be read: %s", store->path, strerror(errno));
-        return false;
-    }
-    store->device = status->st_dev;
-    store->inode = status->st_ino;
-    return true;
-}
-
-static bool find_file(struct store *store, const char *directory, struct error *why)
-{
-    struct stat status;
-
-    if (lstat(store->path, &status) == 0)
-        return judge_file(store, &status, why);
-    if (errno != ENOENT || store->is_for_reading) {
-        error_set(why, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_SYSTEM, "%s: cannot be read: %s",
-                  store->path, strerror(errno));
-        return false;
-    }
-    if (!create_file(directory, store->path, why))
-        return false;
-    if (lstat(store->path, &status) == 0)
-        return judge_file(store, &status, why);
-    error_set(why, ERROR_SYSTEM, "%s: cannot be read: %s", store->path, strerror(errno));
-    return false;
-}
 
 static int run_sql(struct store *store, const char *sql)
 {
@@ -286,7 +182,7 @@ static const struct way way_to_read_alone = {SQLITE_OPEN_READONLY | SQLITE_OPEN_
 static int open_way(struct store *store, const struct way *way)
 {
     int64_t tables;
-    int code = sqlite3_open_v2(store->path, &store->db, way->flags, way->vfs);
+    int code = sqlite3_open_v2(store->place.path, &store->db, way->flags, way->vfs);
 
     if (code == SQLITE_OK && (way->flags & SQLITE_OPEN_READWRITE) != 0 &&
         sqlite3_db_readonly(store->db, "main") != 0)
@@ -333,21 +229,21 @@ static bool judge_schema(struct store *store, int *code_out, struct error *why)
         *code_out = read_number(store, "SELECT count(*) FROM sqlite_master", &tables);
     if (*code_out != SQLITE_OK)
         return true;
-    if (application == 0 && tables == 0 && !store->is_for_reading) {
+    if (application == 0 && tables == 0 && !store->place.is_for_reading) {
         if (!store->is_opened_read_only)
             *code_out = make_schema(store);
         return true;
     }
     if (application != APPLICATION) {
         error_set(why, ERROR_INVALID, "%s: is a database, but not one of twokey; move it away",
-                  store->path);
+                  store->place.path);
         return false;
     }
     if (schema > SCHEMA) {
         error_set(why, ERROR_INVALID,
                   "%s: was written by a newer twokey (schema %lld; this one knows %d): start that "
                   "version",
-                  store->path, (long long)schema, SCHEMA);
+                  store->place.path, (long long)schema, SCHEMA);
         return false;
     }
     return true;
@@ -405,7 +301,7 @@ static bool take_in(struct store *store, int *code_out, struct error *why)
         return false;
     if (*code_out == SQLITE_OK)
         *code_out = prepare_statements(store);
-    if (*code_out == SQLITE_OK && !store->is_for_reading)
+    if (*code_out == SQLITE_OK && !store->place.is_for_reading)
         *code_out = quick_check(store);
     if (*code_out == SQLITE_OK)
         *code_out = read_number(store, "SELECT version FROM kv WHERE key = ''", &counter);
@@ -420,7 +316,7 @@ static bool open_ways(struct store *store, struct error *why)
     const struct way *ways[] = {&way_to_write, &way_to_read, &way_to_read_alone};
     int code = SQLITE_OK;
 
-    for (size_t i = store->is_for_reading ? 1 : 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+    for (size_t i = store->place.is_for_reading ? 1 : 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         store->is_opened_read_only = i > 0;
         code = open_way(store, ways[i]);
         if (code == SQLITE_OK && !take_in(store, &code, why))
@@ -443,14 +339,7 @@ static struct store *open_store(const char *directory, bool is_for_reading, stru
 
     why = why != NULL ? why : &unneeded;
     store->tag = STORE_TAG;
-    store->is_for_reading = is_for_reading;
-    if (snprintf(store->path, PATH_ROOM, "%s/twokey.db", directory) >= PATH_ROOM ||
-        snprintf(store->reserve, PATH_ROOM, "%s/reserve", directory) >= PATH_ROOM) {
-        error_set(why, ERROR_INVALID, "the state directory's name is too long");
-        xfree(store);
-        return NULL;
-    }
-    if (!find_file(store, directory, why) || !open_ways(store, why)) {
+    if (!place_find(&store->place, directory, is_for_reading, why) || !open_ways(store, why)) {
         close_database(store);
         xfree(store);
         return NULL;
@@ -463,7 +352,7 @@ struct store *store_open(const char *state_directory, struct error *why)
     struct store *store = open_store(state_directory, false, why);
 
     if (store != NULL && store->condition == STORE_GOOD)
-        make_reserve(store);
+        place_make_reserve(&store->place);
     return store;
 }
 
@@ -607,7 +496,7 @@ struct store_txn *store_begin(struct store *store)
     struct store_txn *txn = xcalloc(1, sizeof(*txn));
 
     CHECK_OBJ(store, STORE_TAG);
-    CHECK(store->txn == NULL && !store->is_for_reading);
+    CHECK(store->txn == NULL && !store->place.is_for_reading);
     txn->tag = TXN_TAG;
     txn->store = store;
     store->txn = txn;
@@ -726,19 +615,6 @@ static int run_txn(struct store *store, const struct store_txn *txn, bool *is_co
     return code;
 }
 
-/* Moved, deleted or restored while we run: what we would write, nobody would read. */
-static bool is_still_there(struct store *store)
-{
-    struct stat status;
-
-    if (lstat(store->path, &status) == 0 && status.st_dev == store->device &&
-        status.st_ino == store->inode)
-        return true;
-    set_condition(store, STORE_READ_ONLY,
-                  "was moved away or replaced while twokey runs: put it back, or restart");
-    return false;
-}
-
 /* What could not be written when it was opened may be writable now. */
 static bool make_writable(struct store *store)
 {
@@ -747,7 +623,7 @@ static bool make_writable(struct store *store)
 
     if (!store->is_opened_read_only)
         return true;
-    if (access(store->path, W_OK) != 0)
+    if (access(store->place.path, W_OK) != 0)
         return false;
     close_database(store);
     store->is_opened_read_only = false;
@@ -759,19 +635,23 @@ static bool make_writable(struct store *store)
     return !store->is_opened_read_only;
 }
 
-static bool try_commit(struct store *store, const struct store_txn *txn, bool *is_conflict_out)
+static bool run_and_judge(struct store *store, const struct store_txn *txn, bool *is_conflict_out)
 {
-    int code;
-
-    if (store->condition == STORE_DAMAGED || !is_still_there(store) || !make_writable(store) ||
-        store->put == NULL)
-        return false;
-    code = run_txn(store, txn, is_conflict_out);
-    if (code != SQLITE_OK)
+    if (run_txn(store, txn, is_conflict_out) != SQLITE_OK)
         return false;
     if (!*is_conflict_out)
         set_condition(store, STORE_GOOD, NULL);
     return true;
+}
+
+static bool try_commit(struct store *store, const struct store_txn *txn, bool *is_conflict_out)
+{
+    if (!place_is_there(&store->place))
+        set_condition(store, STORE_READ_ONLY,
+                      "was moved away or replaced while twokey runs: put it back, or restart");
+    else if (store->condition != STORE_DAMAGED && make_writable(store) && store->put != NULL)
+        return run_and_judge(store, txn, is_conflict_out);
+    return false;
 }
 
 enum store_outcome store_commit(struct store_txn **txn, bool may_use_reserve, struct error *why)
@@ -784,8 +664,9 @@ enum store_outcome store_commit(struct store_txn **txn, bool may_use_reserve, st
     store = (*txn)->store;
     store->tried_ms = clock_ms();
     is_done = try_commit(store, *txn, &is_conflict);
-    if (!is_done && may_use_reserve && store->has_reserve && store->condition == STORE_READ_ONLY) {
-        remove_reserve(store);
+    if (!is_done && may_use_reserve && store->place.has_reserve &&
+        store->condition == STORE_READ_ONLY) {
+        place_remove_reserve(&store->place);
         is_done = try_commit(store, *txn, &is_conflict);
     }
     store_abandon(txn);
@@ -810,5 +691,5 @@ void store_tick(struct store *store)
     }
     store->tried_ms = now_ms;
     if (store->condition == STORE_GOOD)
-        make_reserve(store);
+        place_make_reserve(&store->place);
 }

@@ -351,6 +351,7 @@ static void watch_signals(struct server_process *process)
     static const int numbers[SERVE_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
     (void)signal(SIGPIPE, SIG_IGN); /* a peer that has gone is told by write() */
+    (void)signal(SIGXFSZ, SIG_IGN); /* and a file that may not grow, likewise */
     for (unsigned i = 0; i < SERVE_SIGNALS; i++) {
         CHECK(uv_signal_init(&process->loop, &process->signals[i]) == 0);
         process->signals[i].data = process;

@@ -44,6 +44,31 @@ char *digest_text(const struct digest *digest, char text_out[DIGEST_TEXT])
     return text_out;
 }
 
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool digest_parse_hex(struct slice hex, struct digest *digest_out)
+{
+    struct digest digest;
+
+    if (hex.len != 2 * DIGEST_BYTES)
+        return false;
+    for (size_t i = 0; i < DIGEST_BYTES; i++) {
+        int high = hex_value(hex.at[2 * i]);
+        int low = hex_value(hex.at[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        digest.bytes[i] = (unsigned char)(high << 4 | low);
+    }
+    *digest_out = digest;
+    return true;
+}
+
 bool digest_equal(const void *a, const void *b, size_t bytes)
 {
     return CRYPTO_memcmp(a, b, bytes) == 0;

@@ -21,6 +21,8 @@ struct digest digest_of(struct slice content);
 struct digest digest_hmac(struct slice key, struct slice content);
 /* "sha256:" and 64 lower-case hex digits, with a NUL; returns text_out. */
 char *digest_text(const struct digest *digest, char text_out[DIGEST_TEXT]);
+/* 64 lower-case hex digits; false on anything else. */
+bool digest_parse_hex(struct slice hex, struct digest *digest_out);
 /* Takes the same time wherever they differ. */
 bool digest_equal(const void *a, const void *b, size_t bytes);
 

@@ -40,26 +40,6 @@ struct digest audit_hash(const struct digest *prev, uint64_t seq, struct slice u
     return hash;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool from_hex(const char *text, struct digest *digest_out)
-{
-    for (size_t i = 0; i < DIGEST_BYTES; i++) {
-        int high = hex_value(text[2 * i]);
-        int low = hex_value(text[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return false;
-        digest_out->bytes[i] = (unsigned char)(high << 4 | low);
-    }
-    return true;
-}
-
 static bool parse_seq(struct slice line, uint64_t *seq_out)
 {
     struct slice digits = slice_after(line, 7);
@@ -77,7 +57,8 @@ static bool parse_line(struct slice line, struct parts *parts)
     return line.len > SEAL_BYTES + PREV_BYTES + 7 && parse_seq(line, &parts->seq) &&
            memcmp(seal, ",\"h\":\"", 6) == 0 && memcmp(seal + 6 + HEX, "\"}", 2) == 0 &&
            memcmp(prev, ",\"prev\":\"", 9) == 0 && prev[9 + HEX] == '"' &&
-           from_hex(prev + 9, &parts->prev) && from_hex(seal + 6, &parts->hash);
+           digest_parse_hex(slice_of(prev + 9, HEX), &parts->prev) &&
+           digest_parse_hex(slice_of(seal + 6, HEX), &parts->hash);
 }
 
 /* With the hash before it, and the number, that are given. */

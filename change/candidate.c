@@ -14,6 +14,7 @@
 #include "change/internal.h"
 #include "change/merge.h"
 #include "change/override.h"
+#include "change/peak.h"
 #include "change/refusal.h"
 #include "config/load.h"
 #include "config/model.h"
@@ -148,6 +149,7 @@ static void raise_to(struct candidate *candidate, uint32_t least_class)
 static void judge(struct candidate *candidate, const struct change *change)
 {
     json_t *in_force = override_list(candidate->ledger);
+    json_t *peaks = peak_all(candidate->ledger);
     struct policy_subject subject = {
         .base = candidate->base,
         .target = candidate->target,
@@ -156,11 +158,13 @@ static void judge(struct candidate *candidate, const struct change *change)
         .override = change->override,
         .overrides = change->overrides,
         .in_force = in_force,
+        .peaks = peaks,
         .is_import = change->kind == CHANGE_KIND_IMPORT,
     };
 
     policy_judge(&subject, &candidate->verdict);
     json_decref(in_force);
+    json_decref(peaks);
     raise_to(candidate, change->least_class);
 }
 

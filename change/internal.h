@@ -41,13 +41,12 @@ struct pending_confirm {
 
 /* What apply.c and its neighbours know beyond the store. */
 struct serving {
-    struct activity *queued;     /* a rollback that waits for the end of `activity` */
-    uint64_t retry_boot_ms;      /* not before: going back failed, or a schedule was refused */
-    uint64_t requests;           /* answered since the running revision was published */
-    uint64_t since_boot_ms;      /* when that was */
-    bool is_undurable;           /* it runs, but the store does not say so yet: */
-    struct undurable *undurable; /* what is to be written (restore.c) */
-    json_t *alerts;              /* of the start: array, or NULL */
+    struct activity *queued;    /* a rollback that waits for the end of `activity` */
+    uint64_t retry_boot_ms;     /* not before: going back failed, or a schedule was refused */
+    uint64_t requests;          /* answered since the running revision was published */
+    uint64_t since_boot_ms;     /* when that was */
+    struct activity *undurable; /* done, but the store does not say so yet; NULL: none */
+    json_t *alerts;             /* of the start: array, or NULL */
 };
 
 struct ledger {
@@ -66,6 +65,7 @@ struct ledger {
     uint64_t newest_rev;
     struct override *overrides;
     size_t override_count;
+    struct peaks *peaks; /* NULL before the first use */
     struct activity *activity; /* an apply, cancel or rollback under way (apply.c), or NULL */
     struct serving serving;
     json_t *freeze; /* set by a call; NULL: none */

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "change/activity.h"
 #include "change/actor.h"
 #include "change/internal.h"
 #include "change/override.h"
@@ -283,6 +284,7 @@ void ledger_close(struct ledger **holder)
     change_free(&ledger->found);
     json_decref(ledger->freeze);
     xfree(ledger->session_person);
+    serving_close(ledger);
     override_forget(ledger);
     if (ledger->boot_bytes != NULL) {
         buffer_fini(ledger->boot_bytes);

@@ -175,6 +175,11 @@ bool ledger_last_import(struct ledger *ledger, struct buffer *out);
 bool ledger_import(struct ledger *ledger, const struct actor *actor,
                    const struct configuration *conf, json_t **answer, struct refusal *refusal);
 
+/* Takes `conf`, which is about to be taken over unreviewed.  Where its mode is weaker than the
+ * stored one, the same with the stored mode comes back, *was_weaker_out is true: a file does not
+ * lift the policy.  NULL: that does not build. */
+struct configuration *ledger_keep_mode(struct ledger *ledger, struct configuration *conf,
+                                       bool *was_weaker_out, struct findings *findings);
 /* conf.d differs: in mode enforced from the last import, else from what runs.  NULL: it does not
  * build. */
 bool ledger_has_drift(struct ledger *ledger, const struct configuration *disk);

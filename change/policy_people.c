@@ -257,7 +257,9 @@ static void check_counts(struct findings *findings, size_t approvers, size_t req
                     "%zu people can approve, and a change of class 3 needs %zu besides its author "
                     "(at least %zu humans with the role approver and a token)",
                     approvers, required, required + 1)
-            ->fix = "add people, or ask for fewer approvals";
+            ->fix = approvers > 0 ? "add people, or ask for fewer approvals"
+                                  : "add people (`twokey init --people ann,bob DIR` shows how), or "
+                                    "set policy.mode to \"off\"";
     else if (approvers < required + 2)
         finding_add(findings, FINDING_WARNING, "S005", NULL, "/people",
                     "%zu people can approve: with one of them absent no change of class 3 can be "

@@ -46,7 +46,7 @@ struct share_server *share_find(const struct share_pool *shares, const char *ser
 
 bool share_is_in_service(const struct share_server *server)
 {
-    return server->is_ready && server->weight > 0;
+    return server->is_ready && server->weight > 0 && !server->is_down;
 }
 
 bool share_override(struct share_pool *shares, const char *server, const char *state,

@@ -1,9 +1,10 @@
 /*
  * share - which part of a pool's requests each server gets, as far as weights tell; pure.
  *
- * In service: ready, and of weight above 0.  Backups get something only while no other server of
- * the pool is in service.  The capacity share is what a server should get: by declared capacity
- * over the ready servers of the first tier, equal parts where one of them declares none.
+ * In service: ready, of weight above 0, and not known to be down.  Backups get something only while
+ * no other server of the pool is in service.  The capacity share is what a server should get: by
+ * declared capacity over the ready servers of the first tier, equal parts where one of them
+ * declares none.
  *
  * Owner    whoever called share_pool_init()      Threads  any
  */
@@ -22,6 +23,7 @@ struct share_server {
     uint32_t capacity_rps; /* 0: unknown */
     bool is_ready;
     bool is_backup;
+    bool is_down;    /* not healthy, or ejected, now; set by who knows */
     double share;    /* 0 to 1 */
     double capacity; /* the same, by capacity */
 };

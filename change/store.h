@@ -55,6 +55,8 @@ struct store *store_open(const char *state_directory, struct error *why);
 /* The same for looking at it only (verification), as it is at this moment, whoever owns it and
  * whether or not a twokey runs on it. */
 struct store *store_open_to_read(const char *state_directory, struct error *why);
+/* Reads all of it: false, and `why`, when it is damaged.  An open for good does so by itself. */
+bool store_is_sound(struct store *store, struct error *why);
 /* Each second: a store that could not be written is tried again, the reserve is made again. */
 void store_tick(struct store *store);
 void store_close(struct store **store);

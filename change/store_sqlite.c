@@ -367,6 +367,17 @@ struct store *store_open_to_read(const char *state_directory, struct error *why)
     return store;
 }
 
+bool store_is_sound(struct store *store, struct error *why)
+{
+    int code;
+
+    CHECK_OBJ(store, STORE_TAG);
+    code = store->condition != STORE_DAMAGED ? quick_check(store) : SQLITE_OK;
+    if (code != SQLITE_OK)
+        note_failure(store, code);
+    return store_condition(store, why) != STORE_DAMAGED;
+}
+
 void store_close(struct store **store)
 {
     struct store *closing = *store;

@@ -112,8 +112,7 @@ static void detect(const struct configuration *conf, struct findings *findings)
     if (conf == NULL)
         return;
     detect_run(&subject, findings);
-    if (conf->policy.mode == POLICY_ENFORCED && conf->person_count > 0)
-        policy_check_survivable(conf, findings);
+    policy_check_survivable(conf, findings);
 }
 
 static int check_directory(const char *directory, bool as_json, bool all)

@@ -18,6 +18,8 @@ enum exit_code {
 int cli_serve(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_init(int argc, char **argv);
+int cli_audit(int argc, char **argv);
+int cli_token(int argc, char **argv);
 int cli_version(int argc, char **argv);
 /* Writes the documents that are generated from the table of keys. */
 int cli_reference(int argc, char **argv);

@@ -1,5 +1,5 @@
 /*
- * init - `twokey init DIR`: a starter configuration, commented.
+ * init - `twokey init DIR`: a starter configuration, commented, with people or without.
  *
  * Never overwrites: a directory that has a configuration already is left alone.
  *
@@ -15,16 +15,37 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
+#include "base/error.h"
 #include "cli/cli.h"
+#include "cli/token.h"
+#include "config/text.h"
 
 static const char help[] =
-    "usage: twokey init DIR\n"
+    "usage: twokey init [--people NAME,NAME[,...]] DIR\n"
     "\n"
     "Writes a starter configuration into DIR, which is made if it is not there: one listener, one\n"
     "pool of two servers with health checks, one route. A directory that has *.json files already\n"
     "is left as it is.\n"
     "\n"
+    "  --people NAMES  two or more people, with commas between them. The configuration is then in\n"
+    "                  mode enforced: nobody changes it alone. Each gets a token, shown once, and\n"
+    "                  may do everything that two keys allow: author, operator, approver, admin,\n"
+    "                  auditor, breakglass. Without it, mode off: whoever writes DIR decides.\n"
+    "\n"
     "exit code: 0 written, 2 not possible\n";
+
+enum { PEOPLE_MIN = 2, PEOPLE_MAX = 50 };
+
+struct person {
+    char name[TEXT_NAME_MAX + 1];
+    struct token token;
+};
+
+struct people {
+    struct person items[PEOPLE_MAX];
+    size_t count;
+};
 
 struct starter {
     const char *name;
@@ -37,11 +58,8 @@ static const struct starter starters[] = {
      "  \"// process\": \"workers: one a core. At max_connections accepting pauses.\",\n"
      "  \"process\": { \"workers\": \"auto\", \"max_connections\": 20000 },\n"
      "\n"
-     "  \"// admin\": \"health, metrics and status; a loopback address\",\n"
-     "  \"admin\": { \"listen\": \"127.0.0.1:9901\" },\n"
-     "\n"
-     "  \"// policy\": \"advisory: SIGHUP takes up what these files say\",\n"
-     "  \"policy\": { \"mode\": \"advisory\" }\n"
+     "  \"// admin\": \"health, metrics, status, changes; a loopback address\",\n"
+     "  \"admin\": { \"listen\": \"127.0.0.1:9901\" }\n"
      "}\n"},
     {"10-listeners.json",
      "{\n"
@@ -109,16 +127,16 @@ static bool has_documents(const char *directory)
     return found;
 }
 
-static bool write_one(const char *directory, const struct starter *starter)
+static bool write_one(const char *directory, const char *name, const char *content)
 {
     char path[4096];
-    size_t len = strlen(starter->content);
+    size_t len = strlen(content);
     bool is_written;
     int fd;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", directory, starter->name);
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    is_written = fd >= 0 && write(fd, starter->content, len) == (ssize_t)len;
+    is_written = fd >= 0 && write(fd, content, len) == (ssize_t)len;
     if (fd >= 0 && close(fd) != 0)
         is_written = false;
     if (!is_written)
@@ -128,31 +146,160 @@ static bool write_one(const char *directory, const struct starter *starter)
     return is_written;
 }
 
-static int write_starter(const char *directory)
+/* ---- people and policy ---- */
+
+static const char open_policy[] = "{\n"
+                                  "  \"// policy\": \"off: a reload takes what these files say, "
+                                  "and nobody is asked; `twokey init "
+                                  "--people` shows how two keys look\",\n"
+                                  "  \"policy\": { \"mode\": \"off\" }\n"
+                                  "}\n";
+
+static void append_people(const struct people *people, struct buffer *out)
+{
+    buffer_append_literal(
+        out, "  \"// people\": \"hashes of tokens; `twokey token NAME` makes another one\",\n"
+             "  \"people\": {\n");
+    for (size_t i = 0; i < people->count; i++)
+        buffer_printf(out,
+                      "    \"%s\": {\n"
+                      "      \"roles\": [\"author\", \"operator\", \"approver\", \"admin\", "
+                      "\"auditor\", \"breakglass\"],\n"
+                      "      \"tokens\": [{ \"id\": \"first\", \"hash\": \"%s\" }]\n"
+                      "    }%s\n",
+                      people->items[i].name, people->items[i].token.hash,
+                      i + 1 < people->count ? "," : "");
+    buffer_append_literal(out, "  },\n\n");
+}
+
+/* No more approvals than there are others to give them. */
+static void append_policy(const struct people *people, struct buffer *out)
+{
+    buffer_printf(out,
+                  "  \"// policy\": \"enforced: these files are imported once; after that, what "
+                  "others approved runs\",\n"
+                  "  \"policy\": {\n"
+                  "    \"mode\": \"enforced\",\n"
+                  "    \"approvals\": { \"normal\": 1, \"high\": %d }\n"
+                  "  }\n",
+                  people->count > 2 ? 2 : 1);
+}
+
+static bool write_people(const char *directory, const struct people *people)
+{
+    struct buffer content;
+    bool is_written;
+
+    if (people->count == 0)
+        return write_one(directory, "05-policy.json", open_policy);
+    buffer_init(&content);
+    buffer_append_literal(&content, "{\n");
+    append_people(people, &content);
+    append_policy(people, &content);
+    buffer_append_literal(&content, "}\n");
+    is_written = write_one(directory, "05-people.json", buffer_text(&content));
+    buffer_fini(&content);
+    return is_written;
+}
+
+static bool write_documents(const char *directory, const struct people *people)
 {
     if (mkdir(directory, 0755) != 0 && errno != EEXIST) {
         (void)fprintf(stderr, "twokey init: %s: %s\n", directory, strerror(errno));
-        return EXIT_TROUBLE;
+        return false;
     }
     if (has_documents(directory)) {
         (void)fprintf(stderr, "twokey init: %s has *.json files already; they stay as they are\n",
                       directory);
-        return EXIT_TROUBLE;
+        return false;
     }
     for (size_t i = 0; i < STARTERS; i++)
-        if (!write_one(directory, &starters[i]))
-            return EXIT_TROUBLE;
+        if (!write_one(directory, starters[i].name, starters[i].content))
+            return false;
+    return write_people(directory, people);
+}
+
+static void print_tokens(const struct people *people)
+{
+    if (people->count == 0)
+        return;
+    printf("\nTokens, shown this once; give each to its person:\n");
+    for (size_t i = 0; i < people->count; i++)
+        printf("  %-12s %s\n", people->items[i].name, people->items[i].token.text);
+    if (people->count == 2)
+        printf("With two people, one absence stops every change: a third is wise.\n");
+}
+
+static int write_starter(const char *directory, const struct people *people)
+{
+    if (!write_documents(directory, people))
+        return EXIT_TROUBLE;
+    print_tokens(people);
     printf("\nNext: put your servers into %s/30-pools.json, then\n"
            "  twokey check --config %s\n"
-           "  twokey serve --config %s\n",
-           directory, directory, directory);
+           "  twokey serve --config %s%s\n",
+           directory, directory, directory, people->count > 0 ? " --first-start" : "");
     return EXIT_DONE;
+}
+
+/* ---- who ---- */
+
+static bool refuse_people(const char *name, const char *what)
+{
+    (void)fprintf(stderr, "twokey init: --people: %s%s%s\n", name, name[0] != '\0' ? " " : "",
+                  what);
+    return false;
+}
+
+static bool add_person(struct people *people, const char *name)
+{
+    struct person *person = &people->items[people->count];
+    struct error why = {0};
+
+    if (people->count == PEOPLE_MAX)
+        return refuse_people("", "at most 50 people; more come by changes");
+    if (!text_is_name(name))
+        return refuse_people(name, "is not a name (a-z, 0-9 and \"-\", 1 to 63 of them)");
+    if (strcmp(name, "local") == 0 || strcmp(name, "system") == 0 || strcmp(name, "nobody") == 0)
+        return refuse_people(name, "is what the audit calls somebody else");
+    for (size_t i = 0; i < people->count; i++)
+        if (strcmp(people->items[i].name, name) == 0)
+            return refuse_people(name, "is there twice");
+    (void)snprintf(person->name, sizeof(person->name), "%s", name);
+    if (!token_make(name, &person->token, &why))
+        return refuse_people("", why.text);
+    people->count++;
+    return true;
+}
+
+static bool read_people(struct people *people, char *names)
+{
+    char *rest = names;
+    char *name;
+
+    while ((name = strsep(&rest, ",")) != NULL)
+        if (!add_person(people, name))
+            return false;
+    if (people->count < PEOPLE_MIN)
+        return refuse_people("", "two keys need at least two people: --people ann,bob");
+    return true;
 }
 
 static int not_in_this_version(const char *option, const char *what)
 {
     (void)fprintf(stderr, "twokey init: %s is not in this version: %s\n", option, what);
     return EXIT_TROUBLE;
+}
+
+static int init(char *names, const char *directory)
+{
+    struct people people = {.count = 0};
+    int code = EXIT_TROUBLE;
+
+    if (names == NULL || read_people(&people, names))
+        code = write_starter(directory, &people);
+    explicit_bzero(&people, sizeof(people));
+    return code;
 }
 
 int cli_init(int argc, char **argv)
@@ -163,12 +310,12 @@ int cli_init(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
+    char *names = NULL;
     int option;
 
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
-        case 'p':
-            return not_in_this_version("--people", "its admin API has no tokens and no approvals");
+        case 'p': names = optarg; break;
         case 's': return not_in_this_version("--self-signed", "it does not speak TLS");
         case 'h': (void)fputs(help, stdout); return EXIT_DONE;
         default: (void)fputs(help, stderr); return EXIT_TROUBLE;
@@ -178,5 +325,5 @@ int cli_init(int argc, char **argv)
         (void)fputs(help, stderr);
         return EXIT_TROUBLE;
     }
-    return write_starter(argv[optind]);
+    return init(names, argv[optind]);
 }

@@ -19,6 +19,8 @@ static const struct subcommand subcommands[] = {
     {"serve", cli_serve, "run the proxy"},
     {"check", cli_check, "is a configuration good, and all that is wrong with it"},
     {"init", cli_init, "write a starter configuration"},
+    {"audit", cli_audit, "verify the chain of audit records: `twokey audit verify`"},
+    {"token", cli_token, "make a token for somebody"},
     {"version", cli_version, "which version this is"},
     {"reference", cli_reference, NULL},
 };

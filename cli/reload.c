@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "change/policy.h"
 #include "cli/cli.h"
 #include "cli/expressions.h"
 #include "cli/run_configuration.h"
@@ -120,6 +121,10 @@ struct configuration *reload_read_first(const char *directory)
 
     findings_init(&findings, arena);
     conf = config_load(directory, &findings);
+    if (conf != NULL)
+        policy_check_survivable(conf, &findings);
+    if (findings_count_at_least(&findings, FINDING_BLOCK) > 0)
+        config_free(&conf);
     for (size_t i = 0; i < findings.count; i++) {
         finding_text(&findings.items[i], text, sizeof(text));
         (void)fprintf(stderr, "%s: %s\n", finding_severity_word(findings.items[i].severity), text);
@@ -279,8 +284,10 @@ static void read_job(uv_work_t *work)
         if (fingerprint_of(directory) == reload->fingerprint)
             break; /* nobody wrote while we read */
     }
-    if (reload->conf != NULL)
+    if (reload->conf != NULL) {
         expressions_check(reload->conf, &reload->findings);
+        policy_check_survivable(reload->conf, &reload->findings);
+    }
 }
 
 static void has_read(uv_work_t *work, int status)

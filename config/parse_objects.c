@@ -149,7 +149,8 @@ static void check_person(struct reader *reader, json_t *object, char *base)
 {
     const struct conf_person *person = (const struct conf_person *)(void *)base;
 
-    if (strcmp(person->name, "local") == 0 || strcmp(person->name, "system") == 0)
+    if (strcmp(person->name, "local") == 0 || strcmp(person->name, "system") == 0 ||
+        strcmp(person->name, "nobody") == 0)
         reader_block(reader, "\"%s\" is what the audit calls somebody else; choose another name",
                      person->name);
     if (person->kind == PERSON_SERVICE && !has(object, "owner"))

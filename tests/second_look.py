@@ -1,5 +1,6 @@
 """
 second_look FIRST.xml             names the tests that failed, as pytest takes them
+second_look --late FIRST.xml      only those that lateness may explain: no sanitizer and no panic has spoken
 second_look FIRST.xml SECOND.xml  takes back the failures of FIRST that SECOND, the same tests one at a time, has not
 
 Scenarios run many at once, so that a busy machine may be what made one late.  What fails by itself as well has
@@ -9,6 +10,7 @@ import sys
 import xml.etree.ElementTree as xml
 
 FAULTS = ("failure", "error")
+OWN_FAULT = "the proxy reported a fault of its own"  # as support/proxy.py says it
 
 
 def name_of(case):
@@ -19,9 +21,15 @@ def faults_of(case):
     return [child for child in case if child.tag in FAULTS]
 
 
-def name_failed(path):
-    for case in xml.parse(path).iter("testcase"):
-        if faults_of(case):
+def is_own_fault(case):
+    return any(OWN_FAULT in (child.get("message") or "") + (child.text or "") for child in faults_of(case))
+
+
+def name_failed(path, only_late=False):
+    cases = [case for case in xml.parse(path).iter("testcase") if faults_of(case)]
+    own = {name_of(case) for case in cases if is_own_fault(case)}
+    for case in cases:
+        if not (only_late and name_of(case) in own):
             print("tests/%s.py::%s" % (case.get("classname").replace(".", "/"), case.get("name")))
 
 
@@ -38,4 +46,7 @@ def take_back(first_path, second_path):
 
 
 if __name__ == "__main__":
-    (name_failed if len(sys.argv) == 2 else take_back)(*sys.argv[1:])
+    if sys.argv[1] == "--late":
+        name_failed(sys.argv[2], only_late=True)
+    else:
+        (name_failed if len(sys.argv) == 2 else take_back)(*sys.argv[1:])

@@ -137,7 +137,43 @@ def detectors():
     return "".join(out)
 
 
-PAGES = {"docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields,
+def audit_records():
+    lines = [["`%s`" % text(event), text(help)] for event, help in of("change/audit_events.def")]
+    return page("The audit chain", "change/audit_events.def", """
+Each step of a change, each override, and each refused attempt is a record: one line of JSON, written to the database
+(`twokey.db` in the state directory) in the same transaction as what it witnesses, and before the call is answered. There is no
+state without its record, and where no record can be written, nothing is changed: 503 `audit-unavailable`.
+
+```json
+{"seq":7,"t":"2026-11-22T10:41:40.123Z","boot":"b51c…","mono_ns":81234567890,"actor":{"person":"bob","principal":"token:laptop",
+ "auth":"token","src":"127.0.0.1"},"event":"change.approved","change":"chg_01…","digest":"sha256:…","outcome":"ok","req":"…",
+ "data":{…},"prev":"<hash of record 6>","h":"<hash of this record>"}
+```
+
+`t` is the wall clock, `boot` and `mono_ns` the start of the machine and its clock since then; `outcome` is `ok`, `denied` or
+`failed`; what does not apply is left out. A record's hash covers the one before it, so none can be changed, removed or added without
+a trace:
+
+    h = SHA-256( 0x00 | h of the record before, 32 bytes | seq, 8 bytes, big-endian | the line without its ,"h":"…" )
+
+In record 0 the hash before it is random. Denied attempts of one kind from one address are a record for the first, and one a minute with
+a `count` for the rest.
+
+**audit.jsonl** in the state directory has the same lines, for log shippers and for verification. It is only appended to, and may lag
+(a crash, a full disk): what is missing is appended within a second, or at the next start. To rotate it, move it away:
+a new file goes on where the old one ended. One that is not what the database says is kept as `audit.jsonl.differs-…` and written anew.
+
+**`twokey audit verify`** follows a chain: `twokey audit verify audit.jsonl.1 audit.jsonl` follows files, in order;
+`twokey audit verify DIR` a state directory, also of a running twokey: its database's chain, `audit.jsonl` against it, each change's
+state and decisions against their records, each revision's bytes against its digest and against what was approved. It says which
+record, change or revision is not as it was written, and how. A chain whose end was cut off is still a chain: keep the head
+(`GET /v1/audit/head`) elsewhere, and give it with `--head NUMBER:HASH`.
+
+Whoever is root on the machine can write a whole new chain; only a head that is kept elsewhere shows that.
+""", ["event", "what happened"], lines)
+
+
+PAGES = {"docs/audit.md": audit_records, "docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields,
          "docs/change-states.md": change_states, "docs/detectors.md": detectors}
 
 

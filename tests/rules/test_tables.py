@@ -29,3 +29,16 @@ def test_each_row_of_a_table_has_help(table):
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_says_what_it_is(table):
     assert source_tree.text(table).startswith("/*"), table + " begins without a purpose"
+
+
+def test_each_audit_event_that_is_written_is_in_its_table():
+    """change/audit.c ends the process at another name; this finds it before anything is run."""
+    known = {source_tree.words(name) for _, _, (name, *_) in source_tree.rows("change/audit_events.def")}
+    written = {source_tree.words(arguments[2]): "change/change_moves.def"
+               for _, macro, arguments in source_tree.rows("change/change_moves.def") if macro == "MOVE"}
+    for path in source_tree.files(r"^(change|admin|cli)/.*\.c$"):
+        for found in re.finditer(r'(?:step_audit\(&?\w+,\s*|\.event = )"([^"]+)"', source_tree.text(path)):
+            written.setdefault(found.group(1), path)
+    wrong = ["%s: %s is not in change/audit_events.def" % (path, name) for name, path in sorted(written.items())
+             if name not in known]
+    assert not wrong, "\n".join(wrong)

@@ -17,7 +17,7 @@ def write(directory, **documents):
     return str(directory)
 
 
-GOOD = {"listeners": {"web": {"address": "127.0.0.1:18080"}},
+GOOD = {"policy": {"mode": "off"}, "listeners": {"web": {"address": "127.0.0.1:18080"}},
         "pools": {"app": {"servers": {"s1": {"address": "10.0.0.1:80"}}}},
         "routes": {"everything": {"pool": "app"}}}
 
@@ -71,7 +71,7 @@ def test_the_thousand_pools_take_a_moment(tmp_path):
              for i in range(1000)}
     routes = {f"r{i}": {"hosts": [f"h{i % 999}.example"], "path_prefix": f"/{i}", "pool": f"p{i % 1000}"}
               for i in range(10000)}
-    done = check("--config", write(tmp_path, a={"pools": pools}, b={"routes": routes}))
+    done = check("--config", write(tmp_path, a={"policy": {"mode": "off"}, "pools": pools}, b={"routes": routes}))
     assert done.returncode == 0 and "1000 pools, 10000 routes" in done.stdout
 
 

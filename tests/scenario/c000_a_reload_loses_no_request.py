@@ -85,6 +85,7 @@ def test_what_was_written_last_runs_in_the_end(make_proxy, origins):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_memory_stays_where_it_is(make_proxy, origins):
     if sanitized():
         pytest.skip("a sanitizer keeps freed memory")

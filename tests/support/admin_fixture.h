@@ -80,6 +80,7 @@ static inline void fixture_open(const char *configuration_text)
                                       fixture.registry, fixture.rates, fixture.counters, &why);
     if (fixture.snapshot == NULL)
         panic("%s", why.text);
+    snapshot_configure_servers(fixture.snapshot);
     fixture.has_published = true;
     fixture.admin = (struct admin){
         .waits = {&fixture.admin.waits, &fixture.admin.waits},

@@ -1,0 +1,97 @@
+/*
+ * activity - one apply, one way back, or one rollback, from its beginning to its answer.
+ *
+ * There is one at a time (ledger->activity); a rollback that comes meanwhile waits for its end.
+ * Who asks for the same apply again shares its answer.
+ *
+ * Owner    the ledger.      Threads  control
+ */
+#ifndef CHANGE_ACTIVITY_H
+#define CHANGE_ACTIVITY_H
+
+#include "base/buffer.h"
+#include "change/actor.h"
+#include "change/internal.h"
+#include "change/runner.h"
+
+enum activity_kind { ACTIVITY_APPLY, ACTIVITY_RESTORE, ACTIVITY_ROLLBACK };
+
+struct activity_waiter {
+    ledger_done_fn *done;
+    void *context;
+};
+
+struct activity {
+    enum activity_kind kind;
+    struct ledger *ledger;
+    struct actor actor;          /* its texts are the activity's */
+    char change[CHANGE_ID_TEXT]; /* that is applied, or ended by this; "": none */
+    uint64_t rev;                /* of what is to run */
+    char digest[DIGEST_TEXT];
+    uint64_t to_rev;   /* of a rollback: whose traffic sections; else 0 */
+    uint64_t from_rev; /* what ran when it began */
+    char *why;         /* reason, in words; or NULL */
+    struct buffer bytes;
+    uint64_t generation;
+    bool is_undurable;
+    struct activity_waiter *waiters;
+    size_t waiter_count;
+};
+
+/* Not yet the one under way. */
+struct activity *activity_new(struct ledger *ledger, enum activity_kind kind,
+                              const struct actor *actor);
+void activity_free(struct activity **activity);
+/* `done` may be NULL. */
+void activity_wait(struct activity *activity, ledger_done_fn *done, void *context);
+/* Tells all who wait (takes `answer`), frees it, and begins what was queued. */
+void activity_end(struct activity *activity, json_t *answer, const struct refusal *refusal);
+/* Tells them and keeps it: it is to be recorded later. */
+void activity_tell(struct activity *activity, json_t *answer, const struct refusal *refusal);
+/* The configuration of its digest, read from the store, verified, and built; `done` gets it.
+ * False: refused, `done` is not called. */
+bool activity_prepare(struct activity *activity, runner_prepared_fn *done, struct refusal *refusal);
+/* Refuses as state-conflict when one is under way. */
+bool activity_is_free(const struct ledger *ledger, struct refusal *refusal);
+
+/* What the store has under `key`; a new value, or NULL. */
+json_t *stored_json(struct ledger *ledger, const char *key, uint64_t *version_out);
+
+/* ---- apply.c ---- */
+/* Back to approved (or pending, where it was forced), or failed after three times. */
+bool apply_undo_intent(struct ledger *ledger, const struct actor *actor, struct change *change,
+                       const char *why, bool counts, struct refusal *refusal);
+/* Writes, or deletes, the key "pending". */
+void pending_put(struct step *step, const struct pending_confirm *pending);
+void pending_delete(struct step *step);
+/* After a commit: pointers and pending as they are in the store. */
+void serving_reload(struct ledger *ledger);
+
+/* What of it is left at the end is told that twokey stops. */
+void serving_close(struct ledger *ledger);
+
+/* ---- confirm.c ---- */
+/* Moves what was confirmed to its end; the second of its two steps. */
+bool confirm_finish(struct ledger *ledger, const struct actor *actor, struct refusal *refusal);
+/* The deadline is over. */
+void confirm_deadline(struct ledger *ledger);
+
+/* ---- restore.c ---- */
+/* What ran before the pending change runs again; `why` in words: "deadline". */
+void restore_begin(struct ledger *ledger, const struct actor *actor, const char *why,
+                   ledger_done_fn *done, void *context);
+/* Writes that it was done; later again when the store cannot be written now. */
+bool restore_record(struct activity *activity, struct refusal *refusal);
+
+/* ---- rollback.c ---- */
+void rollback_begin(struct activity *activity);
+bool rollback_record(struct activity *activity, struct refusal *refusal);
+
+/* ---- lkg.c ---- */
+/* The revisions that were lkg before, the newest first: [{"rev","digest"}]. */
+json_t *lkg_earlier(struct ledger *ledger, uint64_t *version_out);
+void lkg_tick(struct ledger *ledger);
+/* What runs was published now: its time and requests count from here. */
+void lkg_start(struct ledger *ledger);
+
+#endif

@@ -1,0 +1,540 @@
+/*
+ * audit_state - a state directory held against itself: what the database's chain says, against
+ * audit.jsonl, the revisions and the bytes that they name.
+ *
+ * The chain is read first; what it says of changes, decisions and revisions is evidence for the
+ * rest: a change must be in the state that was recorded last, a decision must have been recorded,
+ * and
+ *
+ *   an audited digest -> the bound object that hashes to it -> its target -> the revision's bytes
+ *
+ * Owner    the caller of audit_check_state().      Threads  any one
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "change/audit_check.h"
+#include "change/audit_mirror.h"
+#include "change/bound.h"
+#include "change/store.h"
+
+enum { PATH_TEXT = 4200, KEY_TEXT = 160, PATIENCE = 10, PAUSE_US = 300000, LOOKS_MAX = 10000 };
+
+struct state {
+    struct audit_report *report;
+    struct chain *chain;
+    struct store *store;
+    char database[PATH_TEXT];
+    char mirror[PATH_TEXT];
+    const char *directory;
+    uint64_t next;     /* behind the last record of the database */
+    uint64_t expected; /* the key that comes next */
+    json_t *changes;   /* {"chg_…": its last record that names a state} */
+    json_t *decisions; /* {"chg_… ann": true} */
+    json_t *revisions; /* {"42": the digest of its bytes} */
+    json_t *stored;    /* {"42": true}: revisions that must be there */
+};
+
+static void place_of(char *place_out, const struct state *state, const char *key)
+{
+    (void)snprintf(place_out, PATH_TEXT, "%.3900s %.200s", state->database, key);
+}
+
+static json_t *parse(struct slice text)
+{
+    return json_loadb(text.at, text.len, 0, NULL);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+/* ---- the chain in the database ---- */
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return text != NULL && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static void take_change(struct state *state, const char *id, const char *event, json_t *record)
+{
+    const char *person = text_of(json_object_get(record, "actor"), "person");
+    char decision[300];
+
+    if (text_of(json_object_get(record, "data"), "state") != NULL)
+        (void)json_object_set(state->changes, id, record);
+    if (strcmp(event, "change.approved") != 0 && strcmp(event, "change.vetoed") != 0)
+        return;
+    (void)snprintf(decision, sizeof(decision), "%s %s", id, person != NULL ? person : "");
+    (void)json_object_set_new(state->decisions, decision, json_true());
+}
+
+static void take_revision(struct state *state, const char *number, const char *event,
+                          const json_t *record)
+{
+    const char *target = text_of(json_object_get(record, "data"), "target");
+    bool is_stored = begins_with(event, "revision.") || strcmp(event, "apply.prepared") == 0;
+
+    if (target == NULL && is_stored)
+        target = text_of(record, "digest");
+    if (target != NULL)
+        (void)json_object_set_new(state->revisions, number, json_string(target));
+    if (is_stored)
+        (void)json_object_set_new(state->stored, number, json_true());
+}
+
+static void take_evidence(struct state *state, struct slice line)
+{
+    json_t *record = parse(line);
+    const char *event = text_of(record, "event");
+    const char *change = text_of(record, "change");
+    json_t *rev = json_object_get(json_object_get(record, "data"), "rev");
+    char number[24];
+
+    if (event != NULL && change != NULL)
+        take_change(state, change, event, record);
+    if (event != NULL && json_is_integer(rev)) {
+        (void)snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(rev));
+        take_revision(state, number, event, record);
+    }
+    json_decref(record);
+}
+
+static bool take_record(void *context, const char *key, struct slice value, uint64_t version)
+{
+    struct state *state = context;
+    char place[PATH_TEXT];
+    uint64_t seq = 0;
+
+    (void)version;
+    place_of(place, state, key);
+    if (!slice_to_u64(slice_from(key + strlen("audit/")), &seq)) {
+        audit_problem(state->report, place, "is no key of a record");
+        return true;
+    }
+    if (state->expected == 0 && seq > 0)
+        audit_problem(state->report, place, "the records before record %llu are missing",
+                      (unsigned long long)seq);
+    if (chain_take(state->chain, place, value) && state->chain->verifier.next_seq != seq + 1)
+        audit_problem(state->report, place, "holds record %llu",
+                      (unsigned long long)state->chain->verifier.next_seq - 1);
+    take_evidence(state, value);
+    state->expected = state->next = seq + 1;
+    return true;
+}
+
+/* ---- the mirror ---- */
+
+static bool record_of(struct store *store, uint64_t seq, struct buffer *out)
+{
+    char key[KEY_TEXT];
+
+    (void)snprintf(key, sizeof(key), "audit/%020llu", (unsigned long long)seq);
+    return store_get(store, key, out, NULL);
+}
+
+/* A running twokey may have written it since we began to look. */
+static bool is_newer(const struct state *state, uint64_t seq, struct slice line)
+{
+    struct store *fresh = store_open_to_read(state->directory, NULL);
+    struct buffer stored;
+    bool is_there;
+
+    buffer_init(&stored);
+    is_there =
+        fresh != NULL && record_of(fresh, seq, &stored) && slice_equal(buffer_slice(&stored), line);
+    buffer_fini(&stored);
+    store_close(&fresh);
+    return is_there;
+}
+
+static void compare_line(struct state *state, const char *place, uint64_t seq, struct slice line)
+{
+    struct buffer stored;
+    bool is_same;
+
+    buffer_init(&stored);
+    if (record_of(state->store, seq, &stored))
+        is_same = slice_equal(buffer_slice(&stored), line);
+    else
+        is_same = is_newer(state, seq, line);
+    if (!is_same)
+        audit_problem(state->report, place,
+                      seq >= state->next
+                          ? "record %llu is not in the database: the end of the chain was cut off "
+                            "there, or it was added here"
+                          : "record %llu is another one than in the database",
+                      (unsigned long long)seq);
+    buffer_fini(&stored);
+}
+
+/* Half a line at the end: a crash cut it, and the next start completes it. */
+static void take_torn(struct state *state, const char *place, uint64_t seq, struct slice line)
+{
+    struct buffer stored;
+
+    buffer_init(&stored);
+    if (!record_of(state->store, seq, &stored) || !slice_starts_with(buffer_slice(&stored), line))
+        audit_problem(state->report, place, "half a record, and not the one that comes next: %llu",
+                      (unsigned long long)seq);
+    buffer_fini(&stored);
+}
+
+/* Whether a twokey has the lock of the directory: looked up, not tried, for that would hinder one
+ * that starts. */
+static bool is_in_use(const char *directory)
+{
+    char path[PATH_TEXT];
+    char wanted[40];
+    char lock[256];
+    struct stat status;
+    FILE *locks;
+    bool is_found = false;
+
+    (void)snprintf(path, sizeof(path), "%.4000s/lock", directory);
+    if (stat(path, &status) != 0)
+        return false;
+    locks = fopen("/proc/locks", "re");
+    if (locks == NULL)
+        return true; /* maybe */
+    (void)snprintf(wanted, sizeof(wanted), ":%llu ", (unsigned long long)status.st_ino);
+    while (!is_found && fgets(lock, sizeof(lock), locks) != NULL)
+        is_found = strstr(lock, "FLOCK") != NULL && strstr(lock, wanted) != NULL;
+    (void)fclose(locks);
+    return is_found;
+}
+
+/* A running twokey may be about to write more: false when it had time enough. */
+static bool wait_for_more(struct state *state, struct line_reader *reader, long from,
+                          unsigned *pauses)
+{
+    if (++*pauses > PATIENCE || !is_in_use(state->directory))
+        return false;
+    (void)usleep(PAUSE_US);
+    clearerr(reader->file);
+    return fseek(reader->file, from, SEEK_SET) == 0;
+}
+
+static void read_mirror(struct state *state, struct line_reader *reader, struct chain *chain)
+{
+    char place[PATH_TEXT];
+    unsigned pauses = 0;
+    unsigned beyond = 0;
+    struct slice line;
+    long at = 0;
+    bool is_torn;
+
+    while (beyond < LOOKS_MAX) {
+        if (!line_next(reader, &line, &is_torn)) {
+            if (chain->verifier.next_seq >= state->next ||
+                !wait_for_more(state, reader, at, &pauses))
+                return;
+            continue;
+        }
+        (void)snprintf(place, sizeof(place), "%.4000s:%lu", state->mirror, reader->number);
+        if (is_torn) {
+            reader->number--;
+            if (wait_for_more(state, reader, at, &pauses))
+                continue;
+            take_torn(state, place, chain->verifier.next_seq, line);
+            return;
+        }
+        at = ftell(reader->file);
+        beyond += chain->verifier.next_seq >= state->next;
+        if (chain_take(chain, place, line))
+            compare_line(state, place, chain->verifier.next_seq - 1, line);
+    }
+}
+
+static void check_mirror(struct state *state)
+{
+    struct line_reader reader = {0};
+    struct chain *chain = xcalloc(1, sizeof(*chain));
+    uint64_t from = 0;
+    uint64_t next = 0;
+
+    (void)mirror_read_mark(state->store, &from, &next);
+    chain->report = state->report;
+    reader.file = fopen(state->mirror, "re");
+    if (reader.file == NULL && errno != ENOENT) {
+        error_set(state->report->unreadable, ERROR_SYSTEM, "%s: %s", state->mirror,
+                  strerror(errno));
+    } else if (reader.file == NULL) {
+        if (from < state->next)
+            audit_problem(state->report, state->mirror,
+                          "is not there; the records %llu to %llu should be in it",
+                          (unsigned long long)from, (unsigned long long)state->next - 1);
+    } else {
+        chain->verifier.next_seq = from; /* for what is said of a first line that is none */
+        read_mirror(state, &reader, chain);
+        if (chain->count > 0 && chain->first > from)
+            audit_problem(state->report, state->mirror,
+                          "begins at record %llu; those from %llu on should be in it",
+                          (unsigned long long)chain->first, (unsigned long long)from);
+        next = chain->verifier.has_begun ? chain->verifier.next_seq : from;
+        if (next < state->next)
+            audit_problem(state->report, state->mirror,
+                          "ends before record %llu; the database has records up to %llu (a start "
+                          "appends them)",
+                          (unsigned long long)next, (unsigned long long)state->next - 1);
+        (void)fclose(reader.file);
+    }
+    xfree(reader.line);
+    xfree(chain);
+}
+
+/* ---- blobs, changes, revisions ---- */
+
+static bool check_blob(void *context, const char *key, struct slice value, uint64_t version)
+{
+    struct state *state = context;
+    struct digest digest = digest_of(value);
+    char text[DIGEST_TEXT];
+    char place[PATH_TEXT];
+
+    (void)version;
+    if (strcmp(digest_text(&digest, text) + strlen("sha256:"), key + strlen("blob/")) != 0) {
+        place_of(place, state, key);
+        audit_problem(state->report, place, "its bytes were changed: they give %s", text);
+    }
+    return true;
+}
+
+/* The bytes of a digest; false: none, or others. */
+static bool get_blob(struct state *state, const char *digest, struct buffer *out)
+{
+    char key[KEY_TEXT];
+    char text[DIGEST_TEXT];
+    struct digest found;
+
+    if (digest == NULL || strlen(digest) != DIGEST_TEXT - 1)
+        return false;
+    (void)snprintf(key, sizeof(key), "blob/%s", digest + strlen("sha256:"));
+    if (!store_get(state->store, key, out, NULL))
+        return false;
+    found = digest_of(buffer_slice(out));
+    return strcmp(digest_text(&found, text), digest) == 0;
+}
+
+/* What was approved, as long as the change is as it was then: its bytes give the digest. */
+static void check_bound(struct state *state, const char *place, const json_t *change)
+{
+    const char *digest = text_of(change, "digest");
+    const char *target = text_of(change, "target_digest");
+    char found[DIGEST_TEXT];
+    struct buffer bytes;
+    json_t *bound;
+
+    if (digest == NULL || digest[0] == '\0')
+        return;
+    buffer_init(&bytes);
+    if (!get_blob(state, text_of(change, "bound_blob"), &bytes)) {
+        audit_problem(state->report, place, "what %s binds is missing, or its bytes were changed",
+                      digest);
+    } else if (strcmp(bound_digest(buffer_slice(&bytes), found), digest) != 0) {
+        audit_problem(state->report, place, "its bound bytes give %s, and it says %s", found,
+                      digest);
+    } else {
+        bound = parse(buffer_slice(&bytes));
+        if (target == NULL || text_of(bound, "target") == NULL ||
+            strcmp(text_of(bound, "target"), target) != 0)
+            audit_problem(state->report, place, "its target is not the one that %s binds", digest);
+        json_decref(bound);
+    }
+    buffer_fini(&bytes);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static void check_against_chain(struct state *state, const char *place, const char *id,
+                                const json_t *change)
+{
+    const json_t *record = json_object_get(state->changes, id);
+    const json_t *data = json_object_get(record, "data");
+
+    if (record == NULL)
+        audit_problem(state->report, place, "no record knows of it: it was inserted");
+    else if (!is_same_text(text_of(change, "state"), text_of(data, "state")))
+        audit_problem(state->report, place, "says that it is %s; the chain says %s",
+                      text_of(change, "state"), text_of(data, "state"));
+    else if (!is_same_text(text_of(change, "digest"), text_of(record, "digest")))
+        audit_problem(state->report, place, "has the digest %s; the chain says %s",
+                      text_of(change, "digest"), text_of(record, "digest"));
+}
+
+static void check_decision(struct state *state, const char *place, const char *key)
+{
+    const char *id = key + strlen("change/");
+    const char *person = strrchr(key, '/') + 1;
+    char decision[300];
+
+    (void)snprintf(decision, sizeof(decision), "%.*s %s", (int)strcspn(id, "/"), id, person);
+    if (json_object_get(state->decisions, decision) == NULL)
+        audit_problem(state->report, place, "no record says that %s decided: it was inserted",
+                      person);
+}
+
+static bool check_change(void *context, const char *key, struct slice value, uint64_t version)
+{
+    struct state *state = context;
+    const char *id = key + strlen("change/");
+    json_t *change = parse(value);
+    char place[PATH_TEXT];
+
+    (void)version;
+    place_of(place, state, key);
+    if (change == NULL) {
+        audit_problem(state->report, place, "is damaged: it cannot be read");
+    } else if (strchr(id, '/') != NULL) {
+        check_decision(state, place, key);
+    } else {
+        check_against_chain(state, place, id, change);
+        check_bound(state, place, change);
+        (void)json_object_set_new(state->changes, id, json_null()); /* it is there */
+    }
+    json_decref(change);
+    return true;
+}
+
+static void check_bytes(struct state *state, const char *place, const char *number,
+                        const json_t *revision)
+{
+    const char *digest = text_of(revision, "digest");
+    const char *audited = text_of(state->revisions, number);
+    const char *path;
+    struct buffer bytes;
+    json_t *file;
+
+    buffer_init(&bytes);
+    if (digest == NULL)
+        audit_problem(state->report, place, "revision %s is damaged: it names no digest", number);
+    else if (audited == NULL)
+        audit_problem(state->report, place, "no record knows of revision %s: it was inserted",
+                      number);
+    else if (strcmp(audited, digest) != 0)
+        audit_problem(state->report, place, "revision %s is %s; the chain says %s", number, digest,
+                      audited);
+    if (digest != NULL && !get_blob(state, digest, &bytes))
+        audit_problem(state->report, place, "the bytes of revision %s (%s) are missing or changed",
+                      number, digest);
+    json_object_foreach(json_object_get(revision, "files"), path, file)
+    {
+        if (!get_blob(state, json_string_value(file), &bytes))
+            audit_problem(state->report, place, "the file %s of revision %s is missing or changed",
+                          path, number);
+    }
+    buffer_fini(&bytes);
+}
+
+static bool check_revision(void *context, const char *key, struct slice value, uint64_t version)
+{
+    struct state *state = context;
+    json_t *revision = parse(value);
+    char place[PATH_TEXT];
+    char number[24] = "?";
+    uint64_t rev = 0;
+
+    (void)version;
+    place_of(place, state, key);
+    if (slice_to_u64(slice_from(key + strlen("rev/")), &rev))
+        (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)rev);
+    check_bytes(state, place, number, revision);
+    (void)json_object_del(state->stored, number);
+    json_decref(revision);
+    return true;
+}
+
+static void check_pointer(struct state *state, const char *name)
+{
+    struct buffer bytes;
+    json_t *pointer = NULL;
+    char place[PATH_TEXT];
+    char number[24];
+    const char *audited;
+
+    place_of(place, state, name);
+    buffer_init(&bytes);
+    if (store_get(state->store, name, &bytes, NULL)) {
+        pointer = parse(buffer_slice(&bytes));
+        (void)snprintf(number, sizeof(number), "%lld",
+                       (long long)json_integer_value(json_object_get(pointer, "rev")));
+        audited = text_of(state->revisions, number);
+        if (strcmp(number, "0") != 0 && !is_same_text(audited, text_of(pointer, "digest")))
+            audit_problem(state->report, place, "names revision %s as %s; the chain says %s",
+                          number, text_of(pointer, "digest"),
+                          audited != NULL ? audited : "nothing");
+    }
+    json_decref(pointer);
+    buffer_fini(&bytes);
+}
+
+/* What the chain knows and the database does not. */
+static void check_none_is_missing(struct state *state)
+{
+    const char *name;
+    json_t *record;
+
+    json_object_foreach(state->stored, name, record)
+    {
+        audit_problem(state->report, state->database, "revision %s is missing; the chain has it",
+                      name);
+    }
+    json_object_foreach(state->changes, name, record)
+    {
+        if (!json_is_null(record))
+            audit_problem(state->report, state->database, "change %s is missing; the chain has it",
+                          name);
+    }
+}
+
+static void check_all(struct state *state)
+{
+    store_list(state->store, "audit/", NULL, false, take_record, state);
+    check_mirror(state);
+    store_list(state->store, "blob/", NULL, false, check_blob, state);
+    store_list(state->store, "change/", NULL, false, check_change, state);
+    store_list(state->store, "rev/", NULL, false, check_revision, state);
+    check_pointer(state, "running");
+    check_pointer(state, "boot");
+    check_pointer(state, "lkg");
+    check_pointer(state, "previous");
+    check_none_is_missing(state);
+}
+
+void audit_check_state(const char *directory, struct chain *chain)
+{
+    struct audit_report *report = chain->report;
+    struct state state = {.report = report, .chain = chain, .directory = directory};
+    struct error why = {0};
+
+    (void)snprintf(state.database, sizeof(state.database), "%.4000s/twokey.db", directory);
+    (void)snprintf(state.mirror, sizeof(state.mirror), "%.4000s/" MIRROR_FILE, directory);
+    state.store = store_open_to_read(directory, &why);
+    if (state.store == NULL) {
+        *report->unreadable = why;
+        return;
+    }
+    state.changes = json_object();
+    state.decisions = json_object();
+    state.revisions = json_object();
+    state.stored = json_object();
+    if (!store_is_sound(state.store, &why))
+        audit_problem(report, "the database", "%s", why.text);
+    check_all(&state);
+    json_decref(state.changes);
+    json_decref(state.decisions);
+    json_decref(state.revisions);
+    json_decref(state.stored);
+    store_close(&state.store);
+}

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "change/peak.h"
 #include "config/model.h"
 #include "observe/summary.h"
 #include "proxy/publish.h"
@@ -126,6 +127,21 @@ void admin_close(struct admin **holder, void (*on_closed)(void *context), void *
     admin_listener_close(admin->listener, on_listener_closed);
 }
 
+/* What capacity is judged by. */
+static void note_peaks(struct admin *admin)
+{
+    const struct snapshot *snapshot = admin_snapshot(admin);
+
+    if (snapshot == NULL || admin->options.ledger == NULL)
+        return;
+    for (size_t i = 0; i < snapshot->pool_count; i++) {
+        const struct snapshot_pool *pool = &snapshot->pools[i];
+
+        peak_note(admin->options.ledger, pool->conf->name,
+                  admin_pool_rates(admin, pool->counter_slot).requests_per_second);
+    }
+}
+
 void admin_take_summary(struct admin *admin, struct summary *summary)
 {
     ON_CONTROL();
@@ -134,6 +150,7 @@ void admin_take_summary(struct admin *admin, struct summary *summary)
         summary_free(&admin->summary);
     admin->summary = summary;
     admin_notice_running(admin);
+    note_peaks(admin);
 }
 
 const struct snapshot *admin_snapshot(const struct admin *admin)

@@ -8,6 +8,7 @@
 #include "admin/call.h"
 #include "admin/internal.h"
 #include "admin/live.h"
+#include "admin/named.h"
 #include "admin/problem.h"
 #include "admin/texttable.h"
 #include "base/arena.h"
@@ -44,16 +45,6 @@ static json_t *config_json(const struct conf_server *conf)
     json_object_set_new(json, "capacity_rps", count_or_null(conf->capacity_rps));
     json_object_set_new(json, "max_connections", count_or_null(conf->max_connections));
     return json;
-}
-
-static json_t *admin_json(const struct live_server *server)
-{
-    json_t *weight = server->weight_override == BALANCE_NO_OVERRIDE
-                         ? json_null()
-                         : json_integer(server->weight_override);
-
-    return json_pack("{s:s, s:o, s:n, s:n, s:n}", "state", live_admin_word(server->admin), "weight",
-                     weight, "by", "reason", "expires");
 }
 
 static json_t *oper_json(const struct live_server *server)
@@ -108,7 +99,8 @@ static json_t *address_json(const struct live_address *address)
     return json;
 }
 
-static json_t *server_json(const struct live_server *server)
+static json_t *server_json(const struct call *call, const struct live_pool *pool,
+                           const struct live_server *server)
 {
     json_t *json = json_object(), *addresses = json_array();
 
@@ -117,19 +109,19 @@ static json_t *server_json(const struct live_server *server)
     json_object_set_new(json, "name", json_string(server->conf->name));
     json_object_set_new(json, "address", reply_string(slice_from(server->conf->address.text)));
     json_object_set_new(json, "config", config_json(server->conf));
-    json_object_set_new(json, "admin", admin_json(server));
+    json_object_set_new(json, "admin", named_admin_json(call, pool, server));
     json_object_set_new(json, "oper", oper_json(server));
     json_object_set_new(json, "now", now_json(server));
     json_object_set_new(json, "addresses", addresses);
     return json;
 }
 
-static json_t *pool_json(const struct live_pool *live)
+static json_t *pool_json(const struct call *call, const struct live_pool *live)
 {
     json_t *json = json_object(), *servers = json_array(), *now = json_object();
 
     for (size_t i = 0; i < live->server_count; i++)
-        json_array_append_new(servers, server_json(&live->servers[i]));
+        json_array_append_new(servers, server_json(call, live, &live->servers[i]));
     json_object_set_new(now, "in_flight", json_integer(live->in_flight));
     json_object_set_new(now, "queued", json_integer(live->waiting));
     json_object_set_new(now, "requests_per_second", reply_number(live->rates.requests_per_second));
@@ -263,30 +255,8 @@ void on_pools(struct call *call)
     list = json_array();
     for (size_t i = 0; i < snapshot->pool_count; i++)
         json_array_append_new(
-            list, pool_json(live_pool_read(call->admin, &snapshot->pools[i], call->arena)));
+            list, pool_json(call, live_pool_read(call->admin, &snapshot->pools[i], call->arena)));
     reply_json(call, 200, json_pack("{s:o}", "pools", list));
-}
-
-/* The pool that the path names; NULL: the call was answered. */
-static const struct live_pool *named_pool(struct call *call)
-{
-    const struct snapshot *snapshot = admin_snapshot(call->admin);
-    char name[128];
-
-    if (snapshot == NULL) {
-        problem_reply(call, PROBLEM_NOT_RUNNING, "GET /v1/status", "no pools yet");
-        return NULL;
-    }
-    const struct snapshot_pool *pool =
-        call->arguments[0].len < sizeof(name)
-            ? snapshot_find_pool(snapshot, slice_copy(call->arguments[0], name, sizeof(name)))
-            : NULL;
-    if (pool == NULL) {
-        problem_reply(call, PROBLEM_NOT_FOUND, "GET /v1/pools", "there is no pool named %.*s",
-                      SLICE_ARGS(call->arguments[0]));
-        return NULL;
-    }
-    return live_pool_read(call->admin, pool, call->arena);
 }
 
 void on_pool(struct call *call)
@@ -296,7 +266,7 @@ void on_pool(struct call *call)
     if (live == NULL)
         return;
     if (!call_wants_text(call)) {
-        reply_json(call, 200, pool_json(live));
+        reply_json(call, 200, pool_json(call, live));
         return;
     }
     write_pool(call, live, live->servers, live->server_count);
@@ -306,22 +276,12 @@ void on_pool(struct call *call)
 void on_server(struct call *call)
 {
     const struct live_pool *live = named_pool(call);
-    const struct live_server *server = NULL;
+    const struct live_server *server = live != NULL ? named_server(call, live) : NULL;
 
-    if (live == NULL)
+    if (server == NULL)
         return;
-    for (size_t i = 0; i < live->server_count; i++)
-        if (slice_equal(slice_from(live->servers[i].conf->name), call->arguments[1]))
-            server = &live->servers[i];
-    if (server == NULL) {
-        problem_reply(call, PROBLEM_NOT_FOUND,
-                      arena_printf(call->arena, "GET /v1/pools/%s", live->pool->conf->name),
-                      "pool %s has no server named %.*s", live->pool->conf->name,
-                      SLICE_ARGS(call->arguments[1]));
-        return;
-    }
     if (!call_wants_text(call)) {
-        reply_json(call, 200, server_json(server));
+        reply_json(call, 200, server_json(call, live, server));
         return;
     }
     write_server(call, live, server);

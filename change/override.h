@@ -18,6 +18,7 @@ struct ledger;
 struct refusal;
 
 enum { OVERRIDE_WEIGHT_KEEP = -1, OVERRIDE_WEIGHT_CONFIGURED = -2 };
+#define OVERRIDE_LASTS_MAX_MS (30ULL * 24 * 60 * 60 * 1000)
 
 struct override_order {
     const char *pool;

@@ -109,7 +109,9 @@ static void read_text(struct reading *reading, const char *key, size_t max, bool
         wrong(reading, pointer, "is not a string");
         return;
     }
-    bad = request_check_text(json_string_value(value), max);
+    bad = strlen(json_string_value(value)) != json_string_length(value)
+              ? "has a NUL"
+              : request_check_text(json_string_value(value), max);
     if (bad != NULL) {
         wrong(reading, pointer, "%s (at most %zu bytes of plain text)", bad, max);
         return;

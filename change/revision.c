@@ -232,7 +232,6 @@ bool ledger_revisions(struct ledger *ledger, const char *cursor, unsigned limit,
     uint64_t rev = 0;
     char after[KEY_TEXT];
 
-    more_out[0] = '\0';
     listing.limit = limit == 0 || limit > LIST_MAX ? LIST_MAX : limit;
     if (cursor != NULL && !slice_to_u64(slice_from(cursor), &rev)) {
         json_decref(listing.rows);
@@ -240,7 +239,8 @@ bool ledger_revisions(struct ledger *ledger, const char *cursor, unsigned limit,
                       "the cursor \"%.40s\" is not a revision's number", cursor);
     }
     revision_key(rev, after);
-    store_list(ledger->store, "rev/", cursor != NULL ? after : NULL, true, list_one, &listing);
+    more_out[0] = '\0'; /* it may be where the cursor stands */
+    store_list(ledger->store, "rev/", rev != 0 ? after : NULL, true, list_one, &listing);
     *answer = json_pack("{s:o}", "revisions", listing.rows);
     return true;
 }

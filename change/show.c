@@ -270,6 +270,7 @@ bool ledger_list(struct ledger *ledger, const char *state, const char *author, c
     struct listing listing = {.ledger = ledger, .state = state, .author = author};
     enum change_state known;
     char after[64];
+    bool is_first;
 
     if (state != NULL && !change_state_parse(state, &known))
         return refuse(refusal, "invalid-field", "GET /v1/changes",
@@ -278,12 +279,13 @@ bool ledger_list(struct ledger *ledger, const char *state, const char *author, c
                       "stale)",
                       state);
     ledger_enter(ledger);
-    more_out[0] = '\0';
     listing.more_out = more_out;
     listing.limit = limit == 0 || limit > LIST_MAX ? LIST_MAX : limit;
     listing.rows = json_array();
     (void)snprintf(after, sizeof(after), "change/%s", cursor != NULL ? cursor : "");
-    store_list(ledger->store, "change/", cursor != NULL ? after : NULL, true, list_one, &listing);
+    is_first = cursor == NULL;
+    more_out[0] = '\0'; /* it may be where the cursor stands */
+    store_list(ledger->store, "change/", is_first ? NULL : after, true, list_one, &listing);
     *answer = json_pack("{s:o}", "changes", listing.rows);
     return true;
 }

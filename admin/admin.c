@@ -8,13 +8,18 @@
 #include <string.h>
 #include <uv.h>
 
+#include "admin/events.h"
 #include "admin/internal.h"
 #include "admin/listener.h"
+#include "admin/on_alerts.h"
+#include "admin/repeat.h"
 #include "admin/wait.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "change/audit.h"
+#include "change/ledger.h"
 #include "change/peak.h"
 #include "config/model.h"
 #include "observe/summary.h"
@@ -76,6 +81,7 @@ static void close_waker(struct admin *admin)
 
 static void free_admin(struct admin *admin)
 {
+    repeat_sweep(admin, true);
     if (admin->summary != NULL)
         summary_free(&admin->summary);
     xfree(admin->listen_text);
@@ -95,6 +101,9 @@ struct admin *admin_open(const struct admin_options *options, struct error *why)
     admin->listen_text = xstrdup(options->conf->listen.text);
     admin->listen_host = xstrdup(options->conf->listen.host);
     list_init(&admin->waits);
+    list_init(&admin->repeats);
+    list_init(&admin->left);
+    list_init(&admin->streams);
     admin->listener = admin_listener_open(admin, why);
     admin->options.conf = NULL;
     if (admin->listener != NULL) {
@@ -151,6 +160,19 @@ void admin_take_summary(struct admin *admin, struct summary *summary)
     admin->summary = summary;
     admin_notice_running(admin);
     note_peaks(admin);
+    alerts_notice_drift(admin, clock_wall_ms());
+    repeat_sweep(admin, false);
+    if (admin->options.ledger != NULL &&
+        audit_head(ledger_audit(admin->options.ledger)).seq != admin->told_seq)
+        admin_take_event(admin);
+}
+
+void admin_take_event(struct admin *admin)
+{
+    ON_CONTROL();
+    CHECK_OBJ(admin, ADMIN_TAG);
+    admin->told_seq = audit_head(ledger_audit(admin->options.ledger)).seq;
+    events_wake(admin);
 }
 
 const struct snapshot *admin_snapshot(const struct admin *admin)

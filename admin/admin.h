@@ -59,6 +59,9 @@ struct admin *admin_open(const struct admin_options *options, struct error *why)
 /* Ends connections; the object dies in the loop's next turns, then `on_closed` is called. */
 void admin_close(struct admin **admin, void (*on_closed)(void *context), void *context);
 
+/* The ledger has a new audit record: streams of events are told. */
+void admin_take_event(struct admin *admin);
+
 /* The observer's last second; admin frees it when the next one comes. */
 void admin_take_summary(struct admin *admin, struct summary *summary);
 

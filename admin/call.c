@@ -5,6 +5,7 @@
  */
 #include "admin/call.h"
 
+#include "admin/repeat.h"
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/memory.h"
@@ -22,6 +23,7 @@ struct call *call_new(struct admin *admin, struct slice target)
     call->actor = (struct actor){
         .person = "local", .principal = "none", .auth = "none", .source = "", .uid = -1};
     list_init(&call->wait_link);
+    list_init(&call->repeat_link);
     buffer_init(&call->body);
     buffer_init(&call->reply.body);
     return call;
@@ -34,6 +36,7 @@ void call_free(struct call **holder)
     CHECK_OBJ(call, CALL_TAG);
     if (call->on_gone != NULL)
         call->on_gone(call);
+    repeat_forget(call);
     list_remove(&call->wait_link);
     call->tag = 0;
     buffer_fini(&call->body);
@@ -49,7 +52,8 @@ void call_leave(struct call **holder)
     CHECK_OBJ(call, CALL_TAG);
     call->on_answer = NULL;
     call->listener_part = NULL;
-    call_free(&call);
+    if (!repeat_keeps(call))
+        call_free(&call);
 }
 
 static int hex_digit(char c)

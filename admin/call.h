@@ -23,6 +23,7 @@
 struct admin;
 struct arena;
 struct operation;
+struct repeat;
 
 enum { CALL_TAG = 0x43414c4c, CALL_ARGUMENTS = 2 };
 enum { CALL_BODY_BYTES = 8 << 20 };
@@ -71,12 +72,17 @@ struct call {
     struct list wait_link;
     uint64_t wait_due_ms;
     void (*wait_again)(struct call *call);
+
+    /* repeat.c: the Idempotency-Key that this call is the first to bring, or waits for. */
+    struct repeat *repeat;
+    struct list repeat_link;
 };
 
 struct call *call_new(struct admin *admin, struct slice target);
 void call_free(struct call **call);
 
-/* The listener needs it no more. */
+/* The listener needs it no more: it is freed, or, when others wait for its answer by the same
+ * Idempotency-Key, as soon as it is answered. */
 void call_leave(struct call **call);
 
 /* The parameter's value, decoded; false when the query does not have it. */

@@ -17,6 +17,7 @@
 #include "admin/internal.h"
 #include "admin/operations.h"
 #include "admin/problem.h"
+#include "admin/repeat.h"
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -292,7 +293,7 @@ void dispatch(struct call *call)
         reply_too_large(call);
         return;
     }
-    if (!is_read(call) && !may_go_on(call))
+    if (!is_read(call) && (!may_go_on(call) || repeat_begin(call)))
         return;
     admin_notice_running(call->admin);
     call->operation->run(call);

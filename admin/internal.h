@@ -31,8 +31,14 @@ struct admin {
     char running_digest[72];
     int64_t running_since_ms;
     struct admin_listener *listener;
-    struct list waits; /* calls whose handlers want to be asked again */
-    struct pace pace;  /* of calls that change something */
+    struct list waits;   /* calls whose handlers want to be asked again */
+    struct list repeats; /* calls under an Idempotency-Key that are under way */
+    struct list left;    /* those of them whose callers have gone */
+    struct list streams; /* of events */
+    unsigned stream_count;
+    uint64_t told_seq;      /* the audit record that streams were last woken for */
+    int64_t drift_since_ms; /* 0: there is none */
+    struct pace pace;       /* of calls that change something */
     struct auth_failures failures;
     uint64_t calls;      /* since the start */
     struct waker *waker; /* runs the waits; NULL in tests, which run them by hand */

@@ -7,8 +7,10 @@
 
 #include "admin/call.h"
 #include "admin/internal.h"
+#include "admin/on_alerts.h"
 #include "admin/texttable.h"
 #include "base/clock.h"
+#include "change/ledger.h"
 #include "config/model.h"
 #include "observe/counters.h"
 #include "observe/summary.h"
@@ -31,6 +33,8 @@ struct status {
     bool has_drift;
     size_t snapshots_alive;
     struct summary_rates rates;
+    json_t *ledger; /* what is known of revisions; NULL without a history */
+    size_t alerts;
 };
 
 static void count_connections(const struct admin *admin, struct status *status)
@@ -61,17 +65,42 @@ static struct status read_status(const struct admin *admin)
         .rates = admin_process_rates(admin),
     };
 
+    json_t *alerts = alerts_list(admin);
+
+    status.alerts = json_array_size(alerts);
+    json_decref(alerts);
+    if (options->ledger != NULL)
+        status.ledger = ledger_status(options->ledger);
     count_connections(admin, &status);
     return status;
 }
 
-static json_t *running_json(const struct admin *admin, const struct snapshot *snapshot)
+/* A member of what the ledger says, or null. */
+static json_t *of_ledger(const struct status *status, const char *name)
 {
+    json_t *value = json_object_get(status->ledger, name);
+
+    return value != NULL ? json_incref(value) : json_null();
+}
+
+/* What the workers run.  Its revision and change are the ledger's, as long as it means the same
+ * bytes: what is wanted is never shown as if it ran. */
+static json_t *running_json(const struct admin *admin, const struct status *status)
+{
+    const struct snapshot *snapshot = status->snapshot;
+    json_t *known = json_object_get(status->ledger, "running");
+    const char *digest = json_string_value(json_object_get(known, "digest"));
+    json_t *json;
+
     if (snapshot == NULL)
         return json_null();
-    return json_pack("{s:n, s:s, s:I, s:o, s:n}", "rev", "digest", snapshot->conf->digest,
-                     "generation", (json_int_t)snapshot->generation, "since",
-                     reply_time(admin->running_since_ms), "change");
+    if (digest == NULL || strcmp(digest, snapshot->conf->digest) != 0)
+        known = NULL;
+    json =
+        json_pack("{s:O?, s:s, s:I, s:o, s:O?}", "rev", json_object_get(known, "rev"), "digest",
+                  snapshot->conf->digest, "generation", (json_int_t)snapshot->generation, "since",
+                  reply_time(admin->running_since_ms), "change", json_object_get(known, "change"));
+    return json;
 }
 
 static const char *mode_word(const struct status *status)
@@ -90,12 +119,13 @@ static json_t *status_json(const struct admin *admin, const struct status *statu
     json_object_set_new(json, "uptime_s", json_integer((json_int_t)status->uptime_s));
     json_object_set_new(json, "workers", json_integer(admin->options.worker_count));
     json_object_set_new(json, "mode", reply_string_or_null(mode_word(status)));
-    json_object_set_new(json, "running", running_json(admin, status->snapshot));
-    json_object_set_new(json, "boot", json_null());
-    json_object_set_new(json, "lkg", json_null());
-    json_object_set_new(json, "pending_confirm", json_null());
+    json_object_set_new(json, "running", running_json(admin, status));
+    json_object_set_new(json, "boot", of_ledger(status, "boot"));
+    json_object_set_new(json, "lkg", of_ledger(status, "lkg"));
+    json_object_set_new(json, "pending_confirm", of_ledger(status, "pending_confirm"));
+    json_object_set_new(json, "integrity", of_ledger(status, "integrity"));
     json_object_set_new(json, "drift", json_boolean(status->has_drift));
-    json_object_set_new(json, "alerts", json_integer(0));
+    json_object_set_new(json, "alerts", json_integer((json_int_t)status->alerts));
     json_object_set_new(json, "connections",
                         json_pack("{s:I, s:I}", "open", (json_int_t)status->connections_open,
                                   "idle", (json_int_t)status->connections_idle));
@@ -104,6 +134,37 @@ static json_t *status_json(const struct admin *admin, const struct status *statu
     json_object_set_new(json, "errors_per_second", reply_number(status->rates.errors_per_second));
     json_object_set_new(json, "revisions_alive", json_integer((json_int_t)status->snapshots_alive));
     return json;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "-";
+}
+
+static long long number_of(const json_t *object, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(object, name));
+}
+
+static void write_history(struct buffer *out, const struct status *status)
+{
+    const json_t *running = json_object_get(status->ledger, "running");
+    const json_t *lkg = json_object_get(status->ledger, "lkg");
+    const json_t *pending = json_object_get(status->ledger, "pending_confirm");
+
+    if (json_is_object(running))
+        buffer_printf(out, "revision       %lld; a restart runs %lld, last known good %lld\n",
+                      number_of(running, "rev"),
+                      number_of(json_object_get(status->ledger, "boot"), "rev"),
+                      number_of(lkg, "rev"));
+    if (json_is_object(pending))
+        buffer_printf(out, "to confirm     %s until %s: POST /v1/changes/%s/confirm\n",
+                      text_of(pending, "change"), text_of(pending, "deadline"),
+                      text_of(pending, "change"));
+    if (status->alerts > 0)
+        buffer_printf(out, "alerts         %zu: GET /v1/alerts\n", status->alerts);
 }
 
 static void write_status(struct call *call, const struct status *status)
@@ -122,6 +183,7 @@ static void write_status(struct call *call, const struct status *status)
                       clock_rfc3339(call->admin->running_since_ms, since), mode_word(status),
                       status->has_drift ? "; conf.d differs from it: GET /v1/drift" : "");
     }
+    write_history(out, status);
     buffer_printf(out, "connections    %ld open, %ld of them idle\n",
                   (long)status->connections_open, (long)status->connections_idle);
     buffer_printf(out, "requests       %.1f a second, %.1f errors a second\n",
@@ -137,6 +199,7 @@ void on_status(struct call *call)
         write_status(call, &status);
     else
         reply_json(call, 200, status_json(call->admin, &status));
+    json_decref(status.ledger);
 }
 
 void on_help(struct call *call)

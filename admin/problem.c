@@ -120,13 +120,12 @@ static enum problem_id problem_named(const char *name)
     panic("there is no problem %s in problems.def", name);
 }
 
-void problem_reply_refusal(struct call *call, struct refusal *refusal)
+void problem_reply_refusal(struct call *call, const struct refusal *refusal)
 {
     const char *next = refusal->next[0] != '\0' ? arena_strdup(call->arena, refusal->next) : NULL;
     json_t *fields = json_incref(refusal->fields);
 
     problem_reply_with(call, problem_named(refusal->problem), next, fields, "%s", refusal->detail);
-    refusal_clear(refusal);
 }
 
 static json_t *about_json(const struct problem *about)

@@ -39,8 +39,8 @@ void problem_reply_with(struct call *call, enum problem_id id, const char *next,
 void problem_reply_findings(struct call *call, const struct findings *findings, const char *next,
                             const char *why);
 
-/* What the ledger refused; gives the refusal's fields back. */
-void problem_reply_refusal(struct call *call, struct refusal *refusal);
+/* What the ledger refused. */
+void problem_reply_refusal(struct call *call, const struct refusal *refusal);
 
 json_t *problem_finding_json(const struct finding *finding);
 /* An array; empty when `findings` is NULL. */

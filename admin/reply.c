@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "admin/call.h"
+#include "admin/repeat.h"
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -34,6 +35,7 @@ void reply_written(struct call *call, unsigned status, const char *content_type)
     call->reply.status = status;
     call->reply.content_type = content_type;
     call->on_gone = NULL;
+    repeat_answered(call);
     if (call->on_answer != NULL)
         call->on_answer(call);
 }

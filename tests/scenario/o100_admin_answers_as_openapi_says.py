@@ -40,7 +40,7 @@ def check(document, name, answer, close=True):
 
 
 def answer_shape(operation):
-    schema = operation["responses"]["200"]["content"].get("application/json", {}).get("schema", {})
+    schema = next(iter(operation["responses"].values()))["content"].get("application/json", {}).get("schema", {})
     return schema.get("$ref", "").replace(COMPONENTS, "")
 
 
@@ -63,8 +63,8 @@ def test_every_call_answers_in_its_shape(proxy):
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             shape = answer_shape(operation)
-            if not shape:
-                continue
+            if not shape or operation["operationId"] not in CALLS:
+                continue  # what needs people and changes is held against its shape by k790
             called, target, body = CALLS[operation["operationId"]]
             assert called == method.upper()
             answer = proxy.admin(called, target, body)
@@ -80,9 +80,9 @@ def test_text_is_given_where_it_is_described(proxy):
     document = described(proxy)
     for methods in document["paths"].values():
         for operation in methods.values():
-            content = operation["responses"]["200"]["content"]
             if operation["operationId"] not in CALLS:
                 continue
+            content = operation["responses"]["200"]["content"]
             called, target, body = CALLS[operation["operationId"]]
             answer = proxy.admin(called, target, body, headers={"Accept": "text/plain"})
             assert answer.status == 200

@@ -84,6 +84,9 @@ static inline void fixture_open(const char *configuration_text)
     fixture.has_published = true;
     fixture.admin = (struct admin){
         .waits = {&fixture.admin.waits, &fixture.admin.waits},
+        .repeats = {&fixture.admin.repeats, &fixture.admin.repeats},
+        .left = {&fixture.admin.left, &fixture.admin.left},
+        .streams = {&fixture.admin.streams, &fixture.admin.streams},
         .tag = ADMIN_TAG,
         .listen_text = (char *)"127.0.0.1:9901",
         .listen_host = (char *)"127.0.0.1",

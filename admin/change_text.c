@@ -1,0 +1,300 @@
+/*
+ * change_text - see change_text.h.
+ *
+ * Reads the JSON that the ledger gives, so that both forms say the same; what is not there shows as
+ * "-".
+ *
+ * Owner    the call.      Threads  control only
+ */
+#include "admin/change_text.h"
+
+#include <string.h>
+
+#include "admin/call.h"
+#include "admin/texttable.h"
+#include "base/arena.h"
+#include "base/memory.h"
+#include "change/merge.h"
+
+void change_reply_or_text(struct call *call, json_t *answer, change_text_fn *write)
+{
+    if (write == NULL || !call_wants_text(call)) {
+        reply_json(call, 200, answer);
+        return;
+    }
+    write(call, answer);
+    json_decref(answer);
+    reply_written(call, 200, reply_text_type);
+}
+
+/* --- single values ----------------------------------------------------------------------- */
+
+/* A number, a text, or "-". */
+static const char *shown(struct call *call, const json_t *value)
+{
+    if (json_is_string(value))
+        return json_string_value(value);
+    if (json_is_integer(value))
+        return arena_printf(call->arena, "%lld", (long long)json_integer_value(value));
+    if (json_is_real(value))
+        return arena_printf(call->arena, "%.3g", json_real_value(value));
+    if (json_is_boolean(value))
+        return json_is_true(value) ? "yes" : "no";
+    return "-";
+}
+
+static const char *member(struct call *call, const json_t *object, const char *name)
+{
+    return shown(call, json_object_get(object, name));
+}
+
+/* The texts of an array, with commas. */
+static const char *joined(struct call *call, const json_t *list)
+{
+    const char *text = NULL;
+    const json_t *item;
+    size_t at;
+
+    json_array_foreach(list, at, item)
+    {
+        const char *one = shown(call, item);
+        text = text == NULL ? one : arena_printf(call->arena, "%s, %s", text, one);
+    }
+    return text != NULL ? text : "-";
+}
+
+static void line(struct call *call, const char *label, const char *text)
+{
+    if (strcmp(text, "-") != 0)
+        buffer_printf(&call->reply.body, "%-14s %s\n", label, text);
+}
+
+/* --- a change ---------------------------------------------------------------------------- */
+
+static void write_approvals(struct call *call, const json_t *approvals)
+{
+    struct buffer *out = &call->reply.body;
+    const json_t *given = json_object_get(approvals, "given"), *one;
+    size_t at;
+
+    buffer_printf(out, "%-14s %zu of %s", "approvals", json_array_size(given),
+                  member(call, approvals, "required"));
+    if (json_array_size(json_object_get(approvals, "who_can")) > 0)
+        buffer_printf(out, "; may: %s", joined(call, json_object_get(approvals, "who_can")));
+    buffer_append_literal(out, "\n");
+    json_array_foreach(given, at, one)
+    {
+        const char *comment = json_string_value(json_object_get(one, "comment"));
+        buffer_printf(out, "%-14s %s %s, %s%s%s\n", "", member(call, one, "person"),
+                      member(call, one, "decision"), member(call, one, "at"),
+                      comment != NULL ? ": " : "", comment != NULL ? comment : "");
+    }
+}
+
+void change_text_findings(struct call *call, const json_t *answer)
+{
+    static const char *const headings[] = {"severity", "rule", "where", "what", NULL};
+    const json_t *findings = json_object_get(answer, "findings"), *finding;
+    struct texttable table;
+    size_t at;
+
+    if (json_array_size(findings) == 0) {
+        buffer_append_literal(&call->reply.body, "no findings\n");
+        return;
+    }
+    texttable_init(&table, call->arena, headings);
+    json_array_foreach(findings, at, finding)
+    {
+        texttable_cell(&table, "%s", member(call, finding, "severity"));
+        texttable_cell(&table, "%s", member(call, finding, "rule"));
+        texttable_cell(&table, "%s", member(call, finding, "pointer"));
+        texttable_cell(&table, "%s", member(call, finding, "message"));
+    }
+    texttable_write(&table, &call->reply.body, 0);
+}
+
+void change_text_one(struct call *call, const json_t *answer)
+{
+    const json_t *base = json_object_get(answer, "base"), *next, *one;
+    struct buffer *out = &call->reply.body;
+    size_t at;
+
+    buffer_printf(out, "%s  %s, iteration %s%s\n", member(call, answer, "id"),
+                  member(call, answer, "state"), member(call, answer, "iteration"),
+                  json_is_true(json_object_get(answer, "forced")) ? ", forced by break-glass" : "");
+    line(call, "title", member(call, answer, "title"));
+    line(call, "reason", member(call, answer, "reason"));
+    line(call, "ticket", member(call, answer, "ticket"));
+    line(call, "contributors", joined(call, json_object_get(answer, "contributors")));
+    line(call, "class", member(call, answer, "class"));
+    buffer_printf(out, "%-14s revision %s, %s\n", "base", member(call, base, "rev"),
+                  member(call, base, "digest"));
+    line(call, "digest", member(call, answer, "digest"));
+    line(call, "deletes", joined(call, json_object_get(answer, "deletes")));
+    line(call, "accepts", joined(call, json_object_get(answer, "override")));
+    write_approvals(call, json_object_get(answer, "approvals"));
+    line(call, "created", member(call, answer, "created"));
+    line(call, "submitted", member(call, answer, "submitted"));
+    line(call, "expires", member(call, answer, "expires"));
+    line(call, "last error", member(call, answer, "last_error"));
+    if (json_array_size(json_object_get(answer, "findings")) > 0) {
+        buffer_append_literal(out, "\n");
+        change_text_findings(call, answer);
+    }
+    next = json_object_get(answer, "next");
+    json_array_foreach(next, at, one)
+        buffer_printf(out, "%s%s\n", at == 0 ? "\nnext: " : "      ", shown(call, one));
+}
+
+void change_text_list(struct call *call, const json_t *answer)
+{
+    static const char *const headings[] = {"id",     "state", "class", "approvals",
+                                           "author", "title", NULL};
+    const json_t *changes = json_object_get(answer, "changes"), *change;
+    struct texttable table;
+    size_t at;
+
+    texttable_init(&table, call->arena, headings);
+    json_array_foreach(changes, at, change)
+    {
+        const json_t *approvals = json_object_get(change, "approvals");
+        texttable_cell(&table, "%s", member(call, change, "id"));
+        texttable_cell(&table, "%s", member(call, change, "state"));
+        texttable_cell(&table, "%s", member(call, change, "class"));
+        texttable_cell(&table, "%zu of %s", json_array_size(json_object_get(approvals, "given")),
+                       member(call, approvals, "required"));
+        texttable_cell(&table, "%s", member(call, change, "author"));
+        texttable_cell(&table, "%s", member(call, change, "title"));
+    }
+    texttable_write(&table, &call->reply.body, 0);
+}
+
+void change_text_diff(struct call *call, const json_t *answer)
+{
+    char *text = merge_diff_text(json_object_get(answer, "diff"));
+
+    buffer_append_slice(&call->reply.body, slice_from(text));
+    if (text[0] == '\0')
+        buffer_append_literal(&call->reply.body, "no difference\n");
+    xfree(text);
+}
+
+/* --- impact ------------------------------------------------------------------------------ */
+
+static const char *percent(struct call *call, const json_t *share)
+{
+    return json_is_number(share)
+               ? arena_printf(call->arena, "%.1f %%", 100 * json_number_value(share))
+               : "-";
+}
+
+static const char *before_after(struct call *call, const json_t *pair, bool is_share)
+{
+    const json_t *before = json_object_get(pair, "before"), *after = json_object_get(pair, "after");
+
+    return arena_printf(call->arena, "%s -> %s",
+                        is_share ? percent(call, before) : shown(call, before),
+                        is_share ? percent(call, after) : shown(call, after));
+}
+
+static void write_pool_impact(struct call *call, const json_t *pool)
+{
+    static const char *const headings[] = {"server",   "share",       "requests/s",
+                                           "capacity", "utilisation", NULL};
+    const json_t *servers = json_object_get(pool, "servers"), *server;
+    struct texttable table;
+    size_t at;
+
+    buffer_printf(&call->reply.body, "\npool %s\n", member(call, pool, "pool"));
+    texttable_init(&table, call->arena, headings);
+    json_array_foreach(servers, at, server)
+    {
+        texttable_cell(&table, "%s", member(call, server, "name"));
+        texttable_cell(&table, "%s", before_after(call, json_object_get(server, "share"), true));
+        texttable_cell(&table, "%s",
+                       before_after(call, json_object_get(server, "requests_per_second"), false));
+        texttable_cell(&table, "%s", member(call, server, "capacity_rps"));
+        texttable_cell(&table, "%s",
+                       before_after(call, json_object_get(server, "utilisation"), true));
+    }
+    texttable_write(&table, &call->reply.body, 2);
+}
+
+void change_text_impact(struct call *call, const json_t *answer)
+{
+    const json_t *pools = json_object_get(answer, "pools"), *pool;
+    size_t at;
+
+    buffer_printf(&call->reply.body, "%s  class %s\n", member(call, answer, "change"),
+                  member(call, answer, "class"));
+    line(call, "routes that lose traffic",
+         joined(call, json_object_get(answer, "routes_losing_traffic")));
+    line(call, "hosts that go", joined(call, json_object_get(answer, "hosts_dropped")));
+    json_array_foreach(pools, at, pool) write_pool_impact(call, pool);
+    if (json_array_size(pools) == 0)
+        buffer_append_literal(&call->reply.body, "no pool gets other shares\n");
+}
+
+/* --- revisions, audit, alerts ------------------------------------------------------------ */
+
+void change_text_revisions(struct call *call, const json_t *answer)
+{
+    static const char *const headings[] = {"revision", "since", "author", "change", "digest", NULL};
+    const json_t *revisions = json_object_get(answer, "revisions"), *revision;
+    struct texttable table;
+    size_t at;
+
+    texttable_init(&table, call->arena, headings);
+    json_array_foreach(revisions, at, revision)
+    {
+        texttable_cell(&table, "%s", member(call, revision, "rev"));
+        texttable_cell(&table, "%s", member(call, revision, "created"));
+        texttable_cell(&table, "%s", member(call, revision, "author"));
+        texttable_cell(&table, "%s", member(call, revision, "change"));
+        texttable_cell(&table, "%s", member(call, revision, "digest"));
+    }
+    texttable_write(&table, &call->reply.body, 0);
+}
+
+void change_text_audit(struct call *call, const json_t *answer)
+{
+    static const char *const headings[] = {"seq",    "time",    "who", "event",
+                                           "change", "outcome", NULL};
+    const json_t *records = json_object_get(answer, "records"), *record;
+    struct texttable table;
+    size_t at;
+
+    texttable_init(&table, call->arena, headings);
+    json_array_foreach(records, at, record)
+    {
+        texttable_cell(&table, "%s", member(call, record, "seq"));
+        texttable_cell(&table, "%s", member(call, record, "t"));
+        texttable_cell(&table, "%s", member(call, json_object_get(record, "actor"), "person"));
+        texttable_cell(&table, "%s", member(call, record, "event"));
+        texttable_cell(&table, "%s", member(call, record, "change"));
+        texttable_cell(&table, "%s", member(call, record, "outcome"));
+    }
+    texttable_write(&table, &call->reply.body, 0);
+}
+
+void change_text_alerts(struct call *call, const json_t *answer)
+{
+    static const char *const headings[] = {"alert", "severity", "since", "summary", NULL};
+    const json_t *alerts = json_object_get(answer, "alerts"), *alert;
+    struct texttable table;
+    size_t at;
+
+    if (json_array_size(alerts) == 0) {
+        buffer_append_literal(&call->reply.body, "no alerts\n");
+        return;
+    }
+    texttable_init(&table, call->arena, headings);
+    json_array_foreach(alerts, at, alert)
+    {
+        texttable_cell(&table, "%s", member(call, alert, "name"));
+        texttable_cell(&table, "%s", member(call, alert, "severity"));
+        texttable_cell(&table, "%s", member(call, alert, "since"));
+        texttable_cell(&table, "%s", member(call, alert, "summary"));
+    }
+    texttable_write(&table, &call->reply.body, 0);
+}

@@ -231,16 +231,32 @@ static void what_approvers_read_cannot_deceive_them(void **state)
     assert_string_equal(problem(), "unknown-field");
 }
 
+/* Those that stand in the way of submission. */
+static size_t serious(const json_t *findings)
+{
+    const json_t *row;
+    size_t count = 0;
+    size_t i;
+
+    json_array_foreach(findings, i, row)
+    {
+        const char *severity = json_string_value(json_object_get(row, "severity"));
+
+        count += strcmp(severity, "error") == 0 || strcmp(severity, "block") == 0;
+    }
+    return count;
+}
+
 static void a_draft_may_have_findings_and_is_not_submitted_with_them(void **state)
 {
     char id[CHANGE_ID_TEXT];
 
     (void)state;
     propose("ann", "{\"pools\":{\"shop\":{\"servers\":{\"s1\":{\"weight\":70000}}}}}", false, id);
-    assert_true(json_array_size(change_now(id)->findings) > 0);
+    assert_true(serious(change_now(id)->findings) > 0);
     assert_string_equal(call(ledger_submit, "ann", id), "findings-block");
     assert_string_equal(edit_as("ann", id, change_now(id)->etag, "{\"patch\":" WEIGHT "}"), "");
-    assert_int_equal(json_array_size(change_now(id)->findings), 0);
+    assert_int_equal(serious(change_now(id)->findings), 0);
     assert_string_equal(call(ledger_submit, "ann", id), "");
     (void)create_as(
         who("ann"),

@@ -173,7 +173,50 @@ Whoever is root on the machine can write a whole new chain; only a head that is 
 """, ["event", "what happened"], lines)
 
 
-PAGES = {"docs/audit.md": audit_records, "docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields,
+CLASSES = """
+What a change does decides how many people must agree to it besides its author: the class is the highest of all rows below that
+hold. Two people never are one: a change is nobody's own as long as he contributed to it, in person or by a service of his.
+
+| class | approvals | what |
+|---|---|---|
+| 1, immediate | none; role `operator` | `drain`, `maint`, `ready` and small changes of weight of **one** server, by `PUT …/servers/{server}/state`, when the capacity guard lets it pass |
+| 2, normal | `policy.approvals.normal` (1) | every other change of the configuration |
+| 3, high | `policy.approvals.high` (2) | what the rows below say |
+
+`policy.factors` come on top: each group must be among those who agree, and a person counts for one of them only. A change made of
+conf.d has no known author, and needs one approval more. A change that was submitted under one policy and is applied under another needs
+what either of them asks for. Where traffic is not known the worst is assumed: a route has some, and a pool needs its server. Servers that are drained,
+in maintenance, of weight 0 or down are out of service; what a change brings as `overrides`, and what is overridden already, counts like what is
+written.
+
+## The capacity guard
+
+Without a second person a server leaves service only when the pool can bear it, all overrides in force taken together:
+
+- where every server declares `capacity_rps`: what stays bears the peak of the last seven days even without its largest server, and none would be used
+  more than 80 %; else half of the pool's servers stay eligible, and at least one. The first day's peak is that of the hours there were (`since` says it);
+- at most one other server of the pool was taken out in the last ten minutes, whether or not it is back;
+- a weight may change while all changes of weight of the last hour together move at most 5 % of the pool's requests; a weight of 0 is a drain.
+
+What is refused is told with its numbers (409 `capacity-guard`), and can be had by a change: `"overrides": [{"pool", "server", "state"}]`. `ready` is
+always possible.
+
+## The rows
+"""
+
+
+def classes():
+    rows = of("change/policy_rules.def")
+    lines = ["| %s | `%s` | %s |" % (number, text(id), text(words))
+             for id, number, _, words in sorted(rows, key=lambda row: int(row[1]))]
+    return MADE % "change/policy_rules.def" + "# How many approvals a change needs\n" + CLASSES + """
+| class | row | it holds for a change that |
+|---|---|---|
+%s
+""" % "\n".join(lines)
+
+
+PAGES = {"docs/approvals.md": classes, "docs/audit.md": audit_records, "docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields,
          "docs/change-states.md": change_states, "docs/detectors.md": detectors}
 
 

@@ -5,7 +5,6 @@
  *
  * Owner    main()      Threads  the first
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "cli/cli.h"
+#include "cli/documents.h"
 #include "cli/token.h"
 #include "config/text.h"
 
@@ -110,23 +110,6 @@ static const struct starter starters[] = {
 
 enum { STARTERS = sizeof(starters) / sizeof(starters[0]) };
 
-static bool has_documents(const char *directory)
-{
-    DIR *open_directory = opendir(directory);
-    struct dirent *entry;
-    bool found = false;
-
-    if (open_directory == NULL)
-        return false;
-    while ((entry = readdir(open_directory)) != NULL) {
-        const char *dot = strrchr(entry->d_name, '.');
-
-        found = found || (dot != NULL && strcmp(dot, ".json") == 0);
-    }
-    (void)closedir(open_directory);
-    return found;
-}
-
 static bool write_one(const char *directory, const char *name, const char *content)
 {
     char path[4096];
@@ -208,7 +191,7 @@ static bool write_documents(const char *directory, const struct people *people)
         (void)fprintf(stderr, "twokey init: %s: %s\n", directory, strerror(errno));
         return false;
     }
-    if (has_documents(directory)) {
+    if (documents_are_in(directory)) {
         (void)fprintf(stderr, "twokey init: %s has *.json files already; they stay as they are\n",
                       directory);
         return false;

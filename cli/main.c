@@ -21,6 +21,23 @@ static const struct subcommand subcommands[] = {
     {"init", cli_init, "write a starter configuration"},
     {"audit", cli_audit, "verify the chain of audit records: `twokey audit verify`"},
     {"token", cli_token, "make a token for somebody"},
+    {"status", cli_status, "what runs and how it does"},
+    {"pools", cli_pools, "pools and servers: state, health, shares"},
+    {"changes", cli_changes, "what is proposed, and where it stands"},
+    {"show", cli_show, "one change, what it changes, what it would do"},
+    {"submit", cli_submit, "propose a change and ask for approvals"},
+    {"approve", cli_approve, "look at a change and approve exactly that"},
+    {"veto", cli_veto, "look at a change and reject it"},
+    {"withdraw", cli_withdraw, "give a change up"},
+    {"apply", cli_apply, "put an approved change into force"},
+    {"confirm", cli_confirm, "what was applied stays"},
+    {"cancel", cli_cancel, "take back what waits for its confirmation"},
+    {"rollback", cli_rollback, "an older configuration runs again"},
+    {"drain", cli_drain, "a server gets no new requests"},
+    {"maint", cli_maint, "a server gets no requests at all"},
+    {"ready", cli_ready, "a server takes part again"},
+    {"diff", cli_diff, "what differs between two directories"},
+    {"export", cli_export, "write what runs as documents"},
     {"version", cli_version, "which version this is"},
     {"reference", cli_reference, NULL},
 };
@@ -41,9 +58,10 @@ static void print_help(FILE *out)
     for (size_t i = 0; i < SUBCOMMANDS; i++)
         if (subcommands[i].help != NULL)
             (void)fprintf(out, "  %-10s %s\n", subcommands[i].name, subcommands[i].help);
-    (void)fputs("\n`twokey COMMAND --help` says more.\n"
-                "exit codes: 0 done, 1 findings in a configuration, 2 could not be done\n",
-                out);
+    (void)fputs(
+        "\n`twokey COMMAND --help` says more.\n"
+        "exit codes: 0 done, 1 findings, or refused by the admin API, 2 could not be done\n",
+        out);
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b, const char *c)

@@ -16,8 +16,9 @@ import http.client
 import json
 import os
 import socket
+import subprocess
 
-from support.proxy import Answer, Proxy, merge, simple_config
+from support.proxy import Answer, Proxy, binary, merge, simple_config
 
 ROLES = {
     "ann": ["author", "operator", "approver"],
@@ -137,6 +138,15 @@ class Caller:
 
     def confirm(self, change):
         return self._done(self.post(f"/v1/changes/{change['id']}/confirm"))
+
+
+def run_cli(proxy, person, *arguments, on_socket=False, env=None, stdin=None):
+    """`twokey …` as somebody (None: without a token): a CompletedProcess with texts."""
+    address = "unix:" + proxy.socket_path if on_socket else "http://" + proxy.admin_address
+    given = {key: value for key, value in os.environ.items() if key not in ("TWOKEY_TOKEN", "TWOKEY_ADMIN")}
+    given.update({"TWOKEY_ADMIN": address, **({"TWOKEY_TOKEN": proxy.tokens[person]} if person else {}), **(env or {})})
+    return subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=60, env=given,
+                          **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}))
 
 
 class EnforcedProxy(Proxy):

@@ -20,6 +20,8 @@
 #include "base/digest.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "change/audit.h"
+#include "change/ledger.h"
 #include "config/model.h"
 #include "proxy/snapshot.h"
 
@@ -150,6 +152,17 @@ static const struct conf_person *find_caller(struct call *call, const struct con
 
 /* ---- those who fail ---- */
 
+/* Evidence; without a history there is no place for it. */
+static void note_attempt(struct call *call, const char *event)
+{
+    struct audit_event attempt = {.event = event, .outcome = "denied"};
+
+    if (call->admin->options.ledger == NULL)
+        return;
+    attempt.data = json_pack("{s:s}", "operation", call->operation->id);
+    audit_attempt(ledger_audit(call->admin->options.ledger), &call->actor, &attempt);
+}
+
 /* True when this one is past the limit; *wait_s_out says for how long. */
 static bool count_failure(struct call *call, unsigned *wait_s_out)
 {
@@ -185,6 +198,7 @@ static void reply_unknown(struct call *call)
     bool has_tried = has_credential(call);
     unsigned wait_s;
 
+    note_attempt(call, "call.unauthenticated");
     if (has_tried) {
         log_event(EV_LOGIN_REFUSED, LOG_TEXT("source", call->peer),
                   LOG_TEXT("operation", call->operation->id));
@@ -270,6 +284,7 @@ bool auth_identify(struct call *call)
         call->actor.is_human = true;
         return true;
     }
+    call->actor.person = "nobody";
     if (find_caller(call, conf) != NULL)
         return act_for(call, conf);
     if (needs_nobody(call, conf))
@@ -338,6 +353,7 @@ bool auth_permit(struct call *call)
 
     if (needed == 0 || (call->actor.roles & needed) != 0)
         return true;
+    note_attempt(call, "call.forbidden");
     problem_reply_with(
         call, PROBLEM_FORBIDDEN, "GET /v1/whoami",
         json_pack("{s:o, s:o}", "needs", auth_role_words(needed == ~0U ? ROLE_VIEWER : needed),

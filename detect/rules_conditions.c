@@ -5,7 +5,8 @@
  * that of proxy/route: priority, host, path, methods, number of headers, name.  So only three kinds
  * of others can be above all of a route: one of higher priority, one with the same host and path,
  * and one whose regular expression takes every path of the same host.  The last two are found in a
- * list sorted by host and path.
+ * list sorted by host and path.  Thousands of routes at one host and path would be compared each
+ * with each: that ends at a limit, and is told.
  *
  * Owner    nobody      Threads  any
  */
@@ -19,6 +20,8 @@
 /* In order of precedence. */
 enum path_kind { PATH_EXACT, PATH_REGEX, PATH_PREFIX };
 
+enum { COMPARISONS_MAX = 3000000 };
+
 /* A route under one of its hosts. */
 struct place {
     const struct conf_route *route;
@@ -26,11 +29,16 @@ struct place {
     enum path_kind kind;
     const char *path;
     size_t path_bytes; /* a prefix without slashes at its end; every path: "" */
+    size_t start;      /* of the places that are equal to it, and how many they are */
+    size_t equals;
 };
 
 struct places {
+    const struct configuration *conf;
     struct place *items;
     size_t count;
+    struct place *first; /* by the route's place in the configuration: under its first host */
+    size_t budget;       /* of comparisons; 0: not all was compared */
     const struct conf_route **urgent; /* above the lowest priority */
     size_t urgent_count;
 };
@@ -75,6 +83,19 @@ static int compare_places(const void *a, const void *b)
     return memcmp(one->path, two->path, one->path_bytes);
 }
 
+static void mark_equals(struct places *places)
+{
+    for (size_t start = 0, end; start < places->count; start = end) {
+        for (end = start + 1; end < places->count; end++)
+            if (compare_places(&places->items[start], &places->items[end]) != 0)
+                break;
+        for (size_t i = start; i < end; i++) {
+            places->items[i].start = start;
+            places->items[i].equals = end - start;
+        }
+    }
+}
+
 static void places_init(struct places *places, const struct configuration *conf)
 {
     int32_t lowest = INT32_MAX;
@@ -85,22 +106,34 @@ static void places_init(struct places *places, const struct configuration *conf)
         lowest = conf->routes[i].priority < lowest ? conf->routes[i].priority : lowest;
     }
     *places = (struct places){
+        .conf = conf,
+        .budget = COMPARISONS_MAX,
+        .first = xcalloc(conf->route_count + 1, sizeof(*places->first)),
         .items = xcalloc(room + 1, sizeof(*places->items)),
         .urgent = xcalloc(conf->route_count + 1, sizeof(struct conf_route *)),
     };
     for (size_t i = 0; i < conf->route_count; i++) {
         const struct conf_route *route = &conf->routes[i];
 
+        places->first[i] = place_of(route, 0);
         for (size_t host = 0; host == 0 || host < route->hosts.count; host++)
             places->items[places->count++] = place_of(route, host);
         if (route->priority > lowest)
             places->urgent[places->urgent_count++] = route;
     }
     qsort(places->items, places->count, sizeof(*places->items), compare_places);
+    mark_equals(places);
 }
 
-static void places_fini(struct places *places)
+static void places_fini(struct detect_run *run, struct places *places)
 {
+    if (places->budget == 0)
+        detect_report_unknown(
+            run, AT("routes"),
+            "%zu routes are too many at one host and path, or of one priority, to "
+            "compare each with each",
+            run->conf->route_count);
+    xfree(places->first);
     xfree(places->items);
     xfree(places->urgent);
 }
@@ -196,25 +229,32 @@ static bool covers_path(const struct place *wide, const struct place *narrow)
 
 /* ---- R001 and R003 ---- */
 
-static bool is_identical(const struct conf_route *a, const struct conf_route *b)
+static const struct place *first_of(const struct places *places, const struct conf_route *route)
 {
-    struct place one = place_of(a, 0);
-    struct place two = place_of(b, 0);
+    return &places->first[route - places->conf->routes];
+}
 
-    return same_texts(&a->hosts, &b->hosts) && one.kind == two.kind &&
-           one.path_bytes == two.path_bytes && memcmp(one.path, two.path, one.path_bytes) == 0 &&
-           same_rest(a, b);
+static bool is_identical(const struct places *places, const struct conf_route *a,
+                         const struct conf_route *b)
+{
+    const struct place *one = first_of(places, a);
+    const struct place *two = first_of(places, b);
+
+    return one->kind == two->kind && one->path_bytes == two->path_bytes &&
+           memcmp(one->path, two->path, one->path_bytes) == 0 && same_rest(a, b) &&
+           same_texts(&a->hosts, &b->hosts);
 }
 
 /* Where both match, `a` goes first; they have priority and hosts in common, and `a` covers `b`. */
-static bool goes_first(const struct conf_route *a, const struct conf_route *b)
+static bool goes_first(const struct places *places, const struct conf_route *a,
+                       const struct conf_route *b)
 {
-    enum path_kind one = place_of(a, 0).kind;
-    enum path_kind two = place_of(b, 0).kind;
+    const struct place *one = first_of(places, a);
+    const struct place *two = first_of(places, b);
 
-    if (one != two)
-        return one < two;
-    if (place_of(a, 0).path_bytes != place_of(b, 0).path_bytes)
+    if (one->kind != two->kind)
+        return one->kind < two->kind;
+    if (one->path_bytes != two->path_bytes)
         return false; /* the wider one is the shorter prefix */
     if ((a->methods.count > 0) != (b->methods.count > 0))
         return a->methods.count > 0;
@@ -223,71 +263,72 @@ static bool goes_first(const struct conf_route *a, const struct conf_route *b)
     return strcmp(a->name, b->name) < 0;
 }
 
-static bool shadows(const struct conf_route *a, const struct conf_route *b)
+static bool shadows(const struct places *places, const struct conf_route *a,
+                    const struct conf_route *b)
 {
-    struct place one = place_of(a, 0);
-    struct place two = place_of(b, 0);
-
-    if (a == b || a->priority < b->priority || !covers_path(&one, &two) || !covers_rest(a, b))
+    if (a == b || a->priority < b->priority || a->header_count > b->header_count ||
+        !covers_path(first_of(places, a), first_of(places, b)) || !covers_rest(a, b))
         return false;
     if (a->priority > b->priority)
         return covers_hosts(a, b);
     return (a->hosts.count > 0) == (b->hosts.count > 0) && has_all(&b->hosts, &a->hosts) &&
-           goes_first(a, b);
+           goes_first(places, a, b);
 }
 
 /* The places equal to `wanted`. */
 static const struct place *range(const struct places *places, const struct place *wanted,
                                  size_t *count_out)
 {
-    const struct place *end = places->items + places->count;
     const struct place *found = places->count > 0 ? bsearch(wanted, places->items, places->count,
                                                             sizeof(*wanted), compare_places)
                                                   : NULL;
-    const struct place *first = found;
 
-    *count_out = 0;
-    if (found == NULL)
-        return NULL;
-    while (first > places->items && compare_places(first - 1, wanted) == 0)
-        first--;
-    while (first + *count_out < end && compare_places(first + *count_out, wanted) == 0)
-        ++*count_out;
-    return first;
+    *count_out = found != NULL ? found->equals : 0;
+    return found != NULL ? places->items + found->start : NULL;
 }
 
-typedef bool relation_fn(const struct conf_route *a, const struct conf_route *b);
+typedef bool relation_fn(const struct places *places, const struct conf_route *a,
+                         const struct conf_route *b);
 
-static const struct conf_route *find_among(const struct places *places, const struct place *wanted,
+/* One comparison more; false: enough. */
+static bool spend(struct places *places)
+{
+    if (places->budget > 0)
+        places->budget--;
+    return places->budget > 0;
+}
+
+static const struct conf_route *find_among(struct places *places, const struct place *wanted,
                                            const struct conf_route *route, relation_fn *holds)
 {
     size_t count;
     const struct place *at = range(places, wanted, &count);
 
-    for (size_t i = 0; i < count; i++)
-        if (at[i].route != route && holds(at[i].route, route))
+    for (size_t i = 0; i < count && spend(places); i++)
+        if (at[i].route != route && holds(places, at[i].route, route))
             return at[i].route;
     return NULL;
 }
 
-static const struct conf_route *shadow_of(const struct places *places,
-                                          const struct conf_route *route)
+static const struct conf_route *shadow_of(struct places *places, const struct conf_route *route)
 {
-    struct place own = place_of(route, 0);
+    struct place own = *first_of(places, route);
     struct place every = {.host = own.host, .kind = PATH_REGEX, .path = ""};
     const struct conf_route *found = find_among(places, &own, route, shadows);
 
     if (found == NULL)
         found = find_among(places, &every, route, shadows);
-    for (size_t i = 0; i < places->urgent_count && found == NULL; i++)
-        if (places->urgent[i]->priority > route->priority && shadows(places->urgent[i], route))
+    for (size_t i = 0; i < places->urgent_count && found == NULL && spend(places); i++)
+        if (places->urgent[i]->priority > route->priority &&
+            shadows(places, places->urgent[i], route))
             found = places->urgent[i];
     return found;
 }
 
-static bool is_twin(const struct conf_route *a, const struct conf_route *b)
+static bool is_twin(const struct places *places, const struct conf_route *a,
+                    const struct conf_route *b)
 {
-    return a->priority == b->priority && strcmp(a->name, b->name) < 0 && is_identical(a, b);
+    return a->priority == b->priority && strcmp(a->name, b->name) < 0 && is_identical(places, a, b);
 }
 
 void route_cannot_match(struct detect_run *run)
@@ -299,7 +340,7 @@ void route_cannot_match(struct detect_run *run)
     {
         const struct conf_route *other = shadow_of(&places, route);
 
-        if (other == NULL || is_twin(other, route)) /* R003 says so */
+        if (other == NULL || is_twin(&places, other, route)) /* R003 says so */
             continue;
         if (other->priority > route->priority)
             detect_report(run, AT("routes", route->name),
@@ -309,7 +350,7 @@ void route_cannot_match(struct detect_run *run)
             detect_report(run, AT("routes", route->name),
                           "route %s matches all that it does and goes first", other->name);
     }
-    places_fini(&places);
+    places_fini(run, &places);
 }
 
 void same_conditions(struct detect_run *run)
@@ -327,7 +368,7 @@ void same_conditions(struct detect_run *run)
                           "has the same conditions as route %s, which goes first by its name",
                           other->name);
     }
-    places_fini(&places);
+    places_fini(run, &places);
 }
 
 /* ---- R002 ---- */
@@ -342,13 +383,14 @@ static const char *repeated(const struct conf_strings *list)
 }
 
 /* They share the host that they were found under, and neither is above all of the other. */
-static bool overlaps(const struct conf_route *a, const struct conf_route *b)
+static bool overlaps(const struct places *places, const struct conf_route *a,
+                     const struct conf_route *b)
 {
     return a->priority == b->priority && strcmp(a->name, b->name) < 0 && same_rest(a, b) &&
-           !same_texts(&a->hosts, &b->hosts) && !shadows(a, b);
+           !same_texts(&a->hosts, &b->hosts) && !shadows(places, a, b);
 }
 
-static void check_shared_hosts(struct detect_run *run, const struct places *places,
+static void check_shared_hosts(struct detect_run *run, struct places *places,
                                const struct conf_route *route)
 {
     for (size_t host = 0; host < route->hosts.count; host++) {
@@ -380,5 +422,5 @@ void match_stands_twice(struct detect_run *run)
             detect_report(run, AT("routes", route->name, "methods"), "\"%s\" stands twice", method);
         check_shared_hosts(run, &places, route);
     }
-    places_fini(&places);
+    places_fini(run, &places);
 }

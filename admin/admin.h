@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
+struct actor;
 struct admin;
 struct conf_admin;
 struct counters;
@@ -18,6 +21,7 @@ struct error;
 struct findings;
 struct ledger;
 struct publisher;
+struct refusal;
 struct registry;
 struct sticky_key;
 struct summary;
@@ -32,6 +36,10 @@ struct admin_reload_result {
     const char *digest;
     const char *const *changes; /* what is different, in words */
     unsigned change_count;
+    /* Mode enforced: the change that was made of conf.d, or null when it says nothing new; NULL in
+     * the other modes. */
+    json_t *change;
+    struct refusal *refusal; /* when not ok, and the ledger said so; or NULL */
 };
 typedef void admin_reloaded_fn(void *context, const struct admin_reload_result *result);
 
@@ -47,8 +55,9 @@ struct admin_options {
     unsigned worker_count;
     const char *const *failure_words; /* by enum failure; ends with NULL */
     const char *configuration_directory;
-    /* Reads conf.d again; calls `done` once, on control, maybe later. */
-    void (*reload)(void *context, admin_reloaded_fn *done, void *done_context);
+    /* Reads conf.d again, for `actor` (copied); calls `done` once, on control, maybe later. */
+    void (*reload)(void *context, const struct actor *actor, admin_reloaded_fn *done,
+                   void *done_context);
     /* True while conf.d on disk differs from what runs. */
     bool (*has_drift)(void *context);
     void *context;

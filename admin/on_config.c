@@ -152,8 +152,30 @@ static json_t *changes_json(const struct admin_reload_result *result)
     return list;
 }
 
+/* Mode enforced: what conf.d says has become a change, which others approve. */
+static void reply_imported(struct call *call, json_t *change)
+{
+    const char *id = json_string_value(json_object_get(change, "id"));
+
+    if (id == NULL) {
+        reply_json(call, 200,
+                   json_pack("{s:n, s:b, s:s}", "change", "drift", 0, "next", "GET /v1/status"));
+        return;
+    }
+    reply_header(call, "Location", arena_printf(call->arena, "/v1/changes/%s", id));
+    reply_json(call, 202, json_incref(change));
+}
+
 static void reply_reloaded(struct call *call, const struct admin_reload_result *result)
 {
+    if (result->refusal != NULL) {
+        problem_reply_refusal(call, result->refusal);
+        return;
+    }
+    if (result->change != NULL) {
+        reply_imported(call, result->change);
+        return;
+    }
     if (!result->ok) {
         bool has_findings = result->findings != NULL && result->findings->count > 0;
         problem_reply_findings(call, result->findings, "mend conf.d, then POST /v1/reload",
@@ -200,7 +222,7 @@ void on_reload(struct call *call)
     reload->call = call;
     call->handler_part = reload;
     call->on_gone = on_reload_gone;
-    options->reload(options->context, on_reloaded, reload);
+    options->reload(options->context, &call->actor, on_reloaded, reload);
 }
 
 /* --- drift ------------------------------------------------------------------------------- */

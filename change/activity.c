@@ -19,32 +19,6 @@
 
 enum { ARENA_BLOCK = 4096 };
 
-static char *copy_of(const char *text)
-{
-    return text != NULL ? xstrdup(text) : NULL;
-}
-
-/* The call that asked may be gone before the end. */
-static void copy_actor(struct actor *to, const struct actor *from)
-{
-    *to = *from;
-    to->person = copy_of(from->person);
-    to->principal = copy_of(from->principal);
-    to->auth = copy_of(from->auth);
-    to->source = copy_of(from->source);
-    to->request = copy_of(from->request);
-    to->on_behalf_of = copy_of(from->on_behalf_of);
-}
-
-static void free_actor(struct actor *actor)
-{
-    const char *texts[] = {actor->person, actor->principal, actor->auth,
-                           actor->source, actor->request,   actor->on_behalf_of};
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        xfree((void *)(uintptr_t)texts[i]);
-}
-
 struct activity *activity_new(struct ledger *ledger, enum activity_kind kind,
                               const struct actor *actor)
 {
@@ -53,7 +27,7 @@ struct activity *activity_new(struct ledger *ledger, enum activity_kind kind,
     activity->kind = kind;
     activity->ledger = ledger;
     activity->from_rev = ledger->running.rev;
-    copy_actor(&activity->actor, actor);
+    actor_copy(&activity->actor, actor);
     buffer_init(&activity->bytes);
     return activity;
 }
@@ -64,7 +38,7 @@ void activity_free(struct activity **holder)
 
     if (activity == NULL)
         return;
-    free_actor(&activity->actor);
+    actor_fini(&activity->actor);
     buffer_fini(&activity->bytes);
     xfree(activity->why);
     xfree(activity->waiters);

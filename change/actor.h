@@ -26,6 +26,10 @@ struct actor {
     int64_t uid;       /* of the peer, on the socket; else -1 */
 };
 
+/* For what outlives the call that it came with: `to` gets texts of its own. */
+void actor_copy(struct actor *to, const struct actor *from);
+void actor_fini(struct actor *copy);
+
 /* twokey itself; `why` names the part: "timer", "boot", "guard". */
 struct actor actor_system(const char *why);
 

@@ -60,16 +60,16 @@ void import_took_over(struct step *step, const struct change *change)
         put_import(step, change->import_digest);
 }
 
-bool ledger_has_drift(struct ledger *ledger, const struct configuration *disk)
+bool ledger_has_drift(struct ledger *ledger, const char *disk_digest)
 {
     const struct configuration *running = ledger_running_conf(ledger);
     char last[DIGEST_TEXT];
 
-    if (disk == NULL || running == NULL)
-        return disk == NULL;
+    if (disk_digest == NULL || running == NULL)
+        return disk_digest == NULL;
     if (running->policy.mode != POLICY_ENFORCED)
-        return strcmp(disk->digest, running->digest) != 0;
-    return !import_digest(ledger, last) || strcmp(disk->digest, last) != 0;
+        return strcmp(disk_digest, running->digest) != 0;
+    return !import_digest(ledger, last) || strcmp(disk_digest, last) != 0;
 }
 
 /* ---- taken over as it is ---- */
@@ -125,7 +125,7 @@ bool ledger_adopt(struct ledger *ledger, const struct actor *actor,
                       "change %s waits for its confirmation", ledger->pending.change);
     step_begin(&step, ledger, actor);
     put_adopted(&step, conf, event);
-    if (before == 0 && conf->policy.mode == POLICY_ENFORCED)
+    if (conf->policy.mode == POLICY_ENFORCED)
         step_put_json(&step, "unreviewed", json_true());
     ledger->running.rev = ledger->newest_rev + 1; /* others are held against it */
     ledger_make_stale(ledger, &step, NULL);
@@ -331,6 +331,26 @@ static bool create(struct ledger *ledger, const struct actor *actor, json_t *mer
     return false;
 }
 
+/* Asked for again: who asks is a contributor too, as long as that can be changed. */
+static bool join(struct ledger *ledger, const struct actor *actor, struct change *change,
+                 json_t **answer, struct refusal *refusal)
+{
+    struct step step;
+
+    if (change->state == CHANGE_DRAFT && strcmp(actor->auth, "system") != 0 &&
+        !change_has_contributor(change, actor->person)) {
+        step_begin(&step, ledger, actor);
+        json_array_append_new(change->contributors, json_string(actor->person));
+        change_write(&step, change);
+        step_audit(&step, "import.owners", change->id, NULL,
+                   json_pack("{s:[s]}", "contributors", actor->person));
+        if (!step_commit(&step, refusal))
+            return false;
+    }
+    *answer = change_shown(ledger, change);
+    return true;
+}
+
 /* What conf.d says beyond the last import, on top of what runs. */
 static json_t *merge_onto_running(struct ledger *ledger, const struct configuration *conf,
                                   json_t **conflicts_out, bool *is_level_out)
@@ -362,13 +382,11 @@ bool ledger_import(struct ledger *ledger, const struct actor *actor,
     CHECK_OBJ(ledger, LEDGER_TAG);
     ledger_enter(ledger);
     *answer = json_null();
-    if (!ledger_has_drift(ledger, conf))
+    if (!ledger_has_drift(ledger, conf->digest))
         return true;
     made = find_made(ledger, conf->digest);
-    if (made != NULL) {
-        *answer = change_shown(ledger, made);
-        return true;
-    }
+    if (made != NULL)
+        return join(ledger, actor, made, answer, refusal);
     if (!ledger_may_write(ledger, actor, refusal))
         return false;
     withdraw_older(ledger);

@@ -65,7 +65,7 @@ struct ledger {
     uint64_t newest_rev;
     struct override *overrides;
     size_t override_count;
-    struct peaks *peaks; /* NULL before the first use */
+    struct peaks *peaks;       /* NULL before the first use */
     struct activity *activity; /* an apply, cancel or rollback under way (apply.c), or NULL */
     struct serving serving;
     json_t *freeze; /* set by a call; NULL: none */

@@ -180,9 +180,9 @@ bool ledger_import(struct ledger *ledger, const struct actor *actor,
  * lift the policy.  NULL: that does not build. */
 struct configuration *ledger_keep_mode(struct ledger *ledger, struct configuration *conf,
                                        bool *was_weaker_out, struct findings *findings);
-/* conf.d differs: in mode enforced from the last import, else from what runs.  NULL: it does not
- * build. */
-bool ledger_has_drift(struct ledger *ledger, const struct configuration *disk);
+/* conf.d (its digest; NULL: it does not build) differs: in mode enforced from the last import, else
+ * from what runs. */
+bool ledger_has_drift(struct ledger *ledger, const char *disk_digest);
 
 /* ---- revisions ---- */
 

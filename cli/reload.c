@@ -18,7 +18,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "change/actor.h"
+#include "change/ledger.h"
 #include "change/policy.h"
+#include "change/refusal.h"
 #include "cli/cli.h"
 #include "cli/expressions.h"
 #include "cli/run_configuration.h"
@@ -27,6 +30,7 @@
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
+#include "observe/observer.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 
@@ -39,7 +43,9 @@ enum {
     READ_TRIES = 3
 };
 
+/* `actor` is a copy: the call may be gone by then. */
 struct waiting {
+    struct actor actor;
     admin_reloaded_fn *done;
     void *context;
 };
@@ -53,11 +59,13 @@ struct reload {
     struct differences differences;
     const char **changes;
     uint64_t fingerprint;
+    char disk_digest[DIGEST_TEXT]; /* of conf.d as it was read; "": the store's is taken over */
     struct waiting waiting[MAX_WAITING];
     unsigned waiting_count;
     struct waiting later[MAX_WAITING]; /* who asked since: they get the next one's outcome */
     unsigned later_count;
     bool is_first;
+    bool is_import;  /* mode enforced: it becomes a change */
     bool is_reading; /* libuv's pool has it: it must not be freed */
     bool is_again;   /* somebody asked while this one had begun to read */
 };
@@ -112,6 +120,13 @@ static uint64_t settle(const char *directory)
     return last;
 }
 
+static void note_disk(struct server_process *process, uint64_t fingerprint, const char *digest)
+{
+    process->disk_fingerprint = fingerprint;
+    (void)snprintf(process->disk_digest, sizeof(process->disk_digest), "%s",
+                   digest != NULL ? digest : "");
+}
+
 struct configuration *reload_read_first(const char *directory)
 {
     struct arena *arena = arena_new(ARENA_BLOCK);
@@ -149,12 +164,23 @@ static struct reload *reload_new(struct server_process *process)
 
 static void start_reading(struct reload *reload);
 
-static void tell(const struct waiting *waiting, unsigned count,
-                 const struct admin_reload_result *result)
+static void tell_one(struct waiting *waiting, const struct admin_reload_result *result)
+{
+    waiting->done(waiting->context, result);
+    actor_fini(&waiting->actor);
+}
+
+static void tell(struct waiting *waiting, unsigned count, const struct admin_reload_result *result)
 {
     for (unsigned i = 0; i < count; i++)
-        if (waiting[i].done != NULL)
-            waiting[i].done(waiting[i].context, result);
+        tell_one(&waiting[i], result);
+}
+
+/* Whose reload it is: the first who asked; nobody, for a signal. */
+static struct actor actor_of(const struct reload *reload)
+{
+    return reload->waiting_count > 0 ? reload->waiting[0].actor
+                                     : actor_system(reload->is_first ? "boot" : "sighup");
 }
 
 /* Whoever asked while `before` was under way waits for this one. */
@@ -198,7 +224,7 @@ static void stop_reload(struct reload *reload)
     finish(reload, &stopping);
 }
 
-static void refuse(struct reload *reload, const char *why)
+static void refuse_reload(struct reload *reload, const char *why)
 {
     struct admin_reload_result result = {.findings = &reload->findings, .why = why};
 
@@ -206,6 +232,17 @@ static void refuse(struct reload *reload, const char *why)
         (void)fprintf(stderr, "twokey: %s\n", why);
     if (why != NULL)
         finding_add(&reload->findings, FINDING_BLOCK, "config", NULL, NULL, "%s", why);
+    finish(reload, &result);
+}
+
+static void refuse_by_ledger(struct reload *reload, struct refusal *refusal)
+{
+    struct admin_reload_result result = {
+        .findings = &reload->findings, .why = refusal->detail, .refusal = refusal};
+
+    if (reload->is_first)
+        (void)fprintf(stderr, "twokey: %s\n", refusal->detail);
+    run_log_refused(reload->process, refusal->detail);
     finish(reload, &result);
 }
 
@@ -224,8 +261,10 @@ static void is_published(void *context, uint64_t generation)
         .change_count = (unsigned)reload->differences.count,
     };
 
-    process->fingerprint = reload->fingerprint;
-    process->drift = false;
+    if (reload->is_first)
+        ledger_started(process->ledger, process->boot_rev);
+    if (reload->disk_digest[0] != '\0')
+        note_disk(process, reload->fingerprint, reload->disk_digest);
     finish(reload, &result);
 }
 
@@ -241,11 +280,40 @@ static void compare(struct reload *reload, const struct configuration *conf)
         reload->changes[i] = reload->differences.items[i].text;
 }
 
+/* What a start runs is what the store has. */
+static bool is_stored(const struct reload *reload)
+{
+    return reload->is_first && reload->process->boot_rev != 0;
+}
+
+static const char *event_of(const struct reload *reload, const struct configuration *conf)
+{
+    return conf->policy.mode == POLICY_ADVISORY && !reload->is_first ? "revision.unreviewed-reload"
+                                                                     : "revision.imported";
+}
+
+/* What runs without having been reviewed is recorded before it does.  False: it must not run; where
+ * nobody asks for reviews a disk that cannot be written keeps nothing from starting. */
+static bool record(struct reload *reload, const struct configuration *conf, struct refusal *refusal)
+{
+    struct actor actor = actor_of(reload);
+
+    if (is_stored(reload) ||
+        ledger_adopt(reload->process->ledger, &actor, conf, event_of(reload, conf), refusal))
+        return true;
+    if (!reload->is_first || conf->policy.mode == POLICY_ENFORCED)
+        return false;
+    log_event(EV_STATE_NOTE, LOG_TEXT("note", refusal->detail));
+    refusal_clear(refusal);
+    return true;
+}
+
 static void is_prepared(void *context, struct prepared *prepared, const struct findings *findings,
                         const struct error *why)
 {
     struct reload *reload = context;
     struct server_process *process = reload->process;
+    struct refusal refusal = {0};
 
     (void)findings; /* they are reload->findings */
     if (process->is_stopping) {
@@ -253,18 +321,87 @@ static void is_prepared(void *context, struct prepared *prepared, const struct f
             run_drop(process, prepared);
         stop_reload(reload);
     } else if (prepared == NULL) {
-        refuse(reload, why->text);
+        refuse_reload(reload, why->text);
+    } else if (!record(reload, run_prepared_conf(prepared), &refusal)) {
+        run_drop(process, prepared);
+        refuse_by_ledger(reload, &refusal);
+        refusal_clear(&refusal);
     } else {
         compare(reload, run_prepared_conf(prepared));
         run_publish(process, prepared, is_published, reload);
     }
 }
 
+/* False: it does not build with the mode that is in force. */
+static bool keep_mode(struct reload *reload)
+{
+    bool was_weaker;
+
+    (void)snprintf(reload->disk_digest, sizeof(reload->disk_digest), "%s", reload->conf->digest);
+    reload->conf = ledger_keep_mode(reload->process->ledger, TAKE_POINTER(&reload->conf),
+                                    &was_weaker, &reload->findings);
+    if (was_weaker) {
+        log_event(EV_MODE_KEPT, LOG_TEXT("directory", reload->process->configuration_directory));
+        finding_add(&reload->findings, FINDING_WARNING, "config", NULL, "/policy/mode",
+                    "the mode in force is stricter, and stays: a change makes it weaker");
+    }
+    return reload->conf != NULL;
+}
+
 static void take_over(struct reload *reload)
 {
+    bool is_good = is_stored(reload) || keep_mode(reload);
+
     run_log_findings(&reload->findings, 0);
+    if (!is_good) {
+        run_log_refused(reload->process, NULL);
+        refuse_reload(reload,
+                      reload->is_first ? "conf.d does not build in the mode in force" : NULL);
+        return;
+    }
     run_prepare(reload->process, TAKE_POINTER(&reload->conf), &reload->findings, is_prepared,
                 reload);
+}
+
+/* ---- made into a change ---- */
+
+static void import_for(struct reload *reload, const struct actor *actor, struct waiting *waiting)
+{
+    struct admin_reload_result result = {.findings = &reload->findings};
+    struct refusal refusal = {0};
+    const char *id;
+
+    result.ok =
+        ledger_import(reload->process->ledger, actor, reload->conf, &result.change, &refusal);
+    id = json_string_value(json_object_get(result.change, "id"));
+    if (!result.ok) {
+        result.refusal = &refusal;
+        result.why = refusal.detail;
+        run_log_refused(reload->process, refusal.detail);
+    } else {
+        log_event(EV_IMPORTED, LOG_TEXT("change", id != NULL ? id : "none"),
+                  LOG_TEXT("by", actor->person));
+    }
+    if (waiting != NULL)
+        tell_one(waiting, &result);
+    json_decref(result.change);
+    refusal_clear(&refusal);
+}
+
+/* Each who asked is a contributor. */
+static void import(struct reload *reload)
+{
+    struct actor system = actor_system("sighup");
+    struct admin_reload_result none = {.ok = true};
+    unsigned count = reload->waiting_count;
+
+    note_disk(reload->process, reload->fingerprint, reload->conf->digest);
+    if (count == 0)
+        import_for(reload, &system, NULL);
+    reload->waiting_count = 0;
+    for (unsigned i = 0; i < count; i++)
+        import_for(reload, &reload->waiting[i].actor, &reload->waiting[i]);
+    finish(reload, &none);
 }
 
 /* ---- reading ---- */
@@ -297,18 +434,30 @@ static void has_read(uv_work_t *work, int status)
     reload->is_reading = false;
     if (status != 0 || reload->process->is_stopping) {
         stop_reload(reload);
+    } else if (reload->conf != NULL && reload->is_import) {
+        import(reload);
     } else if (reload->conf == NULL ||
                findings_count_at_least(&reload->findings, FINDING_ERROR) > 0) {
+        if (reload->conf == NULL)
+            note_disk(reload->process, reload->fingerprint, NULL);
         run_log_findings(&reload->findings, 0);
         run_log_refused(reload->process, NULL);
-        refuse(reload, NULL);
+        refuse_reload(reload, NULL);
     } else {
         take_over(reload);
     }
 }
 
+static bool is_enforced(const struct server_process *process)
+{
+    const struct snapshot *current = publisher_current(process->publisher);
+
+    return current != NULL && current->conf->policy.mode == POLICY_ENFORCED;
+}
+
 static void start_reading(struct reload *reload)
 {
+    reload->is_import = is_enforced(reload->process);
     reload->is_reading = true;
     CHECK(uv_queue_work(&reload->process->loop, &reload->work, read_job, has_read) == 0);
 }
@@ -325,33 +474,48 @@ void reload_first(struct server_process *process, struct configuration *conf)
     take_over(reload);
 }
 
-static void ask(struct server_process *process, admin_reloaded_fn *done, void *context)
+static void wait_in(struct waiting *list, unsigned *count, const struct actor *actor,
+                    admin_reloaded_fn *done, void *context)
+{
+    struct waiting *waiting = &list[(*count)++];
+
+    actor_copy(&waiting->actor, actor);
+    waiting->done = done;
+    waiting->context = context;
+}
+
+/* `actor` is NULL for a signal: nobody waits. */
+static void ask(struct server_process *process, const struct actor *actor, admin_reloaded_fn *done,
+                void *context)
 {
     struct reload *reload = process->reload;
     struct admin_reload_result busy = {.why = "too many reloads wait already"};
 
     if (reload != NULL) {
         reload->is_again = true;
-        if (done == NULL)
-            return;
-        if (reload->later_count == MAX_WAITING)
+        if (actor != NULL && reload->later_count == MAX_WAITING)
             done(context, &busy);
-        else
-            reload->later[reload->later_count++] = (struct waiting){done, context};
+        else if (actor != NULL)
+            wait_in(reload->later, &reload->later_count, actor, done, context);
         return;
     }
     reload = reload_new(process);
-    reload->waiting[reload->waiting_count++] = (struct waiting){done, context};
+    if (actor != NULL)
+        wait_in(reload->waiting, &reload->waiting_count, actor, done, context);
     start_reading(reload);
 }
 
 void reload_from_signal(struct server_process *process)
 {
-    if (!process->is_stopping)
-        ask(process, NULL, NULL);
+    if (process->is_stopping)
+        return;
+    if (is_enforced(process))
+        observer_reopen(process->observer);
+    ask(process, NULL, NULL, NULL);
 }
 
-void reload_from_admin(void *context, admin_reloaded_fn *done, void *done_context)
+void reload_from_admin(void *context, const struct actor *actor, admin_reloaded_fn *done,
+                       void *done_context)
 {
     struct server_process *process = context;
     struct admin_reload_result stopping = {.why = "twokey is stopping"};
@@ -359,34 +523,41 @@ void reload_from_admin(void *context, admin_reloaded_fn *done, void *done_contex
     if (process->is_stopping)
         done(done_context, &stopping);
     else
-        ask(process, done, done_context);
+        ask(process, actor, done, done_context);
 }
 
 /* ---- drift ---- */
 
-bool reload_has_drift(void *context)
+/* What conf.d says now, read again only when somebody has touched it. */
+static const char *disk_digest(struct server_process *process)
 {
-    struct server_process *process = context;
-    const struct snapshot *current = publisher_current(process->publisher);
     uint64_t fingerprint = fingerprint_of(process->configuration_directory);
     struct arena *arena;
     struct findings findings;
     struct configuration *conf;
 
-    if (fingerprint == process->fingerprint || current == NULL)
+    if (fingerprint != process->disk_fingerprint) {
+        arena = arena_new(ARENA_BLOCK);
+        findings_init(&findings, arena);
+        conf = config_load(process->configuration_directory, &findings);
+        note_disk(process, fingerprint, conf != NULL ? conf->digest : NULL);
+        config_free(&conf);
+        findings_fini(&findings);
+        arena_free(&arena);
+    }
+    return process->disk_digest[0] != '\0' ? process->disk_digest : NULL;
+}
+
+bool reload_has_drift(void *context)
+{
+    struct server_process *process = context;
+    bool before = process->drift;
+
+    if (publisher_current(process->publisher) == NULL)
         return false;
-    if (fingerprint == process->drift_fingerprint)
-        return process->drift;
-    arena = arena_new(ARENA_BLOCK);
-    findings_init(&findings, arena);
-    conf = config_load(process->configuration_directory, &findings);
-    process->drift = conf == NULL || strcmp(conf->digest, current->conf->digest) != 0;
-    process->drift_fingerprint = fingerprint;
-    if (process->drift)
+    process->drift = ledger_has_drift(process->ledger, disk_digest(process));
+    if (process->drift && !before)
         log_event(EV_DRIFT, LOG_TEXT("directory", process->configuration_directory));
-    config_free(&conf);
-    findings_fini(&findings);
-    arena_free(&arena);
     return process->drift;
 }
 

@@ -1,8 +1,9 @@
 /*
  * serve - puts everything together; the only file that knows all.
  *
- *   start   state directory locked, conf.d read, names resolved, sockets bound, snapshot published
- *   reload  conf.d read on libuv's pool, then the same steps; what fails leaves all as it was
+ *   start   conf.d read, state directory locked, the ledger says what runs (its own revision, or
+ *           conf.d), names resolved, sockets bound, snapshot published
+ *   reload  conf.d read on libuv's pool, then the same steps, or a change is made of it
  *   stop    workers end their requests, then the rest is taken down in reverse
  *
  * Owner    main thread (control)      Threads  control, but where a comment says otherwise
@@ -22,6 +23,7 @@
 #include <uv.h>
 
 #include "admin/admin.h"
+#include "base/arena.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/list.h"
@@ -29,9 +31,12 @@
 #include "base/mailbox.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "change/ledger.h"
+#include "change/runner.h"
 #include "cli/cli.h"
 #include "cli/reload.h"
 #include "cli/run_configuration.h"
+#include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
 #include "observe/counters.h"
@@ -48,7 +53,12 @@
 #include "proxy/upstream/registry.h"
 #include "proxy/worker.h"
 
-enum { RESERVED_DESCRIPTORS = 256, MAX_WORKERS = BALANCE_MAX_WORKERS };
+enum {
+    RESERVED_DESCRIPTORS = 256,
+    MAX_WORKERS = BALANCE_MAX_WORKERS,
+    TICK_MS = 1000,
+    ARENA_BLOCK = 16 * 1024,
+};
 
 /* ---- the process ---- */
 
@@ -140,6 +150,10 @@ static void on_summary(struct mail *mail, void *receiver)
     struct summary_mail *summary = container_of(mail, struct summary_mail, mail);
     struct server_process *process = receiver;
 
+    /* a rate over ten seconds, a second of it: near enough for how long a revision has served */
+    if (process->ledger != NULL)
+        ledger_count_requests(process->ledger,
+                              (uint64_t)(summary->summary->process.requests_per_second + 0.5));
     if (process->admin != NULL)
         admin_take_summary(process->admin, summary->summary);
     else
@@ -225,6 +239,7 @@ static bool start_admin(struct server_process *process, const struct configurati
         .counters = process->counters,
         .registry = process->registry,
         .publisher = process->publisher,
+        .ledger = process->ledger,
         .sticky_key = process->sticky_key,
         .worker_count = process->worker_count,
         .failure_words = failure_words,
@@ -271,6 +286,7 @@ static void close_signals(struct server_process *process)
         uv_close((uv_handle_t *)&process->signals[i], NULL);
     uv_close((uv_handle_t *)&process->stop_timer, NULL);
     uv_close((uv_handle_t *)&process->checks_timer, NULL);
+    uv_close((uv_handle_t *)&process->ledger_timer, NULL);
 }
 
 static void on_admin_closed(void *context)
@@ -281,6 +297,7 @@ static void on_admin_closed(void *context)
     close_signals(process);
     run_close(process);
     reload_close(process);
+    ledger_close(&process->ledger);
     registry_close(process->registry);
 }
 
@@ -326,6 +343,7 @@ void serve_stop(struct server_process *process)
         return;
     }
     process->is_stopping = true;
+    ledger_stopping(process->ledger);
     log_event(EV_STOPPING, LOG_NUMBER("timeout_ms", timeout_ms));
     for (unsigned i = 0; i < process->worker_count; i++)
         worker_stop(process->workers[i]);
@@ -361,6 +379,87 @@ static void watch_signals(struct server_process *process)
     CHECK(uv_timer_init(&process->loop, &process->checks_timer) == 0);
 }
 
+/* ---- the ledger ---- */
+
+static void on_ledger_timer(uv_timer_t *timer)
+{
+    struct server_process *process = container_of(timer, struct server_process, ledger_timer);
+
+    if (!process->is_stopping)
+        ledger_tick(process->ledger);
+}
+
+static bool open_ledger(struct server_process *process, struct error *why)
+{
+    struct ledger_options options = {
+        .state_directory = process->state_directory,
+        .config_directory = process->configuration_directory,
+        .runner = &process->runner,
+        .context = process,
+    };
+
+    process->runner = run_configuration_runner(process);
+    process->ledger = ledger_open(&options, why);
+    return process->ledger != NULL;
+}
+
+/* The stored configuration; what it says to it that this program's rules have changed goes to
+ * standard error. */
+static struct configuration *parse_stored(struct slice bytes)
+{
+    static const char *const name = "the stored configuration";
+    struct arena *arena = arena_new(ARENA_BLOCK);
+    struct configuration *conf;
+    struct findings findings;
+    char text[2048];
+
+    findings_init(&findings, arena);
+    conf = config_load_documents(&name, &bytes, 1, &findings);
+    for (size_t i = 0; i < findings.count; i++) {
+        finding_text(&findings.items[i], text, sizeof(text));
+        (void)fprintf(stderr, "%s: %s\n", finding_severity_word(findings.items[i].severity), text);
+    }
+    findings_fini(&findings);
+    arena_free(&arena);
+    return conf;
+}
+
+/* The first start: nobody has reviewed anything yet. */
+static bool may_start_first(const struct server_process *process, const struct configuration *disk,
+                            struct error *why)
+{
+    if (disk->policy.mode != POLICY_ENFORCED || process->is_first_start)
+        return true;
+    error_set(why, ERROR_CONFLICT,
+              "state directory %s holds no revision: `twokey serve --first-start` takes %s over "
+              "once, unreviewed (if there was one: restore the state directory from a backup)",
+              process->state_directory, process->configuration_directory);
+    return false;
+}
+
+/* Takes *disk, conf.d as it was read (NULL: it does not build).  What the start runs; NULL, with
+ * `why` unless conf.d's findings say it. */
+static struct configuration *choose_configuration(struct server_process *process,
+                                                  struct configuration **disk, struct error *why)
+{
+    struct ledger_boot boot;
+    struct configuration *stored;
+
+    if (!ledger_choose_boot(process->ledger, &boot, why))
+        return NULL;
+    if (boot.note != NULL)
+        log_event(EV_STATE_NOTE, LOG_TEXT("note", boot.note));
+    if (boot.is_first)
+        return *disk != NULL && may_start_first(process, *disk, why) ? TAKE_POINTER(disk) : NULL;
+    stored = parse_stored(boot.bytes);
+    if (stored != NULL && stored->policy.mode != POLICY_ENFORCED) {
+        config_free(&stored);
+        return TAKE_POINTER(disk);
+    }
+    process->boot_rev = boot.rev;
+    return stored;
+}
+
 /* ---- starting ---- */
 
 static int complain(const struct error *why)
@@ -375,7 +474,7 @@ static bool open_state(struct server_process *process, struct error *why)
         !lock_state_directory(process->state_directory, why))
         return false;
     process->sticky_key = sticky_key_open(process->state_directory, why);
-    return process->sticky_key != NULL;
+    return process->sticky_key != NULL && open_ledger(process, why);
 }
 
 static void note_descriptors(const struct configuration *conf, uint32_t most_clients)
@@ -406,6 +505,9 @@ static void start_parts(struct server_process *process, const struct configurati
     process->listeners = listener_set_new(process->worker_count);
     process->registry = registry_new(&process->loop, process->worker_count, process->counters,
                                      run_names_changed, process);
+    ledger_attach(process->ledger, process->registry);
+    CHECK(uv_timer_init(&process->loop, &process->ledger_timer) == 0);
+    CHECK(uv_timer_start(&process->ledger_timer, on_ledger_timer, TICK_MS, TICK_MS) == 0);
     process->prober = prober_start();
     start_observer(process);
     start_workers(process, most_clients);
@@ -454,8 +556,10 @@ static const char usage[] =
     "usage: twokey serve [--config DIR] [--state DIR] [--first-start]\n"
     "\n"
     "  --config DIR   the configuration: every *.json of DIR (default: conf.d)\n"
-    "  --state DIR    keys and runtime state, one process each (default: /var/lib/twokey)\n"
-    "  --first-start  accepted; has no effect in this version\n"
+    "  --state DIR    revisions, changes, audit and keys, one process each (default:\n"
+    "                 /var/lib/twokey)\n"
+    "  --first-start  where DIR holds no revision yet: take the configuration over unreviewed\n"
+    "                 (mode enforced; there nobody could have reviewed it)\n"
     "\n"
     "SIGTERM and SIGINT stop it gracefully, SIGHUP reads the configuration again, SIGUSR1 reopens\n"
     "the access log.  Exit codes: 0 stopped as asked, 1 the configuration has findings, 2 it "
@@ -478,39 +582,70 @@ static bool take_option(int argc, char **argv, int *at, const char *name, const 
     return true;
 }
 
-int cli_serve(int argc, char **argv)
+/* False: told, and *code_out is the exit code. */
+static bool take_options(struct server_process *process, int argc, char **argv, int *code_out)
 {
-    struct server_process *process = xcalloc(1, sizeof(*process));
-    struct configuration *conf;
-    struct error why = {0};
-    int code = EXIT_TROUBLE;
-
-    process->configuration_directory = "conf.d";
-    process->state_directory = "/var/lib/twokey";
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             (void)fputs(usage, stdout);
-            xfree(process);
-            return EXIT_DONE;
+            *code_out = EXIT_DONE;
+            return false;
         }
-        if (strcmp(argv[i], "--first-start") != 0 &&
-            !take_option(argc, argv, &i, "--config", &process->configuration_directory) &&
-            !take_option(argc, argv, &i, "--state", &process->state_directory)) {
+        if (strcmp(argv[i], "--first-start") == 0) {
+            process->is_first_start = true;
+        } else if (!take_option(argc, argv, &i, "--config", &process->configuration_directory) &&
+                   !take_option(argc, argv, &i, "--state", &process->state_directory)) {
             (void)fprintf(stderr, "twokey serve: unknown or incomplete option %s\n\n%s", argv[i],
                           usage);
-            xfree(process);
-            return EXIT_TROUBLE;
+            *code_out = EXIT_TROUBLE;
+            return false;
         }
     }
-    thread_take_role(THREAD_CONTROL, 0);
-    conf = reload_read_first(process->configuration_directory);
-    if (conf == NULL)
-        code = EXIT_FINDINGS;
-    else if (!open_state(process, &why))
+    return true;
+}
+
+/* Without a history there is nothing to run but conf.d. */
+static bool has_history(const struct server_process *process)
+{
+    char path[4096];
+    struct stat status;
+
+    (void)snprintf(path, sizeof(path), "%s/twokey.db", process->state_directory);
+    return stat(path, &status) == 0;
+}
+
+static int serve(struct server_process *process)
+{
+    struct configuration *disk = reload_read_first(process->configuration_directory);
+    struct configuration *conf = NULL;
+    struct error why = {0};
+    int code = EXIT_FINDINGS;
+
+    if (disk == NULL && !has_history(process))
+        return EXIT_FINDINGS;
+    if (open_state(process, &why))
+        conf = choose_configuration(process, &disk, &why);
+    if (conf != NULL)
+        code = run(process, conf);
+    else if (why.text[0] != '\0')
         code = complain(&why);
-    else
-        code = run(process, TAKE_POINTER(&conf));
-    config_free(&conf);
+    config_free(&disk);
+    ledger_close(&process->ledger);
+    if (process->sticky_key != NULL)
+        sticky_key_free(&process->sticky_key);
+    return code;
+}
+
+int cli_serve(int argc, char **argv)
+{
+    struct server_process *process = xcalloc(1, sizeof(*process));
+    int code;
+
+    process->configuration_directory = "conf.d";
+    process->state_directory = "/var/lib/twokey";
+    thread_take_role(THREAD_CONTROL, 0);
+    if (take_options(process, argc, argv, &code))
+        code = serve(process);
     xfree(process);
     return code;
 }

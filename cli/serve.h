@@ -10,14 +10,17 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/digest.h"
 #include "base/list.h"
 #include "base/mailbox.h"
+#include "change/runner.h"
 #include "proxy/balance/balance.h"
 
 struct admin;
 struct client_limit;
 struct configuration;
 struct counters;
+struct ledger;
 struct listener_set;
 struct observer;
 struct prober;
@@ -40,6 +43,7 @@ struct server_process {
     uv_work_t first_work;
     uv_timer_t stop_timer;
     uv_timer_t checks_timer; /* while the first checks of new pools are awaited */
+    uv_timer_t ledger_timer; /* each second */
 
     unsigned worker_count;
     unsigned running_workers;
@@ -55,13 +59,17 @@ struct server_process {
     struct observer *observer;
     struct publisher *publisher;
     struct admin *admin;
+    struct runner runner; /* what the ledger asks of this process */
+    struct ledger *ledger;
+    uint64_t boot_rev;     /* the stored revision that the start runs; 0: conf.d is taken over */
     struct reload *reload; /* the one under way, or NULL */
     struct list runs;      /* configurations on their way to the workers: run_configuration.c */
     uint64_t generation;   /* of the newest snapshot published */
-    uint64_t fingerprint;  /* of conf.d's files when they were last read */
-    uint64_t drift_fingerprint;
+    uint64_t disk_fingerprint;     /* of conf.d's files when they were last looked at */
+    char disk_digest[DIGEST_TEXT]; /* of what they said then; "": it does not build */
     bool drift;
-    bool names_changed; /* while a configuration was on its way */
+    bool names_changed;  /* while a configuration was on its way */
+    bool is_first_start; /* --first-start */
     bool is_started;
     bool is_stopping;
     int exit_code;

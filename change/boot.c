@@ -364,6 +364,7 @@ bool ledger_choose_boot(struct ledger *ledger, struct ledger_boot *boot_out, str
 void ledger_attach(struct ledger *ledger, struct registry *registry)
 {
     ledger->options.registry = registry;
+    override_restore(ledger); /* before the first request is served */
 }
 
 void ledger_started(struct ledger *ledger, uint64_t rev)
@@ -371,7 +372,6 @@ void ledger_started(struct ledger *ledger, uint64_t rev)
     CHECK_OBJ(ledger, LEDGER_TAG);
     (void)rev;
     lkg_start(ledger);
-    override_restore(ledger);
     ledger_enter(ledger);
 }
 

@@ -39,6 +39,7 @@ static const struct detect_case cases[] = {
     FIRES("C004", POOL("'panic_percent':0," TWO), "/pools/p/panic_percent", "the last of 2 servers",
           WARNING),
     QUIET("C004", POOL("'panic_percent':1," TWO)),
+    QUIET("C004", POOL("'panic_percent':0,'servers':{" SERVER("1", "") "}")),
     /* C005 */
     FIRES("C005", POOL("'ejection':{'max_percent':100}," THREE), "/pools/p/ejection/max_percent",
           "100 % may leave 1 of 3 servers (wanted: 2)", ERROR),
@@ -66,6 +67,11 @@ static const struct detect_case cases[] = {
           "100000 is more than process.max_connections (20000)", ERROR),
     QUIET("C007", "{'process':{'max_connections':20000},'pools':{'p':{'servers':{" SERVER(
                       "2", ",'max_connections':20000") "}}}}"),
+    FIRES("C007",
+          "{'process':{'max_connections':100},'pools':{'p':{'servers':{" SERVER(
+              "2", ",'max_connections':101") "}}}}",
+          "/pools/p/servers/2/max_connections", "101 is more than process.max_connections (100)",
+          ERROR),
     /* C008 */
     FIRES("C008",
           "{'process':{'max_connections':1000},'listeners':{'l':{'address':'127.0.0.1:80'}},'pools'"
@@ -88,6 +94,9 @@ static const struct detect_case cases[] = {
     QUIET("C009",
           "{'listeners':{'l':{'address':'127.0.0.1:80','timeouts':{'body_idle':'5s'}}},'pools':{'p'"
           ":{'queue':{'timeout':'5s'},'servers':{" SERVER("1", ",'max_connections':9") "}}}}"),
+    QUIET("C009",
+          "{'listeners':{'l':{'address':'127.0.0.1:80','timeouts':{'body_idle':'5s'}}},'pools':{'p'"
+          ":{'queue':{'timeout':'1h'},'servers':{" SERVER("1", "") "}}}}"),
 };
 
 static void each_rule_of_capacity_fires_there_and_not_beside(void **state)

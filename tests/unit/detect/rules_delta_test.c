@@ -242,6 +242,9 @@ static void a_list_near_its_limit_is_noticed(void **state)
 
     (void)state;
     check_case(&near);
+    const struct detect_case full = FIRES("X009", many_methods(50, text, sizeof(text)),
+                                          "/routes/r/methods", "has 50 of at most 50", WARNING);
+    check_case(&full);
     const struct detect_case room = QUIET("X009", many_methods(40, text, sizeof(text)));
     check_case(&room);
 }

@@ -48,6 +48,8 @@ static const struct detect_case cases[] = {
     FIRES("H006", CHECKED("'expect_status':'200-599'"), "/pools/p/health_check/expect_status",
           "200-599 takes every answer", WARNING),
     QUIET("H006", CHECKED("'expect_status':'200-499,503'")),
+    QUIET("H006", CHECKED("'expect_status':'200-598'")),
+    QUIET("H006", CHECKED("'type':'tcp'")),
     /* M002 */
     FIRES("M002", POOL("'timeouts':{'connect':'30s','response':'5s'}," TWO),
           "/pools/p/timeouts/connect", "30s is longer than \"response\" (5s)", WARNING),

@@ -60,6 +60,7 @@ static const struct detect_case cases[] = {
     /* R005 */
     FIRES("R005", POOL(TWO), "/pools/p", "no route leads to it", INFO),
     QUIET("R005", ROUTES("'a':{'split':{'p':1}}")),
+    QUIET("R005", ROUTES("'a':{" TO "}")),
     /* R006 */
     FIRES("R006",
           "{'listeners':{'l':{'address':'127.0.0.1:80'}},'routes':{'a':{'hosts':['x'],'respond':{}}"
@@ -67,6 +68,10 @@ static const struct detect_case cases[] = {
           "/routes", "none of 1 routes is without conditions", WARNING),
     QUIET("R006", "{'listeners':{'l':{'address':'127.0.0.1:80'}},'routes':{'a':{'path_prefix':'/',"
                   "'respond':{}}}}"),
+    FIRES("R006",
+          "{'listeners':{'l':{'address':'127.0.0.1:80'}},'routes':{'a':{'methods':['GET'],"
+          "'respond':{}}}}",
+          "/routes", "none of 1 routes is without conditions", WARNING),
     /* R009 */
     FIRES("R009", ROUTES("'a':{'deny':['0.0.0.0/0']," TO "}"), "/routes/a/deny",
           "0.0.0.0/0 is every client", BLOCK),
@@ -95,6 +100,9 @@ static const struct detect_case cases[] = {
           "/listeners/l/trusted_proxies", "0.0.0.0/0 is everyone", WARNING),
     QUIET("R014",
           "{'listeners':{'l':{'address':'127.0.0.1:80','trusted_proxies':['10.0.0.0/8']}}}"),
+    QUIET("R014", "{'listeners':{'l':{'address':'127.0.0.1:80','trusted_proxies':['0.0.0.0/1']}}}"),
+    FIRES("R014", "{'listeners':{'l':{'address':'127.0.0.1:80','trusted_proxies':['::/0']}}}",
+          "/listeners/l/trusted_proxies", "::/0 is everyone", WARNING),
     /* R017 */
     FIRES("R017", ROUTES("'a':{'hosts':['y']," TO "}"), "/routes/a/hosts",
           "no route is left for shop.example, which had 7 requests", ERROR,

@@ -60,6 +60,8 @@ static const struct detect_case cases[] = {
     FIRES("D005", SERVERS(SERVER("1", ",'backup':true") "," SERVER("2", ",'backup':true")),
           "/pools/p/servers", "all 2 servers are backups", ERROR),
     QUIET("D005", SERVERS(SERVER("1", ",'backup':true") "," SERVER("2", ""))),
+    FIRES("D005", SERVERS(SERVER("1", ",'backup':true")), "/pools/p/servers", "all 1 servers",
+          ERROR),
     /* D006 */
     FIRES("D006", SERVERS(SERVER("1", ",'state':'drain'") "," SERVER("2", ",'state':'maint'")),
           "/pools/p/servers", "none of 2 servers is ready", BLOCK),
@@ -81,6 +83,7 @@ static const struct detect_case cases[] = {
     FIRES("D008", SERVERS(SERVER("1", ",'weight':210") "," SERVER("2", ",'weight':10")),
           "/pools/p/servers/1/weight", "weight 210 of 1 is 21 times the weight 10 of 2", WARNING),
     QUIET("D008", SERVERS(SERVER("1", ",'weight':200") "," SERVER("2", ",'weight':10"))),
+    QUIET("D008", SERVERS(SERVER("1", ",'weight':210") "," SERVER("2", ",'weight':0"))),
     /* D009 */
     FIRES("D009",
           SERVERS(SERVER("1", ",'weight':60,'capacity_rps':300") "," SERVER(
@@ -114,6 +117,7 @@ static const struct detect_case cases[] = {
     FIRES("D011", POOL("'sticky':{'cookie':'c'}," TWO), "/pools/p/sticky",
           "cookie c has no \"ttl\"", WARNING),
     QUIET("D011", POOL("'sticky':{'cookie':'c','ttl':'1h'}," TWO)),
+    QUIET("D011", POOL(TWO)),
     /* D012 */
     FIRES("D012", POOL("'balance':'least_requests','slow_start':'0s'," TWO), "/pools/p/slow_start",
           "is 0s", WARNING),

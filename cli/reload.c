@@ -23,6 +23,7 @@
 #include "change/policy.h"
 #include "change/refusal.h"
 #include "cli/cli.h"
+#include "cli/detectors.h"
 #include "cli/expressions.h"
 #include "cli/run_configuration.h"
 #include "cli/serve.h"
@@ -55,6 +56,7 @@ struct reload {
     struct server_process *process;
     struct arena *arena;
     struct findings findings;
+    struct findings detected;   /* told in the log once it runs; refuses nothing */
     struct configuration *conf; /* until it is taken over */
     struct differences differences;
     const char **changes;
@@ -158,6 +160,7 @@ static struct reload *reload_new(struct server_process *process)
     reload->process = process;
     reload->arena = arena_new(ARENA_BLOCK);
     findings_init(&reload->findings, reload->arena);
+    findings_init(&reload->detected, reload->arena);
     process->reload = reload;
     return reload;
 }
@@ -207,6 +210,7 @@ static void finish(struct reload *reload, const struct admin_reload_result *resu
     config_free(&reload->conf);
     differences_fini(&reload->differences);
     findings_fini(&reload->findings);
+    findings_fini(&reload->detected);
     arena_free(&reload->arena);
     xfree(reload->changes);
     if (process->is_stopping)
@@ -265,6 +269,7 @@ static void is_published(void *context, uint64_t generation)
         ledger_started(process->ledger, process->boot_rev);
     if (reload->disk_digest[0] != '\0')
         note_disk(process, reload->fingerprint, reload->disk_digest);
+    run_log_findings(&reload->detected, 0);
     finish(reload, &result);
 }
 
@@ -424,6 +429,7 @@ static void read_job(uv_work_t *work)
     if (reload->conf != NULL) {
         expressions_check(reload->conf, &reload->findings);
         policy_check_survivable(reload->conf, &reload->findings);
+        detectors_look(reload->conf, &reload->detected);
     }
 }
 
@@ -470,6 +476,7 @@ void reload_first(struct server_process *process, struct configuration *conf)
 
     reload->is_first = true;
     reload->conf = conf;
+    detectors_look(conf, &reload->detected);
     reload->fingerprint = fingerprint_of(process->configuration_directory);
     take_over(reload);
 }

@@ -34,6 +34,7 @@
 #include "change/ledger.h"
 #include "change/runner.h"
 #include "cli/cli.h"
+#include "cli/detectors.h"
 #include "cli/reload.h"
 #include "cli/run_configuration.h"
 #include "config/finding.h"
@@ -424,12 +425,35 @@ static struct configuration *parse_stored(struct slice bytes)
     return conf;
 }
 
+/* Nobody reviews it, so it must be something that could be submitted but for that. */
+static bool is_sound(const struct server_process *process, const struct configuration *disk,
+                     struct error *why)
+{
+    struct arena *arena = arena_new(ARENA_BLOCK);
+    struct findings findings;
+    size_t blocks;
+
+    findings_init(&findings, arena);
+    detectors_look(disk, &findings);
+    blocks = findings_count_at_least(&findings, FINDING_BLOCK);
+    if (blocks > 0)
+        error_set(why, ERROR_INVALID,
+                  "%s has %zu findings of severity block, so it is not taken over unreviewed "
+                  "(`twokey check --config %s` says which)",
+                  process->configuration_directory, blocks, process->configuration_directory);
+    findings_fini(&findings);
+    arena_free(&arena);
+    return blocks == 0;
+}
+
 /* The first start: nobody has reviewed anything yet. */
 static bool may_start_first(const struct server_process *process, const struct configuration *disk,
                             struct error *why)
 {
-    if (disk->policy.mode != POLICY_ENFORCED || process->is_first_start)
+    if (disk->policy.mode != POLICY_ENFORCED)
         return true;
+    if (process->is_first_start)
+        return is_sound(process, disk, why);
     error_set(why, ERROR_CONFLICT,
               "state directory %s holds no revision: `twokey serve --first-start` takes %s over "
               "once, unreviewed (if there was one: restore the state directory from a backup)",

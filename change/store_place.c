@@ -124,3 +124,12 @@ bool place_is_there(const struct place *place)
     return lstat(place->path, &status) == 0 && status.st_dev == place->device &&
            status.st_ino == place->inode;
 }
+
+bool place_has_log(const struct place *place)
+{
+    char path[PLACE_TEXT + 8];
+    struct stat status;
+
+    (void)snprintf(path, sizeof(path), "%s-wal", place->path);
+    return stat(path, &status) == 0 && status.st_size > 0;
+}

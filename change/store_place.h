@@ -28,6 +28,9 @@ bool place_find(struct place *place, const char *directory, bool is_for_reading,
 /* False: moved, deleted or restored while we run; what we would write, nobody would read. */
 bool place_is_there(const struct place *place);
 
+/* What a crash left in the log, beside the database. */
+bool place_has_log(const struct place *place);
+
 /* Only where twice as much is free: the last room belongs to the database. */
 void place_make_reserve(struct place *place);
 void place_remove_reserve(struct place *place);

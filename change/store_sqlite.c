@@ -100,8 +100,9 @@ static void set_condition(struct store *store, enum store_condition condition, c
 static void note_failure(struct store *store, int code)
 {
     char text[400];
-    const char *said = store->db != NULL ? sqlite3_errmsg(store->db) : sqlite3_errstr(code);
-    int system = store->db != NULL ? sqlite3_system_errno(store->db) : 0;
+    bool has_said = store->db != NULL && sqlite3_errcode(store->db) != SQLITE_OK;
+    const char *said = has_said ? sqlite3_errmsg(store->db) : sqlite3_errstr(code);
+    int system = has_said ? sqlite3_system_errno(store->db) : 0;
 
     if (means_damage(code)) {
         (void)snprintf(text, sizeof(text),
@@ -162,27 +163,51 @@ static void close_database(struct store *store)
     store->db = NULL;
 }
 
-/* Which ways there are to open it.  The last needs no file beside the database, and so works in a
- * directory that cannot be written; it sees what a crash left in the log. */
+/* Which ways there are to open it.  The last two need no file beside the database, and so work in a
+ * directory that cannot be written: the first of them sees what a crash left in the log, the second
+ * is for when there is none. */
 struct way {
     int flags;
     const char *vfs;
     const char *pragmas;
+    bool is_immutable;
 };
 
-static const struct way way_to_write = {
-    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL,
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=4194304"};
-static const struct way way_to_read = {SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL,
-                                       "PRAGMA query_only=1"};
-static const struct way way_to_read_alone = {SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
-                                             "unix-none",
-                                             "PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=1"};
+static const struct way ways[] = {
+    {SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL,
+     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=4194304", false},
+    {SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL, "PRAGMA query_only=1", false},
+    {SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, "unix-none",
+     "PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=1", false},
+    {SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL, "PRAGMA query_only=1",
+     true},
+};
+
+enum { WAYS = sizeof(ways) / sizeof(ways[0]), TO_WRITE = 0, TO_READ = 1 };
+
+static int open_path(struct store *store, const struct way *way)
+{
+    struct buffer uri;
+    int code;
+
+    if (!way->is_immutable)
+        return sqlite3_open_v2(store->place.path, &store->db, way->flags, way->vfs);
+    if (place_has_log(&store->place))
+        return SQLITE_CANTOPEN; /* it would not be seen */
+    buffer_init(&uri);
+    buffer_append_literal(&uri, "file:");
+    for (const char *at = store->place.path; *at != '\0'; at++)
+        buffer_printf(&uri, strchr("%?#", *at) != NULL ? "%%%02x" : "%c", (unsigned char)*at);
+    buffer_append_literal(&uri, "?immutable=1");
+    code = sqlite3_open_v2(buffer_text(&uri), &store->db, way->flags, way->vfs);
+    buffer_fini(&uri);
+    return code;
+}
 
 static int open_way(struct store *store, const struct way *way)
 {
     int64_t tables;
-    int code = sqlite3_open_v2(store->place.path, &store->db, way->flags, way->vfs);
+    int code = open_path(store, way);
 
     if (code == SQLITE_OK && (way->flags & SQLITE_OPEN_READWRITE) != 0 &&
         sqlite3_db_readonly(store->db, "main") != 0)
@@ -313,12 +338,11 @@ static bool take_in(struct store *store, int *code_out, struct error *why)
 
 static bool open_ways(struct store *store, struct error *why)
 {
-    const struct way *ways[] = {&way_to_write, &way_to_read, &way_to_read_alone};
     int code = SQLITE_OK;
 
-    for (size_t i = store->place.is_for_reading ? 1 : 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-        store->is_opened_read_only = i > 0;
-        code = open_way(store, ways[i]);
+    for (size_t i = store->place.is_for_reading ? TO_READ : TO_WRITE; i < WAYS; i++) {
+        store->is_opened_read_only = i != TO_WRITE;
+        code = open_way(store, &ways[i]);
         if (code == SQLITE_OK && !take_in(store, &code, why))
             return false;
         if (code == SQLITE_OK)
@@ -638,7 +662,7 @@ static bool make_writable(struct store *store)
         return false;
     close_database(store);
     store->is_opened_read_only = false;
-    code = open_way(store, &way_to_write);
+    code = open_way(store, &ways[TO_WRITE]);
     if (code == SQLITE_OK && take_in(store, &code, &why) && code == SQLITE_OK)
         return true;
     close_database(store);

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -402,6 +403,13 @@ static bool open_door(struct admin_listener *listener, int fd, bool is_local, st
     return true;
 }
 
+static bool is_on_read_only_disk(const char *directory)
+{
+    struct statvfs disk;
+
+    return statvfs(directory, &disk) == 0 && (disk.f_flag & ST_RDONLY) != 0;
+}
+
 static bool open_doors(struct admin_listener *listener, struct error *why)
 {
     const struct admin_options *options = &listener->admin->options;
@@ -414,6 +422,11 @@ static bool open_doors(struct admin_listener *listener, struct error *why)
     if (options->conf->socket == NULL)
         return true;
     fd = bind_local(options->state_directory, options->conf->socket, &listener->socket_path, why);
+    if (fd < 0 && is_on_read_only_disk(options->state_directory)) {
+        log_event(EV_ADMIN_FAILED, LOG_TEXT("why", why->text));
+        *why = (struct error){0};
+        return true; /* the other door is open */
+    }
     return fd >= 0 && open_door(listener, fd, true, why);
 }
 

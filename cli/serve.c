@@ -107,6 +107,8 @@ static bool lock_state_directory(const char *path, struct error *why)
 
     snprintf(name, sizeof(name), "%s/lock", path);
     file = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0 && (errno == EROFS || errno == EACCES)) /* what is there can be served still */
+        file = open(name, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
         error_set(why, ERROR_SYSTEM, "%s: cannot be opened: %s", name, strerror(errno));
         return false;

@@ -231,6 +231,9 @@ void asked_later_done(void *context, json_t *answer, const struct refusal *refus
         problem_reply_refusal(call, refusal);
     else if (is_change)
         asked_reply_change(call, true, 200, answer, NULL);
+    else if (json_object_get(answer, "iteration") !=
+             NULL) /* it takes approvals: a change was made */
+        asked_reply_change(call, true, 202, answer, NULL);
     else
         asked_reply(call, true, 200, answer, NULL);
 }

@@ -161,26 +161,17 @@ static json_t *parameters_of(const struct operation *operation)
     return list;
 }
 
-/* "201 Change": the numbers before the shape are the statuses of success; none: 200. */
-static const char *shape_of(const char *answer)
+static json_t *content_of(const struct operation *operation, struct slice shape)
 {
-    while (*answer >= '0' && *answer <= '9')
-        answer += 4;
-    return answer;
-}
-
-static json_t *content_of(const struct operation *operation)
-{
-    const char *shape = shape_of(operation->answer);
     json_t *text = json_pack("{s:{s:s}}", "schema", "type", "string");
     json_t *content = json_object();
 
-    if (strchr(shape, '/') != NULL) {
-        json_object_set_new(content, shape, text);
+    if (memchr(shape.at, '/', shape.len) != NULL) {
+        json_object_setn_new(content, shape.at, shape.len, text);
         return content;
     }
     json_object_set_new(content, "application/json",
-                        json_pack("{s:o}", "schema", reference(slice_from(shape))));
+                        json_pack("{s:o}", "schema", reference(shape)));
     if (operation->has_text)
         json_object_set_new(content, "text/plain", text);
     else
@@ -188,18 +179,32 @@ static json_t *content_of(const struct operation *operation)
     return content;
 }
 
+static struct slice next_word(struct slice *rest)
+{
+    const char *space = memchr(rest->at, ' ', rest->len);
+    struct slice word = slice_of(rest->at, space != NULL ? (size_t)(space - rest->at) : rest->len);
+
+    *rest = slice_after(*rest, space != NULL ? word.len + 1 : word.len);
+    return word;
+}
+
+/* "200 RolledBack 202 Change": each status is followed by the shape of its answer; a shape alone is
+ * that of 200. */
 static json_t *responses_of(const struct operation *operation, json_t *problem)
 {
-    const char *statuses =
-        shape_of(operation->answer) == operation->answer ? "200 " : operation->answer;
+    struct slice rest = slice_from(operation->answer), status, shape;
     json_t *responses = json_object();
 
-    for (; *statuses >= '0' && *statuses <= '9'; statuses += 4) {
-        char status[4];
-        slice_copy(slice_of(statuses, 3), status, sizeof(status));
-        json_object_set_new(responses, status,
-                            json_pack("{s:s, s:o}", "description", operation->summary, "content",
-                                      content_of(operation)));
+    while (rest.len > 0) {
+        status = SLICE("200");
+        shape = next_word(&rest);
+        if (shape.at[0] >= '0' && shape.at[0] <= '9') {
+            status = shape;
+            shape = next_word(&rest);
+        }
+        json_object_setn_new(responses, status.at, status.len,
+                             json_pack("{s:s, s:o}", "description", operation->summary, "content",
+                                       content_of(operation, shape)));
     }
     json_object_set_new(responses, "default", problem);
     return responses;

@@ -79,7 +79,8 @@ static void write_approvals(struct call *call, const json_t *approvals)
 
     buffer_printf(out, "%-14s %zu of %s", "approvals", json_array_size(given),
                   member(call, approvals, "required"));
-    if (json_array_size(json_object_get(approvals, "who_can")) > 0)
+    if (json_array_size(json_object_get(approvals, "missing")) > 0 &&
+        json_array_size(json_object_get(approvals, "who_can")) > 0)
         buffer_printf(out, "; may: %s", joined(call, json_object_get(approvals, "who_can")));
     buffer_append_literal(out, "\n");
     json_array_foreach(given, at, one)
@@ -113,6 +114,14 @@ void change_text_findings(struct call *call, const json_t *answer)
     texttable_write(&table, &call->reply.body, 0);
 }
 
+static void write_applied(struct call *call, const json_t *answer)
+{
+    if (json_is_string(json_object_get(answer, "applied")))
+        buffer_printf(&call->reply.body, "%-14s %s by %s: revision %s\n", "applied",
+                      member(call, answer, "applied"), member(call, answer, "applied_by"),
+                      member(call, answer, "rev"));
+}
+
 void change_text_one(struct call *call, const json_t *answer)
 {
     const json_t *base = json_object_get(answer, "base"), *next, *one;
@@ -136,6 +145,8 @@ void change_text_one(struct call *call, const json_t *answer)
     line(call, "created", member(call, answer, "created"));
     line(call, "submitted", member(call, answer, "submitted"));
     line(call, "expires", member(call, answer, "expires"));
+    write_applied(call, answer);
+    line(call, "ended", member(call, answer, "ended_why"));
     line(call, "last error", member(call, answer, "last_error"));
     if (json_array_size(json_object_get(answer, "findings")) > 0) {
         buffer_append_literal(out, "\n");

@@ -11,9 +11,11 @@
 #include "admin/internal.h"
 #include "admin/problem.h"
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/check.h"
 #include "base/digest.h"
 #include "base/memory.h"
+#include "change/ledger.h"
 #include "config/diff.h"
 #include "config/finding.h"
 #include "config/load.h"
@@ -227,8 +229,32 @@ void on_reload(struct call *call)
 
 /* --- drift ------------------------------------------------------------------------------- */
 
+/* Mode enforced: conf.d as it was last taken over; what the API changed since is no drift.  NULL:
+ * conf.d is held against what runs. */
+static struct configuration *last_import(const struct call *call, const struct configuration *conf)
+{
+    static const char *const name = "the last import";
+    struct ledger *ledger = call->admin->options.ledger;
+    struct configuration *imported = NULL;
+    struct findings findings;
+    struct buffer bytes;
+    struct slice document;
+
+    if (ledger == NULL || conf->policy.mode != POLICY_ENFORCED)
+        return NULL;
+    buffer_init(&bytes);
+    findings_init(&findings, call->arena);
+    if (ledger_last_import(ledger, &bytes)) {
+        document = buffer_slice(&bytes);
+        imported = config_load_documents(&name, &document, 1, &findings);
+    }
+    findings_fini(&findings);
+    buffer_fini(&bytes);
+    return imported;
+}
+
 /* What a reload would change, in words; empty when the files do not build. */
-static json_t *pending_json(struct call *call, const struct configuration *conf,
+static json_t *pending_json(struct call *call, const struct configuration *basis,
                             const struct configuration *disk)
 {
     json_t *list = json_array();
@@ -236,7 +262,7 @@ static json_t *pending_json(struct call *call, const struct configuration *conf,
 
     if (disk == NULL)
         return list;
-    config_diff(conf, disk, call->arena, &differences);
+    config_diff(basis, disk, call->arena, &differences);
     for (size_t i = 0; i < differences.count; i++)
         json_array_append_new(list, reply_string(slice_from(differences.items[i].text)));
     differences_fini(&differences);
@@ -244,18 +270,22 @@ static json_t *pending_json(struct call *call, const struct configuration *conf,
 }
 
 static json_t *drift_json(struct call *call, const struct configuration *conf,
-                          const struct configuration *disk, const struct findings *findings)
+                          const struct configuration *imported, const struct configuration *disk,
+                          const struct findings *findings)
 {
     const char *directory = call->admin->options.configuration_directory;
-    bool has_drift = disk == NULL || strcmp(disk->digest, conf->digest) != 0;
+    const struct configuration *basis = imported != NULL ? imported : conf;
+    bool has_drift = disk == NULL || strcmp(disk->digest, basis->digest) != 0;
     json_t *json = json_object();
 
     json_object_set_new(json, "drift", json_boolean(has_drift));
     json_object_set_new(json, "directory", reply_string(slice_from(directory)));
     json_object_set_new(json, "running", json_string(conf->digest));
+    json_object_set_new(json, "imported",
+                        reply_string_or_null(imported != NULL ? imported->digest : NULL));
     json_object_set_new(json, "disk", reply_string_or_null(disk != NULL ? disk->digest : NULL));
     json_object_set_new(json, "builds", json_boolean(disk != NULL));
-    json_object_set_new(json, "changes", pending_json(call, conf, disk));
+    json_object_set_new(json, "changes", pending_json(call, basis, disk));
     json_object_set_new(json, "findings", problem_findings_json(findings));
     if (has_drift)
         json_object_set_new(json, "next",
@@ -266,15 +296,16 @@ static json_t *drift_json(struct call *call, const struct configuration *conf,
 void on_drift(struct call *call)
 {
     const struct configuration *conf = running(call);
-    struct configuration *disk;
+    struct configuration *disk, *imported;
     struct findings findings;
 
     if (conf == NULL)
         return;
+    imported = last_import(call, conf);
     findings_init(&findings, call->arena);
     disk = config_load(call->admin->options.configuration_directory, &findings);
-    reply_json(call, 200, drift_json(call, conf, disk, &findings));
-    if (disk != NULL)
-        config_free(&disk);
+    reply_json(call, 200, drift_json(call, conf, imported, disk, &findings));
+    config_free(&imported);
+    config_free(&disk);
     findings_fini(&findings);
 }

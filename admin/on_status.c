@@ -155,10 +155,12 @@ static void write_history(struct buffer *out, const struct status *status)
     const json_t *pending = json_object_get(status->ledger, "pending_confirm");
 
     if (json_is_object(running))
-        buffer_printf(out, "revision       %lld; a restart runs %lld, last known good %lld\n",
-                      number_of(running, "rev"),
-                      number_of(json_object_get(status->ledger, "boot"), "rev"),
-                      number_of(lkg, "rev"));
+        buffer_printf(out, "revision       %lld; a restart runs %lld", number_of(running, "rev"),
+                      number_of(json_object_get(status->ledger, "boot"), "rev"));
+    if (json_is_object(running) && number_of(lkg, "rev") != 0)
+        buffer_printf(out, ", last known good is %lld", number_of(lkg, "rev"));
+    if (json_is_object(running))
+        buffer_append_literal(out, "\n");
     if (json_is_object(pending))
         buffer_printf(out, "to confirm     %s until %s: POST /v1/changes/%s/confirm\n",
                       text_of(pending, "change"), text_of(pending, "deadline"),

@@ -322,8 +322,10 @@ static bool create(struct ledger *ledger, const struct actor *actor, json_t *mer
         return false;
     id = json_string_value(json_object_get(*answer, "id"));
     if (exclude_owners(ledger, actor, id, refusal)) {
+        json_t *shown = change_shown(ledger, ledger_find(ledger, id)); /* `id` is the answer's */
+
         json_decref(*answer);
-        *answer = change_shown(ledger, ledger_find(ledger, id));
+        *answer = shown;
         return true;
     }
     json_decref(*answer);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "admin/auth.h"
 #include "admin/call.h"
 #include "admin/internal.h"
 #include "admin/problem.h"
@@ -166,10 +167,12 @@ bool asked_wrongly(struct call *call, json_t *errors)
 void asked_reply(struct call *call, bool ok, unsigned status, json_t *answer,
                  struct refusal *refusal)
 {
-    if (ok)
+    if (ok) {
+        auth_mask_change(call, answer);
         reply_json(call, status, answer);
-    else
+    } else {
         problem_reply_refusal(call, refusal);
+    }
     if (refusal != NULL)
         refusal_clear(refusal);
 }

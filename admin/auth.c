@@ -407,3 +407,14 @@ void auth_mask(const struct call *call, json_t *configuration)
             json_object_set_new(person, "signing_key", json_string("(secret)"));
     }
 }
+
+void auth_mask_change(const struct call *call, json_t *change)
+{
+    json_t *patch = json_object_get(change, "patch");
+
+    if (auth_may_see_secrets(call) || json_object_get(patch, "people") == NULL)
+        return;
+    patch = json_deep_copy(patch); /* the ledger's own stays as it is */
+    auth_mask(call, patch);
+    json_object_set_new(change, "patch", patch);
+}

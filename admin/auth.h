@@ -43,6 +43,8 @@ bool auth_permit(struct call *call);
 bool auth_may_see_secrets(const struct call *call);
 /* Puts "(secret)" in their place, unless he may; `configuration` is a whole one. */
 void auth_mask(const struct call *call, json_t *configuration);
+/* The same for what is shown of a change: its patch. */
+void auth_mask_change(const struct call *call, json_t *change);
 
 /* Names of roles, an array. */
 json_t *auth_role_words(unsigned roles);

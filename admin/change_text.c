@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "admin/auth.h"
 #include "admin/call.h"
 #include "admin/texttable.h"
 #include "base/arena.h"
@@ -19,6 +20,7 @@
 void change_reply_or_text(struct call *call, json_t *answer, change_text_fn *write)
 {
     if (write == NULL || !call_wants_text(call)) {
+        auth_mask_change(call, answer);
         reply_json(call, 200, answer);
         return;
     }

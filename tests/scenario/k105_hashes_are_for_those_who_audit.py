@@ -34,3 +34,23 @@ def test_what_differs_is_told_without_them(make_enforced, origin):
     answer = proxy.as_("dan").get("/v1/drift")
     assert "(secret " in answer.body and hash_of("tk_x") not in answer.body
     assert not any(hash_of(token) in answer.body + proxy.stderr_text() for token in proxy.tokens.values())
+
+
+def test_a_change_of_people_shows_no_hash(make_enforced, origin):
+    proxy = make_enforced(origin)
+    digest = hash_of("tk_cat_x")
+    change = proxy.as_("ann").submit({"people": {"cat": {"tokens": [{"id": "new", "hash": digest}]}}})
+    for path in ("", "/diff", "/findings", "/impact", "/bound"):
+        for accept in ("application/json", "text/plain"):
+            answer = proxy.as_("bob").get(f"/v1/changes/{change['id']}{path}", headers={"Accept": accept})
+            assert digest not in answer.body, path
+    assert change["patch"]["people"]["cat"]["tokens"] == [{"id": "new", "hash": "(secret)"}]
+    assert digest in proxy.as_("dan").get(f"/v1/changes/{change['id']}").body
+    assert digest not in proxy.as_("bob").get("/v1/changes").body + proxy.as_("dan").get("/v1/audit").body + proxy.stderr_text()
+    proxy.as_("bob").approve(change)
+    proxy.as_("dan").approve(change)
+    proxy.as_("ann").apply(change)
+    proxy.as_("ann").confirm(change)
+    assert digest in proxy.as_("dan").get("/v1/config/people/cat").body
+    assert digest not in proxy.as_("bob").get("/v1/revisions/1/diff/2").body
+    assert digest not in proxy.as_("bob").get("/v1/revisions/2/config").body

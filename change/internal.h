@@ -68,6 +68,10 @@ struct ledger {
     struct peaks *peaks;       /* NULL before the first use */
     struct activity *activity; /* an apply, cancel or rollback under way (apply.c), or NULL */
     struct serving serving;
+    struct {
+        json_t *alerts; /* of changes approved by who is revoked; NULL: not looked for */
+        char searched[DIGEST_TEXT]; /* the configuration they were looked for under */
+    } revoked;
     json_t *freeze; /* set by a call; NULL: none */
     bool is_violated;
     struct buffer *boot_bytes;

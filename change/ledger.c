@@ -283,6 +283,7 @@ void ledger_close(struct ledger **holder)
     xfree(ledger->open);
     change_free(&ledger->found);
     json_decref(ledger->freeze);
+    json_decref(ledger->revoked.alerts);
     xfree(ledger->session_person);
     serving_close(ledger);
     override_forget(ledger);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "change/internal.h"
+#include "change/revoked.h"
 #include "config/model.h"
 
 static json_t *time_or_null(int64_t wall_ms)
@@ -171,5 +172,6 @@ json_t *ledger_alerts(struct ledger *ledger)
     add_store_alerts(ledger, list);
     add_change_alerts(ledger, list);
     add_start_alerts(ledger, list);
+    revoked_add_alerts(ledger, list);
     return list;
 }

@@ -1,4 +1,4 @@
-"""E-14: people.X.revoked_since: decisions since then count no more, in open changes."""
+"""E-14: people.X.revoked_since: decisions since then count no more, in open changes; those that were applied are listed."""
 import datetime
 
 from support.people import ROLES
@@ -45,3 +45,14 @@ def test_an_approval_before_then_counts(make_enforced, origin):
     proxy.run_change({"people": {"cat": {"revoked_since": ago(5)}}}, author="ann", approvers=("bob", "dan"))
     change = rebased(proxy, change)
     assert change["state"] == "approved" and given(change) == ["bob"]
+
+
+def test_what_was_applied_with_it_is_listed(make_enforced, origin):
+    proxy = make_enforced([origin], roles={**ROLES, "eve": ["approver"], "fay": ["approver"]})
+    touched = proxy.run_change(WEIGHT, author="ann", approvers=("cat",))
+    proxy.run_change({"pools": {"app": {"servers": {"s1": {"weight": 60}}}}}, author="ann", approvers=("bob",))
+    assert not [alert for alert in proxy.admin_get("/v1/alerts")["alerts"] if alert["name"] == "RevokedApproval"]
+    revoke(proxy, "cat", ago(5))
+    alerts = [alert for alert in proxy.admin_get("/v1/alerts")["alerts"] if alert["name"] == "RevokedApproval"]
+    assert [alert["change"] for alert in alerts] == [touched["id"]]
+    assert "cat" in alerts[0]["summary"]

@@ -168,22 +168,21 @@ static bool take_newest(void *context, const char *key, struct slice value, uint
 
 /* ---- open ---- */
 
-/* A new state directory gets its name: approvals of one are worth nothing in another. */
-static bool name_cluster(struct ledger *ledger, struct error *why)
+/* A new state directory gets its name: approvals of one are worth nothing in another.  Where it
+ * cannot be written, or not be read any more, the name is one for this start. */
+static void name_cluster(struct ledger *ledger)
 {
     json_t *meta = get_json(ledger, "meta", NULL);
     const char *cluster = json_string_value(json_object_get(meta, "cluster"));
     struct actor system = actor_system("boot");
-    struct refusal refusal = {0};
     char hex[33];
     char uuid[UUID_TEXT];
     struct step step;
-    bool is_done = true;
 
     if (cluster != NULL) {
         ledger->cluster = xstrdup(cluster);
         json_decref(meta);
-        return true;
+        return;
     }
     ledger_random_hex(hex, 32);
     hex[12] = '4';
@@ -196,12 +195,7 @@ static bool name_cluster(struct ledger *ledger, struct error *why)
     step_put_json(&step, "meta", meta);
     step_audit(&step, "store.created", NULL, NULL, json_pack("{s:s}", "cluster", uuid));
     json_decref(meta);
-    if (!step_commit(&step, &refusal)) {
-        error_set(why, ERROR_SYSTEM, "%s", refusal.detail);
-        is_done = false;
-    }
-    refusal_clear(&refusal);
-    return is_done;
+    (void)step_commit(&step, NULL); /* the store has told */
 }
 
 /* E-17: what was agreed under another time is not believed. */
@@ -252,10 +246,11 @@ struct ledger *ledger_open(const struct ledger_options *options, struct error *w
         ledger->audit = audit_open(ledger->store, options->state_directory, why);
     if (ledger->audit != NULL)
         listen(ledger);
-    if (ledger->audit == NULL || !name_cluster(ledger, why)) {
+    if (ledger->audit == NULL) {
         ledger_close(&ledger);
         return NULL;
     }
+    name_cluster(ledger);
     ledger->is_violated = !audit_is_whole(ledger->audit, NULL);
     pointer_load(ledger, "running", &ledger->running);
     pointer_load(ledger, "boot", &ledger->boot);

@@ -147,3 +147,18 @@ def test_the_mirror_is_moved_away_and_cannot_be_written(proxy):
     assert propose(proxy).status == 201      # nothing is refused for it
     os.rmdir(mirror)
     proxy.wait_event("audit-mirror-whole")
+
+
+@pytest.mark.parametrize("mode", ["off", "advisory"])
+def test_where_conf_d_counts_a_damaged_database_stops_no_start(make_proxy, make_origin, mode):
+    proxy = make_proxy(make_origin(), config={"policy": {"mode": mode}})
+    proxy.stop()
+    with open(os.path.join(proxy.state_dir, "twokey.db"), "r+b") as file:
+        file.write(b"no database any more" * 1000)
+    proxy.start()
+    assert get(proxy.address).status == 200
+    assert proxy.status()["integrity"] == "violated"
+    proxy.config["pools"]["app"]["servers"]["s1"]["weight"] = 50
+    answer = proxy.reload()
+    assert answer.status == 503 and "damaged" in answer.json()["detail"], answer.body
+    assert get(proxy.address).status == 200

@@ -314,23 +314,19 @@ static bool create(struct ledger *ledger, const struct actor *actor, json_t *mer
                                 "what conf.d says beyond its last import", "config", merged,
                                 "deletes", merge_deletions(running, merged));
     bool is_done = ledger_create(ledger, actor, request, options, answer, refusal);
-    const char *id;
+    char id[CHANGE_ID_TEXT];
 
     json_decref(running);
     json_decref(request);
     if (!is_done)
         return false;
-    id = json_string_value(json_object_get(*answer, "id"));
-    if (exclude_owners(ledger, actor, id, refusal)) {
-        json_t *shown = change_shown(ledger, ledger_find(ledger, id)); /* `id` is the answer's */
-
-        json_decref(*answer);
-        *answer = shown;
-        return true;
-    }
+    (void)snprintf(id, sizeof(id), "%s", json_string_value(json_object_get(*answer, "id")));
     json_decref(*answer);
     *answer = NULL;
-    return false;
+    if (!exclude_owners(ledger, actor, id, refusal))
+        return false;
+    *answer = change_shown(ledger, ledger_find(ledger, id));
+    return true;
 }
 
 /* Asked for again: who asks is a contributor too, as long as that can be changed. */

@@ -52,17 +52,16 @@ bool detect_leads_to(const struct conf_route *route, const char *pool);
  * of those that name nothing; suppress.c. */
 void detect_suppress(struct detect_run *run, size_t first);
 
-#define FOR_POOLS(run, pool)                                                                       \
-    for (const struct conf_pool *pool = (run)->conf->pools;                                        \
-         pool != (run)->conf->pools + (run)->conf->pool_count; pool++)
+/* No arithmetic on the null pointer that an empty list has. */
+#define FOR_EACH(type, item, items, count)                                                         \
+    for (const struct type *item = (items), *item##_end = (count) > 0 ? item + (count) : item;     \
+         item != item##_end; item++)
+#define FOR_POOLS(run, pool) FOR_EACH(conf_pool, pool, (run)->conf->pools, (run)->conf->pool_count)
 #define FOR_SERVERS(pool, server)                                                                  \
-    for (const struct conf_server *server = (pool)->servers;                                       \
-         server != (pool)->servers + (pool)->server_count; server++)
+    FOR_EACH(conf_server, server, (pool)->servers, (pool)->server_count)
 #define FOR_ROUTES(run, route)                                                                     \
-    for (const struct conf_route *route = (run)->conf->routes;                                     \
-         route != (run)->conf->routes + (run)->conf->route_count; route++)
+    FOR_EACH(conf_route, route, (run)->conf->routes, (run)->conf->route_count)
 #define FOR_LISTENERS(run, listener)                                                               \
-    for (const struct conf_listener *listener = (run)->conf->listeners;                            \
-         listener != (run)->conf->listeners + (run)->conf->listener_count; listener++)
+    FOR_EACH(conf_listener, listener, (run)->conf->listeners, (run)->conf->listener_count)
 
 #endif

@@ -20,13 +20,14 @@
 #include "detect/detect.h"
 
 static const char help[] =
-    "usage: twokey check [--config DIR] [--format text|json] [--all]\n"
+    "usage: twokey check [--config DIR] [--base DIR] [--format text|json] [--all]\n"
     "\n"
     "Reads every *.json file of DIR (default: conf.d) and reports all that is wrong with them, "
     "and\n"
     "what the detectors find (docs/detectors.md). No server is needed, and nothing is changed.\n"
     "\n"
     "  --config DIR    the configuration\n"
+    "  --base DIR      what it would replace: the way from there is looked at too\n"
     "  --format FORM   text (default) or json\n"
     "  --all           as text: findings of severity info too (json has them always)\n"
     "\n"
@@ -105,9 +106,10 @@ static int exit_code(const struct findings *findings)
 }
 
 /* What does not build has no meaning that one could look at. */
-static void detect(const struct configuration *conf, struct findings *findings)
+static void detect(const struct configuration *conf, const struct configuration *base,
+                   struct findings *findings)
 {
-    struct detect_subject subject = {.target = conf, .now_ms = clock_wall_ms()};
+    struct detect_subject subject = {.target = conf, .base = base, .now_ms = clock_wall_ms()};
 
     if (conf == NULL)
         return;
@@ -115,22 +117,48 @@ static void detect(const struct configuration *conf, struct findings *findings)
     policy_check_survivable(conf, findings);
 }
 
-static int check_directory(const char *directory, bool as_json, bool all)
+/* What runs need not be good, but it must build.  False: told. */
+static bool load_base(const char *directory, struct configuration **base_out)
 {
     struct arena *arena = arena_new(16384);
     struct findings findings;
+    char line[2048];
+
+    findings_init(&findings, arena);
+    *base_out = config_load(directory, &findings);
+    for (size_t i = 0; *base_out == NULL && i < findings.count; i++) {
+        finding_text(&findings.items[i], line, sizeof(line));
+        if (findings.items[i].severity == FINDING_BLOCK)
+            (void)fprintf(stderr, "twokey check: --base: %s\n", line);
+    }
+    findings_fini(&findings);
+    arena_free(&arena);
+    return *base_out != NULL;
+}
+
+static int check_directory(const char *directory, const char *base_directory, bool as_json,
+                           bool all)
+{
+    struct arena *arena = arena_new(16384);
+    struct findings findings;
+    struct configuration *base = NULL;
     struct configuration *conf;
     int code;
 
+    if (base_directory != NULL && !load_base(base_directory, &base)) {
+        arena_free(&arena);
+        return EXIT_TROUBLE;
+    }
     findings_init(&findings, arena);
     conf = config_load_to_judge(directory, &findings);
-    detect(conf, &findings);
+    detect(conf, base, &findings);
     if (as_json)
         print_json(conf, &findings);
     else
         print_text(directory, conf, &findings, all);
     code = exit_code(&findings);
     config_free(&conf);
+    config_free(&base);
     findings_fini(&findings);
     arena_free(&arena);
     return code;
@@ -139,18 +167,17 @@ static int check_directory(const char *directory, bool as_json, bool all)
 int cli_check(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"format", required_argument, NULL, 'f'},
-        {"all", no_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"format", required_argument, NULL, 'f'},
+        {"base", required_argument, NULL, 'b'},   {"all", no_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     const char *directory = "conf.d";
+    const char *base = NULL;
     bool as_json = false;
     bool all = false;
     int option;
 
-    while ((option = getopt_long(argc, argv, "c:f:ah", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:b:f:ah", options, NULL)) != -1) {
         switch (option) {
         case 'c': directory = optarg; break;
         case 'f':
@@ -160,6 +187,7 @@ int cli_check(int argc, char **argv)
             }
             as_json = strcmp(optarg, "json") == 0;
             break;
+        case 'b': base = optarg; break;
         case 'a': all = true; break;
         case 'h': (void)fputs(help, stdout); return EXIT_DONE;
         default: (void)fputs(help, stderr); return EXIT_TROUBLE;
@@ -170,5 +198,5 @@ int cli_check(int argc, char **argv)
                       argv[optind]);
         return EXIT_TROUBLE;
     }
-    return check_directory(directory, as_json, all);
+    return check_directory(directory, base, as_json, all);
 }

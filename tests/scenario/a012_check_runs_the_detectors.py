@@ -1,4 +1,5 @@
 """`twokey check` runs the detectors: ids, places, what is accepted, and what only --all shows."""
+import copy
 import json
 import subprocess
 
@@ -23,7 +24,9 @@ def of(done):
 
 
 def with_pool(**keys):
-    return {**GOOD, "pools": {"app": {**GOOD["pools"]["app"], **keys}}}
+    document = copy.deepcopy(GOOD)
+    document["pools"]["app"].update(keys)
+    return document
 
 
 def servers(**weights):
@@ -81,3 +84,14 @@ def test_what_blocks_by_its_meaning_hides_nothing_else(tmp_path):
     document["routes"]["lost"] = {"path": "/x", "pool": "nowhere"}
     found = of(check(tmp_path, document, "--format", "json"))
     assert {"R004", "D001"} <= set(found)
+
+
+def test_the_way_from_what_runs_is_looked_at_too(tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir(), after.mkdir()
+    (before / "a.json").write_text(json.dumps(with_pool(servers=servers(s1=100, s2=100, s3=100, s4=100))))
+    done = check(after, with_pool(servers=servers(s1=100, s2=100)), "--base", str(before))
+    assert done.returncode == 1 and "2 of 4 servers are removed: 50 % [error X001]" in done.stdout
+    assert check(after, with_pool(servers=servers(s1=100, s2=100))).returncode == 0
+    missing = check(after, GOOD, "--base", str(tmp_path / "none"))
+    assert missing.returncode == 2 and "No such file" in missing.stderr

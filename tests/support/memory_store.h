@@ -43,7 +43,8 @@ static struct memory_image memory;
 static struct store memory_handle;
 static struct store_txn memory_txn;
 static bool memory_txn_is_open;
-static bool memory_fails; /* every commit, as a full disk does */
+static bool memory_fails;            /* every commit, as a full disk does */
+static int memory_commits_left = -1; /* so many are done before memory_fails; -1: all */
 
 static size_t memory_place(const char *key)
 {
@@ -272,6 +273,10 @@ enum store_outcome store_commit(struct store_txn **holder, bool may_use_reserve,
     enum store_outcome outcome = STORE_DONE;
 
     (void)may_use_reserve;
+    if (memory_commits_left == 0)
+        memory_fails = true;
+    if (memory_commits_left > 0)
+        memory_commits_left--;
     if (memory_fails) {
         error_set(why, ERROR_SYSTEM, "the disk is full");
         outcome = STORE_FAILED;

@@ -241,8 +241,6 @@ static void apply_published(void *context, uint64_t generation)
         return;
     }
     ledger->pending = pending;
-    if (json_array_size(change->overrides) > 0)
-        override_restore(ledger); /* they are in the store now: into force */
     serving_reload(ledger);
     lkg_start(ledger);
     fault_point("apply.active");

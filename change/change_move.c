@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "change/override.h"
 
 enum { STATE_NONE = CHANGE_STATE_COUNT };
 
@@ -85,6 +86,8 @@ void change_move(struct step *step, struct change *change, enum change_state to,
     change->state = to;
     if (strcmp(event, "change.forced") == 0)
         breakglass_note(step, change);
+    if (to == CHANGE_ROLLED_BACK && json_array_size(change->overrides) > 0)
+        override_revert_change(step->ledger, step->txn, change->id);
     put_moved(step, change, from, event, data);
 }
 

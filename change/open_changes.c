@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "change/actor.h"
+#include "change/override.h"
 #include "change/policy.h"
 #include "change/refusal.h"
 #include "config/model.h"
@@ -252,6 +253,8 @@ void ledger_settle_change(struct ledger *ledger, struct change *change)
 
     (void)snprintf(key, sizeof(key), "change/%s", change->id);
     (void)store_get(ledger->store, key, NULL, &change->version);
+    if (json_array_size(change->overrides) > 0)
+        override_restore(ledger); /* they came, or went */
     if (!change_is_terminal(change->state))
         return;
     for (size_t i = 0; i < ledger->open_count; i++) {

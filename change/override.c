@@ -1,7 +1,8 @@
 /*
  * override - see override.h.
  *
- *   rt/<pool>/<server>   {state, weight, by, reason, since, expires}: what is in force
+ *   rt/<pool>/<server>   {state, weight, by, reason, since, expires}: what is in force; what came
+ *                        with a change has besides its id (change), and what was before it (was)
  *   rtlog/<pool>         [{server, kind, at, was}] of the last hour: what the guard sums up
  *
  * Owner    the ledger.      Threads  control
@@ -507,9 +508,31 @@ bool override_set(struct ledger *ledger, const struct actor *actor,
 
 /* ---- with a change ---- */
 
-static void apply_one(struct ledger *ledger, struct store_txn *txn, const json_t *given,
-                      const char *by, const char *reason, json_t *logs)
+/* With what is needed to take it back; as an order that says "ready, as configured" leaves nothing
+ * to be taken back, it is forgotten like one. */
+static void put_override_of(struct store_txn *txn, const struct ordering *ordering,
+                            const char *change)
 {
+    const struct override *next = &ordering->next;
+    char key[KEY_TEXT];
+    json_t *stored;
+
+    if (is_empty(next)) {
+        put_override(txn, next);
+        return;
+    }
+    override_key(next->pool, next->server, key);
+    stored = stored_json(next);
+    json_object_set_new(stored, "change", json_string(change));
+    json_object_set_new(stored, "was",
+                        ordering->old != NULL ? stored_json(ordering->old) : json_null());
+    put_text(txn, key, stored);
+}
+
+static void apply_one(struct ledger *ledger, struct store_txn *txn, const json_t *given,
+                      const char *by, const char *change, json_t *logs)
+{
+    char reason[64];
     const json_t *weight = json_object_get(given, "weight");
     struct override_order order = {.pool = json_string_value(json_object_get(given, "pool")),
                                    .server = json_string_value(json_object_get(given, "server")),
@@ -520,6 +543,7 @@ static void apply_one(struct ledger *ledger, struct store_txn *txn, const json_t
     struct ordering ordering = {.ledger = ledger, .order = &order};
     int64_t now_ms = ledger_wall_ms(ledger);
 
+    (void)snprintf(reason, sizeof(reason), "change %.40s", change);
     if (order.pool == NULL || order.server == NULL || !is_order(&order) || !find_server(&ordering))
         return; /* its server went meanwhile */
     if (json_object_get(logs, order.pool) == NULL)
@@ -530,7 +554,7 @@ static void apply_one(struct ledger *ledger, struct store_txn *txn, const json_t
         log_event_of(ordering.log, order.server, "drain", now_ms, 0);
     if (order.weight >= 0 && order.weight != weight_now(&ordering))
         log_event_of(ordering.log, order.server, "weight", now_ms, weight_now(&ordering));
-    put_override(txn, &ordering.next);
+    put_override_of(txn, &ordering, change);
     clear_override(&ordering.next);
 }
 
@@ -540,13 +564,47 @@ void override_apply_change(struct ledger *ledger, struct store_txn *txn, const j
     json_t *logs = json_object();
     const char *pool;
     json_t *log;
-    char reason[64];
 
-    (void)snprintf(reason, sizeof(reason), "change %.40s", change);
     for (size_t i = 0; i < json_array_size(overrides); i++)
-        apply_one(ledger, txn, json_array_get(overrides, i), by, reason, logs);
+        apply_one(ledger, txn, json_array_get(overrides, i), by, change, logs);
     json_object_foreach(logs, pool, log) put_log(txn, pool, log);
     json_decref(logs);
+}
+
+/* {key: what was before}, of those that came with a change and that nobody has ordered since. */
+struct reverting {
+    const char *change;
+    json_t *found;
+};
+
+static bool find_reverted(void *context, const char *key, struct slice value, uint64_t version)
+{
+    struct reverting *reverting = context;
+    json_t *stored = json_loadb(value.at, value.len, 0, NULL);
+    const char *change = json_string_value(json_object_get(stored, "change"));
+
+    (void)version;
+    if (change != NULL && strcmp(change, reverting->change) == 0)
+        json_object_set(reverting->found, key, json_object_get(stored, "was"));
+    json_decref(stored);
+    return true;
+}
+
+void override_revert_change(struct ledger *ledger, struct store_txn *txn, const char *change)
+{
+    struct reverting reverting = {.change = change, .found = json_object()};
+    const char *key;
+    json_t *was;
+
+    store_list(ledger->store, "rt/", NULL, false, find_reverted, &reverting);
+    json_object_foreach(reverting.found, key, was)
+    {
+        if (json_is_object(was))
+            put_text(txn, key, json_incref(was));
+        else
+            store_delete(txn, key);
+    }
+    json_decref(reverting.found);
 }
 
 /* ---- from the store, and over time ---- */

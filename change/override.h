@@ -57,6 +57,8 @@ void override_tick(struct ledger *ledger);
 struct store_txn;
 void override_apply_change(struct ledger *ledger, struct store_txn *txn, const json_t *overrides,
                            const char *by, const char *change);
+/* Takes those back that came with a change and that nobody has ordered anew, likewise. */
+void override_revert_change(struct ledger *ledger, struct store_txn *txn, const char *change);
 /* {pool, server, state, weight, by, reason, since, expires} */
 json_t *override_shown(const struct override *one);
 /* All of them. */

@@ -93,3 +93,13 @@ def test_a_change_may_bring_what_was_refused(origins, make_enforced):
     admin = proxy.server("s2")["admin"]
     assert admin["state"] == "drain" and change["id"] in admin["reason"]
     assert proxy.server("s1")["admin"]["state"] == "drain"
+
+
+def test_what_came_with_a_change_goes_with_it(origins, make_enforced):
+    proxy = make_enforced(origins(3))
+    ann = proxy.as_("ann")
+    change = proxy.approve_fully(ann.submit(overrides=[{"pool": "app", "server": "s2", "state": "drain"}]))
+    ann.apply(change)
+    assert proxy.server("s2")["admin"]["state"] == "drain"
+    assert ann.post(f"/v1/changes/{change['id']}/cancel").status == 200
+    assert proxy.server("s2")["admin"] == {"state": "ready", "weight": None, "by": None, "reason": None, "expires": None}

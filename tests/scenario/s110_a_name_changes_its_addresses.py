@@ -95,7 +95,7 @@ def test_checks_ask_for_the_name(make_origin, make_proxy):
         assert origin.wait_requests(1)[0].header("host") == f"app.test:{origin.port}"
 
 
-def test_fewer_than_discovery_allows_changes_nothing(make_origin, make_proxy):
+def test_e28_fewer_than_discovery_allows_changes_nothing(make_origin, make_proxy):
     first, _ = two_origins(make_origin)
     with Names() as names:
         names.set("app.test")

@@ -260,6 +260,52 @@ static void a_change_may_bring_what_the_guard_refused(void **state)
     json_decref(overrides);
 }
 
+static void bring(json_t *overrides, const char *change)
+{
+    struct actor actor = who("bob");
+    struct refusal refusal = {0};
+    struct step step;
+
+    step_begin(&step, world.ledger, &actor);
+    override_apply_change(world.ledger, step.txn, overrides, "bob", change);
+    assert_true(step_commit(&step, &refusal));
+    override_restore(world.ledger);
+    json_decref(overrides);
+}
+
+static void take_back(const char *change)
+{
+    struct actor actor = who("bob");
+    struct refusal refusal = {0};
+    struct step step;
+
+    step_begin(&step, world.ledger, &actor);
+    override_revert_change(world.ledger, step.txn, change);
+    assert_true(step_commit(&step, &refusal));
+    override_restore(world.ledger);
+}
+
+static void what_came_with_a_change_goes_with_it(void **state)
+{
+    (void)state;
+    assert_string_equal(weight_for("s2", 110), "");
+    bring(json_pack("[{s:s,s:s,s:s},{s:s,s:s,s:s},{s:s,s:s,s:i}]", "pool", "shop", "server", "s1",
+                    "state", "drain", "pool", "shop", "server", "s2", "state", "maint", "pool",
+                    "shop", "server", "s3", "weight", 10),
+          "chg_1");
+    bring(json_pack("[{s:s,s:s,s:i}]", "pool", "shop", "server", "s4", "weight", 20), "chg_2");
+    assert_string_equal(in_force("s2")->state, "maint");
+    assert_int_equal(in_force("s2")->weight, 110);
+    pass_ms(HOUR_MS);
+    assert_string_equal(weight_for("s3", 11), ""); /* bob's own now */
+    take_back("chg_1");
+    assert_null(in_force("s1"));
+    assert_null(in_force("s2")->state); /* as it was before */
+    assert_int_equal(in_force("s2")->weight, 110);
+    assert_int_equal(in_force("s3")->weight, 11);
+    assert_int_equal(in_force("s4")->weight, 20);
+}
+
 /* ---- how long ---- */
 
 static void an_override_ends_by_itself(void **state)
@@ -488,6 +534,7 @@ int main(void)
         TEST(weights_add_up_over_an_hour),
         TEST(many_small_steps_are_one_large_one),
         TEST(a_change_may_bring_what_the_guard_refused),
+        TEST(what_came_with_a_change_goes_with_it),
         TEST(an_override_ends_by_itself),
         TEST(overrides_outlive_a_restart),
         TEST(they_are_listed_with_times),

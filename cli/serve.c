@@ -392,12 +392,23 @@ static void on_ledger_timer(uv_timer_t *timer)
         ledger_tick(process->ledger);
 }
 
+static void on_audit_record(void *context, uint64_t seq, const char *line)
+{
+    struct server_process *process = context;
+
+    (void)seq;
+    (void)line;
+    if (process->admin != NULL)
+        admin_take_event(process->admin);
+}
+
 static bool open_ledger(struct server_process *process, struct error *why)
 {
     struct ledger_options options = {
         .state_directory = process->state_directory,
         .config_directory = process->configuration_directory,
         .runner = &process->runner,
+        .on_event = on_audit_record,
         .context = process,
     };
 

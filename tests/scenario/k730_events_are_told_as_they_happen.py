@@ -2,6 +2,7 @@
 import json
 import socket
 import threading
+import time
 
 import pytest
 
@@ -69,6 +70,17 @@ def test_what_happens_is_told(proxy):
     second = stream.event()
     assert second[1] == "change.submitted" and second[0] == first[0] + 1 == second[2]["seq"]
     assert set(first[2]) == {"seq", "t", "event", "change", "digest", "outcome", "person"}  # no address, no data
+    stream.close()
+
+
+def test_they_are_told_at_once(proxy):
+    """Not with the next tick: twenty in a row, each awaited, take less than the seconds that ticks would."""
+    stream, ann = Stream(proxy), proxy.as_("ann")
+    began = time.monotonic()
+    for number in range(20):
+        made = ann.post("/v1/changes", {"title": f"n {number}", "reason": "y", "patch": PATCH}).json()
+        assert stream.event()[2]["change"] == made["id"]
+    assert time.monotonic() - began < 15
     stream.close()
 
 

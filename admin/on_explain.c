@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin/asked.h"
 #include "admin/call.h"
 #include "admin/dispatch.h"
 #include "admin/internal.h"
@@ -20,9 +21,14 @@
 #include "admin/texttable.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/error.h"
+#include "change/ledger.h"
+#include "config/finding.h"
+#include "config/load.h"
 #include "config/model.h"
 #include "proxy/affinity.h"
 #include "proxy/http/target.h"
+#include "proxy/limits.h"
 #include "proxy/network.h"
 #include "proxy/route/route.h"
 #include "proxy/snapshot.h"
@@ -31,7 +37,9 @@ enum { REJECTED_SHOWN = 100 };
 
 struct explain {
     struct call *call;
-    const struct snapshot *snapshot;
+    const struct snapshot *snapshot; /* that runs, or `staged` */
+    struct snapshot *staged;         /* made of a change; or NULL */
+    struct rate_store *rates;        /* of that one */
     json_t *body;
     json_t *errors; /* what is wrong with the body */
     /* the request, in normal form */
@@ -169,17 +177,70 @@ static bool find_header(void *context, struct slice name, struct slice *value_ou
     return false;
 }
 
+/* --- a configuration that does not run --------------------------------------------------- */
+
+/* Compiles what the change would make.  Servers that are known keep their live state in it; nobody
+ * gets it, and it goes when the call is answered.  False: the call was answered. */
+static bool build_staged(struct explain *explain, struct configuration *conf)
+{
+    const struct admin_options *options = &explain->call->admin->options;
+    struct error why = {0};
+
+    explain->rates = rate_store_new();
+    explain->staged = snapshot_build(conf, explain->snapshot->generation + 1, options->registry,
+                                     explain->rates, options->counters, &why);
+    if (explain->staged != NULL) {
+        explain->snapshot = explain->staged;
+        return true;
+    }
+    config_free(&conf);
+    problem_reply_findings(explain->call, NULL, NULL, why.text);
+    return false;
+}
+
+/* `change` names the configuration to think it through with, instead of the one that runs. */
+static bool use_staged(struct explain *explain)
+{
+    struct call *call = explain->call;
+    const char *id = text_field(explain, "change", NULL);
+    struct ledger *ledger = id != NULL ? asked_ledger(call) : NULL;
+    struct refusal refusal = {0};
+    struct configuration *conf;
+    struct findings findings;
+
+    if (id == NULL)
+        return true;
+    if (ledger == NULL)
+        return false;
+    findings_init(&findings, call->arena);
+    conf = ledger_target(ledger, id, &findings, &refusal);
+    if (conf == NULL)
+        asked_reply(call, false, 0, NULL, &refusal);
+    findings_fini(&findings);
+    return conf != NULL && build_staged(explain, conf);
+}
+
+static void drop_staged(struct explain *explain)
+{
+    if (explain->staged != NULL)
+        snapshot_free(&explain->staged);
+    if (explain->rates != NULL)
+        rate_store_free(&explain->rates);
+}
+
 /* False: the call was answered. */
 static bool read_request(struct explain *explain)
 {
-    static const char *const fields[] = {"method",    "host",     "path",   "headers",
-                                         "client_ip", "listener", "scheme", NULL};
+    static const char *const fields[] = {"method",   "host",   "path",   "headers", "client_ip",
+                                         "listener", "scheme", "change", NULL};
     size_t wrong;
 
     explain->body = dispatch_body(explain->call, fields);
     if (explain->body == NULL)
         return false;
     explain->errors = json_array();
+    if (!use_staged(explain))
+        return false;
     explain->method = slice_from(text_field(explain, "method", "GET"));
     read_target(explain);
     read_headers(explain);
@@ -499,4 +560,5 @@ void on_explain(struct call *call)
         explain_request(&explain);
     json_decref(explain.errors);
     json_decref(explain.body);
+    drop_staged(&explain);
 }

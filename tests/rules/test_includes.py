@@ -22,7 +22,7 @@ MAY_INCLUDE = {
                r"proxy/balance/", r"proxy/snapshot\.h"],
     "change": [r"base/", r"config/", r"detect/", r"observe/(sample|window)\.h",
                r"proxy/(snapshot|publish)\.h", r"proxy/upstream/(registry|server)\.h"],
-    "admin": [r"base/", r"config/", r"change/", r"observe/", r"proxy/(snapshot|publish|affinity|network)\.h",
+    "admin": [r"base/", r"config/", r"change/", r"observe/", r"proxy/(snapshot|publish|affinity|network|limits)\.h",
               r"proxy/upstream/(registry|server)\.h", r"proxy/(http|route|balance)/"],
     "cli": [r"."],
 }

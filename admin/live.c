@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "change/override.h"
 #include "config/model.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
@@ -89,18 +90,33 @@ static void read_address(const struct snapshot_pool *pool, struct balance_view *
     out->why = why_of(out);
 }
 
-/* What people ordered: in the configuration or, stronger, at run time. */
+/* What people ordered: at run time or, where they did not, in the configuration. */
 static void read_orders(struct live_server *server)
 {
     server->admin = (enum balance_admin)server->conf->state;
     server->weight_override = BALANCE_NO_OVERRIDE;
     for (size_t i = 0; i < server->address_count; i++) {
         const struct balance_live *live = &server->addresses[i].server->live;
-        enum balance_admin ordered = (enum balance_admin)word(&live->admin);
-        if (ordered > server->admin)
-            server->admin = ordered;
+        server->admin = (enum balance_admin)word(&live->admin); /* the same of all its addresses */
         if (word(&live->weight_override) != BALANCE_NO_OVERRIDE)
             server->weight_override = word(&live->weight_override);
+    }
+}
+
+/* Who ordered what keeps a server out. */
+static void name_who_ordered(const struct admin *admin, struct live_pool *live, struct arena *arena)
+{
+    struct ledger *ledger = admin->options.ledger;
+
+    for (size_t i = 0; ledger != NULL && i < live->server_count; i++) {
+        struct live_server *server = &live->servers[i];
+        const struct override *one =
+            override_get(ledger, live->pool->conf->name, server->conf->name);
+        bool is_theirs =
+            one != NULL && (one->state != NULL ? server->admin != ADMIN_READY : one->weight == 0);
+
+        if (is_theirs && !server->is_eligible && server->address_count > 0)
+            server->why = arena_printf(arena, "%s by %s", server->why, one->by);
     }
 }
 
@@ -204,6 +220,7 @@ struct live_pool *live_pool_read(const struct admin *admin, const struct snapsho
     live->server_count = pool->conf->server_count;
     live->servers = arena_array(arena, live->server_count + 1, sizeof(*live->servers));
     read_servers(live, view, arena);
+    name_who_ordered(admin, live, arena);
     live->is_panic = balance_is_panic(view, clock_ms());
     balance_view_free(&view);
     read_shares(admin, live);

@@ -243,8 +243,9 @@ struct pool_change {
     struct share_pool after;  /* the same, and what the change overrides */
     size_t was_in_service;    /* as configured */
     size_t added;
-    size_t removed; /* were in service as configured, and will not be */
-    size_t stay;    /* will be in service, as configured */
+    size_t removed;  /* were in service as configured, and will not be */
+    size_t replaced; /* are in service under the same name at another address */
+    size_t stay;     /* will be in service, as configured */
 };
 
 static void override_shares(struct share_pool *shares, const json_t *overrides, const char *pool)
@@ -263,6 +264,21 @@ static void override_shares(struct share_pool *shares, const json_t *overrides, 
     share_compute(shares);
 }
 
+static const char *address_of(const struct conf_pool *pool, const char *server)
+{
+    for (size_t i = 0; i < pool->server_count; i++)
+        if (strcmp(pool->servers[i].name, server) == 0)
+            return pool->servers[i].address.text;
+    return "";
+}
+
+/* What is at another address is another server. */
+static bool has_moved(const struct pool_change *change, const char *server)
+{
+    return strcmp(address_of(change->conf_before, server),
+                  address_of(change->conf_after, server)) != 0;
+}
+
 static void count_servers(const struct policy_subject *subject, struct pool_change *change)
 {
     struct share_pool was, will;
@@ -275,6 +291,8 @@ static void count_servers(const struct policy_subject *subject, struct pool_chan
         bool stays = server != NULL && share_is_in_service(server);
 
         change->removed += share_is_in_service(&was.servers[i]) && !stays;
+        change->replaced +=
+            share_is_in_service(&was.servers[i]) && stays && has_moved(change, was.servers[i].name);
     }
     for (size_t i = 0; i < will.count; i++)
         change->added += share_find(&was, will.servers[i].name) == NULL;
@@ -399,8 +417,15 @@ static bool removes_server(const struct policy_subject *subject, struct buffer *
 static bool pool_removes_many(const struct policy_subject *subject,
                               const struct pool_change *change, struct buffer *which)
 {
-    return change->removed > 1 && change->removed * 5 >= change->was_in_service &&
-           pool_removes(subject, change, which);
+    size_t gone = change->removed + change->replaced;
+
+    (void)subject;
+    if (gone <= 1 || gone * 5 < change->was_in_service)
+        return false;
+    name(which, "%zu of %zu of %s", gone, change->was_in_service, change->name);
+    if (change->replaced > 0)
+        name(which, "%zu of them moved to another address", change->replaced);
+    return true;
 }
 
 static bool removes_many(const struct policy_subject *subject, struct buffer *which)

@@ -65,6 +65,31 @@ def test_maintenance_takes_the_checks_away_too(proxy):
     assert proxy.server("s1")["admin"]["state"] == "drain"
 
 
+def test_it_says_who_keeps_a_server_out(proxy):
+    bob = proxy.as_("bob")
+    assert bob.put(state(bob), {"state": "drain"}).status == 200
+    assert proxy.server("s1")["oper"]["why"] == "drained by bob"
+    explained = bob.post("/v1/explain", {"path": "/"}).json()
+    assert explained["not_eligible"] == [{"server": "s1", "why": "drained by bob"}]
+
+
+def test_ready_is_stronger_than_a_drain_of_the_configuration(make_origin, make_enforced):
+    proxy = make_enforced({"s1": {"address": make_origin(named("s1")).address, "state": "drain"},
+                           "s2": make_origin(named("s2"))})
+    assert proxy.server("s1")["oper"]["why"] == "drained"
+    answer = proxy.as_("bob").put(state(None), {"state": "ready"})
+    assert answer.json()["admin"]["state"] == proxy.server("s1")["admin"]["state"] == "ready"
+    proxy.wait_for(lambda: get(proxy.address).body == b"s1", what="s1 to answer")
+
+
+def test_an_order_sent_again_is_given_once(proxy):
+    bob = proxy.as_("bob", headers={"Idempotency-Key": "one"})
+    first = bob.put(state(bob) + "?wait=1s", {"state": "drain", "expires": "1h"})
+    again = bob.put(state(bob) + "?wait=1s", {"state": "drain", "expires": "1h"})
+    assert first.status == again.status == 200 and first.json() == again.json()
+    assert bob.put(state(bob), {"state": "ready"}).status == 422  # another body under the same key
+
+
 def test_each_order_is_told(proxy):
     bob, dan = proxy.as_("bob"), proxy.as_("dan")
     assert bob.put(state(bob), {"state": "drain", "reason": "new disk"}).status == 200

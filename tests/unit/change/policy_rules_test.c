@@ -55,6 +55,7 @@ static json_t *json_or_null(const char *text)
 /* ---- configurations ---- */
 
 #define SERVER(name, more) "\"" name "\":{\"address\":\"10.0.0.1:80\"" more "}"
+#define MOVED(name)        "\"" name "\":{\"address\":\"10.0.0.9:80\"}"
 #define WEIGHT(name, w)    SERVER(name, ",\"weight\":" #w)
 #define CAP(name, w, c)    SERVER(name, ",\"weight\":" #w ",\"capacity_rps\":" #c)
 #define POOL_MORE(servers, more)                                                                   \
@@ -151,6 +152,11 @@ static const struct given table[] = {
      POOL(S1 "," S2 "," S3 "," S4 "," S5 "," S6 "," S7 "," S8 "," S9), 0, 0, 0},
     {"many-servers-removed", false, 2, POOL(S1 "," S2 "," S3), POOL(S1 "," S2), 0, 0, 0},
     {"last-server-removed", true, 3, POOL(S1), "{\"pools\":{},\"routes\":{}}", 0, 0, 0},
+    /* at another address it is another server */
+    {"many-servers-removed", true, 3, POOL(S1 "," S2 "," S3),
+     POOL(MOVED("s1") "," MOVED("s2") "," S3), 0, 0, 0},
+    {"many-servers-removed", false, 2, POOL(S1 "," S2 "," S3), POOL(MOVED("s1") "," S2 "," S3), 0,
+     0, 0},
     {"last-server-removed", false, 3, POOL(S1 "," S2), POOL(S1), 0, 0, 0},
 
     /* runtime overrides count like what is written */

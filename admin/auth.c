@@ -362,6 +362,16 @@ bool auth_permit(struct call *call)
     return false;
 }
 
+bool auth_still_holds(struct call *call)
+{
+    const struct configuration *conf = running(call);
+    unsigned needed = roles_for(call->operation->permission);
+
+    if (conf == NULL || is_open_to_all(conf) || needs_nobody(call, conf))
+        return true;
+    return find_caller(call, conf) != NULL && (needed == 0 || (call->actor.roles & needed) != 0);
+}
+
 json_t *auth_role_words(unsigned held)
 {
     json_t *list = json_array();

@@ -39,6 +39,9 @@ bool auth_identify(struct call *call);
  * admin.metrics_public; else a role.  False: answered 403, with those who could. */
 bool auth_permit(struct call *call);
 
+/* For calls that last: the caller is still known, and may still. */
+bool auth_still_holds(struct call *call);
+
 /* The caller may see hashes of tokens and signing keys. */
 bool auth_may_see_secrets(const struct call *call);
 /* Puts "(secret)" in their place, unless he may; `configuration` is a whole one. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "admin/asked.h"
+#include "admin/auth.h"
 #include "admin/call.h"
 #include "admin/internal.h"
 #include "admin/operations.h"
@@ -87,6 +88,10 @@ static void refill(struct call *call)
     struct telling telling = {.stream = stream};
     char after[KEY_ROOM];
 
+    if (!auth_still_holds(call)) {
+        call->reply.has_ended = true;
+        return;
+    }
     if (stream->next_seq > audit_head(ledger_audit(ledger)).seq)
         return;
     if (stream->next_seq > 0)

@@ -218,6 +218,8 @@ static json_t *operation_json(const struct operation *operation)
         json_pack("{s:s, s:{s:{s:o}}}", "description", "what is wrong and what to do next",
                   "content", "application/problem+json", "schema", reference(SLICE("Problem")));
 
+    if (strcmp(operation->permission, "any") == 0)
+        json_object_set_new(json, "security", json_array());
     json_object_set_new(json, "parameters", parameters_of(operation));
     if (operation->body[0] != '\0')
         json_object_set_new(json, "requestBody",
@@ -254,10 +256,15 @@ json_t *openapi_json(void)
 
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
         json_object_set_new(schemas, shapes[i].name, shape_schema(&shapes[i]));
-    return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o}}", "openapi", "3.1.0", "info", "title",
-                     "twokey admin API", "version", TWOKEY_VERSION, "description",
-                     "Status, pools, metrics, explain and reload of a running twokey.", "paths",
-                     paths_json(), "components", "schemas", schemas);
+    return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s, s:s}}}, s:[{s:[]}]}",
+                     "openapi", "3.1.0", "info", "title", "twokey admin API", "version",
+                     TWOKEY_VERSION, "description",
+                     "Status, pools, metrics, explain, and staged changes of a running twokey.",
+                     "paths", paths_json(), "components", "schemas", schemas, "securitySchemes",
+                     "token", "type", "http", "scheme", "bearer", "description",
+                     "tk_<person>_<43 characters>; not needed over the Unix socket for users that "
+                     "the configuration names, nor where no people are configured",
+                     "security", "token");
 }
 
 void on_openapi(struct call *call)

@@ -202,6 +202,10 @@ static void carry(struct step *step, struct change *change, const struct before 
         struct change_decision *carried = change_add_decision(change, &before->decisions[i]);
 
         memcpy(carried->digest, change->digest, sizeof(carried->digest));
+        if (!ledger_decision_counts(ledger_running_conf(step->ledger), change, carried)) {
+            change_remove_decision(change, carried);
+            continue;
+        }
         ledger_put_decision(step, change, carried, NULL);
         json_array_append_new(people, json_string(carried->person));
     }

@@ -77,6 +77,7 @@ static struct {
     uint64_t boot_ms;
     struct refusal refusal;
     json_t *answer;
+    const char *state_directory; /* NULL: none, nothing is written to disk */
     bool prepare_fails;
     bool opens_quietly; /* the wall clock is where the last record says until it is open */
     unsigned published;
@@ -177,8 +178,11 @@ static int64_t world_last_record_ms(void)
 
 static void world_open(void)
 {
-    struct ledger_options options = {
-        .state_directory = "/nonexistent/twokey", .runner = &world_runner, .clock = &world_clock};
+    struct ledger_options options = {.state_directory = world.state_directory != NULL
+                                                            ? world.state_directory
+                                                            : "/nonexistent/twokey",
+                                     .runner = &world_runner,
+                                     .clock = &world_clock};
     struct error why = {0};
     int64_t wall_ms = world.wall_ms;
 

@@ -304,6 +304,33 @@ static void e09_a_rebase_onto_what_it_touches_carries_nothing(void **state)
     assert_int_equal(change_now(id)->decision_count, 0);
 }
 
+#define WITHOUT_BOB_KEEP                                                                           \
+    "{" POOLS "," ROUTES                                                                           \
+    ",\"people\":{" HUMAN("ann", "a", "\"author\",\"operator\",\"approver\"") "," HUMAN(           \
+        "cat", "c",                                                                                \
+        "\"approver\"") "," HUMAN("dan", "d",                                                      \
+                                  "\"approver\"") "," HUMAN("fay", "9",                            \
+                                                            "\"approver\"") "},\"policy\":"        \
+                                                                            "{" ENFORCED           \
+                                                                            ",\"keep_on_clean_"    \
+                                                                            "rebase\":true}}"
+
+static void e09_an_approval_of_somebody_who_left_is_not_carried(void **state)
+{
+    char id[CHANGE_ID_TEXT];
+
+    (void)state;
+    run_configuration(CONFIGURATION(ENFORCED ",\"keep_on_clean_rebase\":true"));
+    propose("ann", WEIGHT, true, id);
+    assert_string_equal(approve("bob", id), "");
+    apply_another(WITHOUT_BOB_KEEP);
+    assert_string_equal(call(ledger_rebase, "ann", id), "");
+    assert_string_equal(state_of(id), "pending");
+    assert_string_equal(may_apply("ann", id), "approvals-missing");
+    assert_string_equal(approve("cat", id), "");
+    assert_string_equal(may_apply("ann", id), "");
+}
+
 static void a_rebase_onto_the_same_value_is_a_conflict_that_blocks(void **state)
 {
     char id[CHANGE_ID_TEXT];
@@ -752,6 +779,7 @@ int main(void)
         TEST(e09_a_rebase_drops_approvals),
         TEST(e09_a_clean_rebase_carries_approvals_where_the_policy_says_so),
         TEST(e09_a_rebase_onto_what_it_touches_carries_nothing),
+        TEST(e09_an_approval_of_somebody_who_left_is_not_carried),
         TEST(a_rebase_onto_the_same_value_is_a_conflict_that_blocks),
         TEST(e13_an_approver_without_the_role_counts_no_more),
         TEST(e13_the_guard_asks_even_where_nobody_has_looked_since),

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,7 +26,14 @@
 #include "change/bound.h"
 #include "change/store.h"
 
-enum { PATH_TEXT = 4200, KEY_TEXT = 160, PATIENCE = 10, PAUSE_US = 300000, LOOKS_MAX = 10000 };
+enum {
+    PATH_TEXT = 4200,
+    KEY_TEXT = 160,
+    DECISION_TEXT = 260,
+    PATIENCE = 10,
+    PAUSE_US = 300000,
+    LOOKS_MAX = 10000
+};
 
 struct state {
     struct audit_report *report;
@@ -37,7 +45,7 @@ struct state {
     uint64_t next;     /* behind the last record of the database */
     uint64_t expected; /* the key that comes next */
     json_t *changes;   /* {"chg_…": its last record that names a state} */
-    json_t *decisions; /* {"chg_… ann": true} */
+    json_t *decisions; /* {"chg_… 2 ann": "approve sha256:…"}: those that were not voided */
     json_t *revisions; /* {"42": the digest of its bytes} */
     json_t *stored;    /* {"42": true}: revisions that must be there */
 };
@@ -59,22 +67,61 @@ static const char *text_of(const json_t *object, const char *key)
 
 /* ---- the chain in the database ---- */
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
 static bool begins_with(const char *text, const char *prefix)
 {
     return text != NULL && strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+static void note_decision(struct state *state, const char *id, const json_t *record,
+                          const char *person, const char *decision)
+{
+    const json_t *data = json_object_get(record, "data");
+    char key[DECISION_TEXT];
+    char value[DECISION_TEXT];
+
+    if (person == NULL)
+        return;
+    (void)snprintf(key, sizeof(key), "%.100s %lld %.100s", id,
+                   (long long)json_integer_value(json_object_get(data, "iteration")), person);
+    (void)snprintf(value, sizeof(value), "%s %.100s", decision != NULL ? decision : "",
+                   text_of(record, "digest") != NULL ? text_of(record, "digest") : "");
+    if (decision != NULL)
+        (void)json_object_set_new(state->decisions, key, json_string(value));
+    else
+        (void)json_object_del(state->decisions, key);
+}
+
+static void note_decisions(struct state *state, const char *id, const json_t *record,
+                           const char *decision)
+{
+    json_t *person;
+    size_t i;
+
+    json_array_foreach(json_object_get(json_object_get(record, "data"), "people"), i, person)
+        note_decision(state, id, record, json_string_value(person), decision);
+}
+
 static void take_change(struct state *state, const char *id, const char *event, json_t *record)
 {
     const char *person = text_of(json_object_get(record, "actor"), "person");
-    char decision[300];
 
     if (text_of(json_object_get(record, "data"), "state") != NULL)
         (void)json_object_set(state->changes, id, record);
-    if (strcmp(event, "change.approved") != 0 && strcmp(event, "change.vetoed") != 0)
-        return;
-    (void)snprintf(decision, sizeof(decision), "%s %s", id, person != NULL ? person : "");
-    (void)json_object_set_new(state->decisions, decision, json_true());
+    if (strcmp(event, "change.approved") == 0)
+        note_decision(state, id, record, person, "approve");
+    else if (strcmp(event, "change.vetoed") == 0)
+        note_decision(state, id, record, person, "veto");
+    else if (strcmp(event, "change.approval-withdrawn") == 0)
+        note_decision(state, id, record, person, NULL);
+    else if (strcmp(event, "change.approval-void") == 0)
+        note_decisions(state, id, record, NULL);
+    else if (strcmp(event, "change.carried") == 0)
+        note_decisions(state, id, record, "approve");
 }
 
 static void take_revision(struct state *state, const char *number, const char *event,
@@ -99,6 +146,8 @@ static void take_evidence(struct state *state, struct slice line)
     json_t *rev = json_object_get(json_object_get(record, "data"), "rev");
     char number[24];
 
+    if (!is_same_text(text_of(record, "outcome"), "ok"))
+        event = NULL; /* it did not happen */
     if (event != NULL && change != NULL)
         take_change(state, change, event, record);
     if (event != NULL && json_is_integer(rev)) {
@@ -352,11 +401,6 @@ static void check_bound(struct state *state, const char *place, const json_t *ch
     buffer_fini(&bytes);
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
-}
-
 static void check_against_chain(struct state *state, const char *place, const char *id,
                                 const json_t *change)
 {
@@ -373,16 +417,31 @@ static void check_against_chain(struct state *state, const char *place, const ch
                       text_of(change, "digest"), text_of(record, "digest"));
 }
 
-static void check_decision(struct state *state, const char *place, const char *key)
+/* change/<id>/appr/<iteration>/<person>: one that counts must be the one that was recorded. */
+static void check_decision(struct state *state, const char *place, const char *key,
+                           const json_t *decision)
 {
     const char *id = key + strlen("change/");
+    const char *iteration = strstr(key, "/appr/");
     const char *person = strrchr(key, '/') + 1;
-    char decision[300];
+    char wanted[DECISION_TEXT];
+    char stored[DECISION_TEXT];
+    const char *recorded;
 
-    (void)snprintf(decision, sizeof(decision), "%.*s %s", (int)strcspn(id, "/"), id, person);
-    if (json_object_get(state->decisions, decision) == NULL)
+    if (text_of(decision, "void") != NULL)
+        return;
+    (void)snprintf(wanted, sizeof(wanted), "%.*s %ld %.100s", (int)strcspn(id, "/"), id,
+                   iteration != NULL ? strtol(iteration + strlen("/appr/"), NULL, 10) : 0, person);
+    (void)snprintf(stored, sizeof(stored), "%.20s %.100s",
+                   text_of(decision, "decision") != NULL ? text_of(decision, "decision") : "",
+                   text_of(decision, "digest") != NULL ? text_of(decision, "digest") : "");
+    recorded = text_of(state->decisions, wanted);
+    if (recorded == NULL)
         audit_problem(state->report, place, "no record says that %s decided: it was inserted",
                       person);
+    else if (strcmp(recorded, stored) != 0)
+        audit_problem(state->report, place, "%s decided \"%s\"; the chain says \"%s\"", person,
+                      stored, recorded);
 }
 
 static bool check_change(void *context, const char *key, struct slice value, uint64_t version)
@@ -397,7 +456,7 @@ static bool check_change(void *context, const char *key, struct slice value, uin
     if (change == NULL) {
         audit_problem(state->report, place, "is damaged: it cannot be read");
     } else if (strchr(id, '/') != NULL) {
-        check_decision(state, place, key);
+        check_decision(state, place, key, change);
     } else {
         check_against_chain(state, place, id, change);
         check_bound(state, place, change);

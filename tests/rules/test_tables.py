@@ -42,3 +42,10 @@ def test_each_audit_event_that_is_written_is_in_its_table():
     wrong = ["%s: %s is not in change/audit_events.def" % (path, name) for name, path in sorted(written.items())
              if name not in known]
     assert not wrong, "\n".join(wrong)
+
+
+def test_each_audit_event_of_the_table_is_written_by_somebody():
+    sources = "".join(source_tree.text(path) for path in source_tree.files(r"^(change|admin|cli)/.*\.(c|def)$")
+                      if not path.endswith("audit_events.def"))
+    unused = [name for _, _, (name, *_) in source_tree.rows("change/audit_events.def") if name not in sources]
+    assert not unused, "nobody writes " + ", ".join(unused)

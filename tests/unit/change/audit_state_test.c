@@ -123,6 +123,16 @@ static void record(struct audit *audit, const char *person, const char *event, c
     audit_settle(audit, true);
 }
 
+/* What was refused is recorded too, and is no decision. */
+static void denied(struct audit *audit, const char *person, const char *change, const char *digest)
+{
+    struct actor actor = {.person = person, .source = "10.0.0.9", .uid = -1};
+
+    audit_attempt(audit, &actor,
+                  &(struct audit_event){"change.approved", change, digest, .outcome = "denied",
+                                        .data = json_pack("{s:i}", "iteration", 1)});
+}
+
 static void write_history(void)
 {
     static const char one[] = "{\"pools\":{}}";
@@ -138,7 +148,8 @@ static void write_history(void)
     bound_digest(slice_from(bound), digest);
     record(audit, "system", "revision.imported", NULL, first, json_pack("{s:i}", "rev", 1));
     record(audit, "bob", "change.approved", "chg_1", digest,
-           json_pack("{s:s}", "state", "approved"));
+           json_pack("{s:s, s:i}", "state", "approved", "iteration", 1));
+    denied(audit, "eve", "chg_1", digest);
     record(audit, "ann", "change.applying", "chg_1", digest,
            json_pack("{s:s, s:i, s:s}", "state", "applying", "rev", 2, "target", target));
     put_json("rev/00000000000000000001", json_pack("{s:i, s:s}", "rev", 1, "digest", first));
@@ -146,7 +157,7 @@ static void write_history(void)
                                      "change", "chg_1", "files", "a.pem", first));
     put_json(change_key, json_pack("{s:s, s:s, s:s, s:s}", "state", "applying", "digest", digest,
                                    "bound_blob", bound_blob, "target_digest", target));
-    put_json(decision_key, json_pack("{s:s}", "digest", digest));
+    put_json(decision_key, json_pack("{s:s, s:s}", "decision", "approve", "digest", digest));
     put_json("running", json_pack("{s:i, s:s}", "rev", 2, "digest", target));
     put_json("boot", json_pack("{s:i, s:s}", "rev", 1, "digest", first));
     audit_close(&audit);
@@ -239,7 +250,7 @@ static void each_flipped_byte_of_records_and_blobs_is_named(void **state)
     (void)state;
     store_list(store, "audit/", NULL, false, note_key, &keys);
     store_list(store, "blob/", NULL, false, note_key, &keys);
-    assert_int_equal(keys.count, 4 + 3);
+    assert_int_equal(keys.count, 5 + 3);
     for (size_t i = 0; i < keys.count; i++)
         flip_all(keys.names[i]);
     free_keys(&keys);
@@ -303,7 +314,7 @@ static void a_mirror_that_was_cut_anywhere_is_told(void **state)
         assert_says("a cut beginning", "audit.jsonl", "");
     }
     (void)unlink(in_directory("audit.jsonl"));
-    assert_says("no mirror", "audit.jsonl", "is not there; the records 0 to 3");
+    assert_says("no mirror", "audit.jsonl", "is not there; the records 0 to 4");
     buffer_fini(&text);
 }
 
@@ -346,12 +357,12 @@ static void delete_key(const char *key)
 
 static void a_database_whose_end_was_cut_is_told_by_the_mirror_and_the_head(void **state)
 {
-    struct audit_head head = {3, {{0}}};
+    struct audit_head head = {4, {{0}}};
     struct buffer text;
 
     (void)state;
-    delete_key("audit/00000000000000000003");
-    assert_says("a cut end", "audit.jsonl:4", "record 3 is not in the database");
+    delete_key("audit/00000000000000000004");
+    assert_says("a cut end", "audit.jsonl:5", "record 4 is not in the database");
     buffer_init(&text);
     read_mirror(&text);
     write_mirror(
@@ -360,8 +371,8 @@ static void a_database_whose_end_was_cut_is_told_by_the_mirror_and_the_head(void
                      1)); /* both: only a head kept elsewhere, or what it
                              witnessed, tells */
     assert_true(check_with_head(&head) > 0);
+    delete_key("audit/00000000000000000003");
     delete_key("audit/00000000000000000002");
-    delete_key("audit/00000000000000000001");
     assert_true(check_with_head(&head) > 0);
     buffer_fini(&text);
 }
@@ -391,16 +402,29 @@ static void what_was_inserted_is_named(void **state)
     put_json("rev/00000000000000000007", json_pack("{s:i, s:s}", "rev", 7, "digest", other));
     assert_says("a revision", "rev/00000000000000000007", "no record knows of revision 7");
     delete_key("rev/00000000000000000007");
-    put_json("change/chg_1/appr/000001/eve", json_pack("{s:s}", "digest", other));
+    put_json("change/chg_1/appr/000001/eve",
+             json_pack("{s:s, s:s}", "decision", "approve", "digest", other));
     assert_says("a decision", "appr/000001/eve", "no record says that eve decided");
     delete_key("change/chg_1/appr/000001/eve");
+    put_json("change/chg_1/appr/000002/bob",
+             json_pack("{s:s, s:s}", "decision", "approve", "digest", other));
+    assert_says("an old decision", "appr/000002/bob", "no record says that bob decided");
+    delete_key("change/chg_1/appr/000002/bob");
     put_json("change/chg_2", json_pack("{s:s}", "state", "approved"));
     assert_says("a change", "change/chg_2", "no record knows of it");
     delete_key("change/chg_2");
     put("audit/00000000000000000009", SLICE("{\"seq\":9,}"));
-    assert_says("a record", "audit/00000000000000000009", "record 4 is damaged");
+    assert_says("a record", "audit/00000000000000000009", "record 5 is damaged");
     delete_key("audit/00000000000000000009");
     assert_int_equal(check(), 0);
+}
+
+static void a_decision_that_was_turned_is_named(void **state)
+{
+    (void)state;
+    put_json("change/chg_1/appr/000001/bob",
+             json_pack("{s:s, s:s}", "decision", "veto", "digest", target));
+    assert_says("another decision", "appr/000001/bob", "bob decided \"veto sha256:");
 }
 
 static void a_state_that_was_not_recorded_is_named(void **state)
@@ -435,6 +459,7 @@ int main(void)
         STATE_TEST(a_database_whose_end_was_cut_is_told_by_the_mirror_and_the_head),
         STATE_TEST(an_exchange_of_bytes_and_digests_together_is_told),
         STATE_TEST(what_was_inserted_is_named),
+        STATE_TEST(a_decision_that_was_turned_is_named),
         STATE_TEST(a_state_that_was_not_recorded_is_named),
     };
 

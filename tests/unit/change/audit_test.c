@@ -248,7 +248,7 @@ static void bytes_that_are_no_text_become_some(void **state)
     open_both();
     txn = store_begin(store);
     audit_add(audit, txn, &odd,
-              &(struct audit_event){.event = "call.refused", .outcome = "denied"});
+              &(struct audit_event){.event = "call.forbidden", .outcome = "denied"});
     assert_int_equal(store_commit(&txn, false, NULL), STORE_DONE);
     audit_settle(audit, true);
     assert_mirror("audit.jsonl", 2);

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "change/actor.h"
 #include "change/internal.h"
 #include "change/merge.h"
 #include "change/override.h"
@@ -169,6 +170,13 @@ static void judge(struct candidate *candidate, const struct change *change)
     raise_to(candidate, change->least_class);
 }
 
+static enum detect_via via_of(const struct actor *author)
+{
+    if (author == NULL || strcmp(author->auth, "system") == 0)
+        return DETECT_VIA_UNKNOWN;
+    return author->is_on_socket ? DETECT_VIA_SOCKET : DETECT_VIA_TCP;
+}
+
 /* What the detectors say of the target, and of the way to it from what runs.  Recent traffic is not
  * kept yet: what needs it is told as not known. */
 static void look_at(struct candidate *candidate)
@@ -184,6 +192,7 @@ static void look_at(struct candidate *candidate)
         .freeze_reason = freeze_allows(ledger, NULL)
                              ? NULL
                              : json_string_value(json_object_get(ledger->freeze, "reason")),
+        .via = via_of(candidate->author),
     };
 
     for (size_t i = 0; i < ledger->override_count; i++)

@@ -15,6 +15,7 @@
 #include "change/policy.h"
 #include "config/finding.h"
 
+struct actor;
 struct change;
 struct configuration;
 struct ledger;
@@ -22,6 +23,7 @@ struct refusal;
 
 struct candidate {
     struct ledger *ledger;
+    const struct actor *author; /* whose access X007 is about; NULL: nobody is asking */
     struct arena *arena;
     struct findings findings;
     json_t *base_json;

@@ -299,6 +299,7 @@ bool ledger_create(struct ledger *ledger, const struct actor *actor, const json_
         change_free(&change);
         return false;
     }
+    candidate.author = actor;
     is_good = create_from(ledger, request, options, change, &candidate, refusal);
     if (!is_good || options->is_dry_run) {
         if (is_good)
@@ -409,6 +410,7 @@ bool ledger_edit(struct ledger *ledger, const struct actor *actor, const char *i
     if (change == NULL || !may_edit(actor, change, if_match, refusal) ||
         !candidate_init(&candidate, ledger, change, refusal))
         return false;
+    candidate.author = actor;
     edited = copy_of(change);
     is_good = edit_into(ledger, request, replaces, edited, &candidate, refusal);
     if (is_good) {

@@ -187,6 +187,7 @@ bool ledger_submit(struct ledger *ledger, const struct actor *actor, const char 
         return ledger_denied(ledger, actor, "change.submitted", id, refusal);
     if (!candidate_init(&candidate, ledger, change, refusal))
         return false;
+    candidate.author = actor;
     is_good = candidate_set_stored(&candidate, change, refusal);
     if (is_good) {
         step_begin(&step, ledger, actor);

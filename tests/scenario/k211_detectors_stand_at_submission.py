@@ -71,6 +71,15 @@ def test_in_an_emergency_an_effect_may_be_wanted(proxy):
     assert refused.status == 422 and refused.json()["errors"][0]["rule"] == "R003"
 
 
+def test_nobody_cuts_his_own_access_without_saying_so(proxy):
+    moved = {"admin": {"listen": "127.0.0.1:1"}}
+    eve, over_tcp = proxy.as_("eve", on_socket=True), proxy.as_("ann")
+    refused = submit(over_tcp, propose(over_tcp, moved).json())
+    assert refused.status == 422 and [error["rule"] for error in refused.json()["errors"]] == ["X007"]
+    assert submit(over_tcp, propose(over_tcp, moved, override=["X007"]).json()).status == 200
+    assert submit(eve, propose(eve, moved).json()).status == 200
+
+
 def test_what_runs_is_looked_at_once_at_the_start(make_origin, make_enforced):
     proxy = make_enforced([make_origin(), make_origin()])
     told = [line for line in proxy.log_events("config-finding") if line.get("rule") == "H001"]

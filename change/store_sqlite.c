@@ -359,7 +359,7 @@ static bool open_ways(struct store *store, struct error *why)
 static struct store *open_store(const char *directory, bool is_for_reading, struct error *why)
 {
     struct store *store = xcalloc(1, sizeof(*store));
-    struct error unneeded;
+    struct error unneeded = {0};
 
     why = why != NULL ? why : &unneeded;
     store->tag = STORE_TAG;

@@ -211,10 +211,11 @@ void confirm_deadline(struct ledger *ledger)
 {
     struct actor system = actor_system("deadline");
     json_t *answer = NULL;
+    char id[CHANGE_ID_TEXT];
 
     if (may_confirm_itself(ledger)) {
-        (void)ledger_confirm(ledger, &system, ledger->pending.change, &answer,
-                             NULL); /* the next second tries again */
+        memcpy(id, ledger->pending.change, sizeof(id)); /* which is gone afterwards */
+        (void)ledger_confirm(ledger, &system, id, &answer, NULL); /* the next second tries again */
         json_decref(answer);
     } else if (!waits_for_traffic(ledger)) {
         restore_begin(ledger, &system, "deadline", NULL, NULL);

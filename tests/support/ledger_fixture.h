@@ -80,6 +80,11 @@ static struct {
     const char *state_directory; /* NULL: none, nothing is written to disk */
     bool prepare_fails;
     bool opens_quietly; /* the wall clock is where the last record says until it is open */
+    void (*on_prepare)(void); /* before it answers; NULL: nothing */
+    void (*on_publish)(void);
+    bool publish_holds; /* until world_release() */
+    runner_published_fn *held;
+    void *held_context;
     unsigned published;
 } world;
 
@@ -107,6 +112,8 @@ static void world_prepare(void *process, struct configuration *conf, runner_prep
     struct error why = {0};
 
     (void)process;
+    if (world.on_prepare != NULL)
+        world.on_prepare();
     if (world.prepare_fails) {
         config_free(&conf);
         error_set(&why, ERROR_SYSTEM, "the address is taken");
@@ -123,7 +130,22 @@ static void world_publish(void *process, struct prepared *prepared, runner_publi
     config_free(&world.running);
     world.running = (struct configuration *)prepared;
     world.published++;
-    done(context, ++world.generation);
+    world.generation++;
+    if (world.on_publish != NULL)
+        world.on_publish();
+    if (!world.publish_holds) {
+        done(context, world.generation);
+        return;
+    }
+    world.held = done;
+    world.held_context = context;
+}
+
+/* The workers have it. */
+static __attribute__((unused)) void world_release(void)
+{
+    world.publish_holds = false;
+    world.held(world.held_context, world.generation);
 }
 
 static void world_drop(void *process, struct prepared *prepared)

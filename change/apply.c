@@ -318,15 +318,10 @@ static void apply_prepared(void *context, struct prepared *prepared,
 static bool write_intent(struct activity *activity, struct change *change, struct refusal *refusal)
 {
     struct ledger *ledger = activity->ledger;
-    bool is_forced = change->state == CHANGE_PENDING;
-    char session[CHANGE_ID_TEXT];
+    bool is_forced = change->state == CHANGE_PENDING; /* change_move() says in which session */
     struct step step;
 
     step_begin(&step, ledger, &activity->actor);
-    if (is_forced && breakglass_is_open(ledger, &activity->actor, session, sizeof(session))) {
-        change->is_forced = true;
-        set_text(&change->session, session);
-    }
     change->rev = activity->rev;
     set_text(&change->applied_by, activity->actor.person);
     set_text(&change->last_error, NULL);

@@ -48,9 +48,10 @@ static bool is_wanted(const struct remote *remote, const char *digest, const cha
     }
     printf("%s exactly %s? [y/N] ", verb, digest);
     (void)fflush(stdout);
-    if (fgets(answer, sizeof(answer), stdin) == NULL)
-        return false;
-    return answer[0] == 'y' || answer[0] == 'Y';
+    if (fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
+        return true;
+    (void)fprintf(stderr, "twokey %s: nothing was decided\n", remote->command);
+    return false;
 }
 
 static void tell(struct remote *remote, const json_t *answer)

@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from support.origin import Origin  # noqa: E402
 from support.people import enforced_proxy  # noqa: E402
 from support.proxy import Proxy, simple_proxy  # noqa: E402
+from support.state import verify  # noqa: E402
 
 DEFAULT_BOUND_S = 60
 BOUND_SCALE = float(os.environ.get("TWOKEY_TEST_SCALE", "1"))
@@ -101,14 +102,17 @@ def make_enforced(request):
     """make_enforced(origins, roles=None, policy=None, **overrides): make_proxy in mode enforced, with people."""
     started = []
     yield lambda origins, **options: _keep(request, started, enforced_proxy(origins, **options).start())
-    _stop_all(started)
+    _stop_all(started, lambda proxy: proxy.is_damaged or verify(proxy.state_dir))
 
 
-def _stop_all(proxies):
+def _stop_all(proxies, look_at=lambda proxy: True):
+    """`look_at` is what the state directory is held to afterwards: problems, or none."""
     faults = []
     for proxy in proxies:
         try:
             proxy.stop()
+            problems = look_at(proxy)
+            assert problems in (True, []), "what it left does not verify:\n" + "\n".join(problems)
         except AssertionError as fault:
             faults.append(str(fault))
         finally:

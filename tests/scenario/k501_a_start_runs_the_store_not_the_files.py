@@ -151,6 +151,7 @@ def test_bytes_that_were_changed_in_the_store_do_not_run(make_origin, make_enfor
     ann.confirm(change)
     digest = proxy.status()["running"]["digest"]
     proxy.stop()
+    proxy.is_damaged = True
     with sqlite3.connect(os.path.join(proxy.state_dir, "twokey.db")) as database:
         table = next(name for name, in database.execute("SELECT name FROM sqlite_master WHERE type='table'")
                      if {"key", "value"} <= {row[1] for row in database.execute(f"PRAGMA table_info({name})")})

@@ -72,6 +72,7 @@ def test_another_owner(proxy):
 
 def test_a_newer_schema(proxy):
     proxy.stop()
+    proxy.is_damaged = True
     with open(os.path.join(proxy.state_dir, "twokey.db"), "r+b") as file:
         file.seek(60)
         file.write(b"\0\0\0\x09")
@@ -81,6 +82,7 @@ def test_a_newer_schema(proxy):
 def test_a_database_that_is_none(proxy):
     """It is not taken for an empty one: nobody is let in by losing the history."""
     proxy.stop()
+    proxy.is_damaged = True
     with open(os.path.join(proxy.state_dir, "twokey.db"), "r+b") as file:
         file.write(b"no database any more" * 1000)
     for leftover in ("twokey.db-wal", "twokey.db-shm"):
@@ -95,6 +97,7 @@ def test_the_running_revision_was_changed(proxy):
     proxy.run_change(WEIGHT)
     proxy.run_change({"pools": {"app": {"servers": {"s1": {"weight": 60}}}}})
     proxy.stop()
+    proxy.is_damaged = True
     with Database(proxy.state_dir) as database:
         digest = json.loads(database.get("boot"))["digest"]
         database.flip("blob/" + digest.partition(":")[2], 50)
@@ -111,6 +114,7 @@ def test_the_running_revision_was_changed(proxy):
 def test_a_record_was_changed(proxy):
     proxy.run_change(WEIGHT)
     proxy.stop()
+    proxy.is_damaged = True
     with Database(proxy.state_dir) as database:
         database.flip(database.keys("audit/")[-3], 60)
     proxy.start()

@@ -34,6 +34,7 @@ def test_bytes_changed_in_the_store_are_not_applied(make_origin, make_enforced):
     bytes_before = store.execute(f"select value from {table} where key=?", (key,)).fetchone()[0]
     changed = bytes_before.replace(b'"weight":50', b'"weight":99')
     assert changed != bytes_before
+    proxy.is_damaged = True
     with store:
         store.execute(f"update {table} set value=? where key=?", (changed, key))
     store.close()

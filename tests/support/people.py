@@ -154,6 +154,7 @@ class EnforcedProxy(Proxy):
 
     def __init__(self, config, tokens, args=("--first-start",), **options):
         self.tokens = dict(tokens)
+        self.is_damaged = False  # set by a test that damages the state directory: else it is verified at the end
         super().__init__(config, args=args, **options)
         if "ann" in self.tokens:
             self.admin_headers = {"Authorization": f"Bearer {self.tokens['ann']}"}

@@ -5,39 +5,20 @@ TWOKEY_WRITE=1 writes what was printed into the page.
 """
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
 import console
-from support.proxy import ROOT, binary
+from support.proxy import ROOT
 
 PAGE = os.path.join(ROOT, "docs", "api-calls.md")
 
 
-class PeopleStage(console.Stage):
-    """With the three demo people, in mode enforced."""
-
-    def __init__(self):
-        super().__init__()
-        subprocess.run([sys.executable, os.path.join(ROOT, "demo", "people"), binary(), "conf.d", "people"],
-                       cwd=self.folder, check=True)
-        os.rename(os.path.join(self.folder, "conf.d"), os.path.join(self.folder, "old"))
-        os.rename(os.path.join(self.folder, "people", "conf.d"), os.path.join(self.folder, "conf.d"))
-        with open(os.path.join(self.folder, "people", "tokens")) as file:
-            self.assignments += file.read().splitlines()
-
-    def spawn(self, *command):
-        if "serve" in command:
-            command += ("--first-start",)
-        return super().spawn(*command)
-
-    def there(self, text):
-        """Ports as the page has them."""
-        for port, given in self.ports.items():
-            text = re.sub(r"(?<!\d)%s(?!\d)" % given, port, text)
-        return text
+def there(stage, text):
+    """Ports as the page has them."""
+    for port, given in stage.ports.items():
+        text = re.sub(r"(?<!\d)%s(?!\d)" % given, port, text)
+    return text
 
 
 def written(text, results):
@@ -58,16 +39,14 @@ def written(text, results):
 def test_every_call_answers_what_the_page_shows():
     with open(PAGE, encoding="utf-8") as file:
         text = file.read()
-    stage, results, wrong = PeopleStage(), {}, []
+    stage, results, wrong = console.Stage(), {}, []
     try:
         stage.start()
         for line, command, expected in console.blocks(text):
-            if console.VARIABLE.match(command) or re.match(r"[A-Z]+=\$\(", command):
-                found = re.match(r"([A-Z]+)=(.*)$", command)
-                value = stage.once(f'{command}; printf "%s\\n" "${found[1]}"')
-                stage.assignments.append(f"{found[1]}='{value[0]}'")
+            if console.is_kept(command):
+                assert stage.run(line, command, []) is None
                 continue
-            printed = [stage.there(printed) for printed in stage.once(command)]
+            printed = [there(stage, printed) for printed in stage.once(command)]
             results[line] = printed
             if not console.agrees(expected, printed):
                 wrong.append(f"line {line}: $ {command}\n-- shown:\n" + "\n".join(expected) + "\n-- printed:\n" + "\n".join(printed))

@@ -5,7 +5,10 @@ from support.proxy import free_port
 def test_another_admin_address(make_origin, make_enforced):
     proxy = make_enforced([make_origin()])
     ann = proxy.as_("ann")
-    change = ann.submit({"admin": {"listen": f"127.0.0.1:{free_port()}"}})
+    patch = {"admin": {"listen": f"127.0.0.1:{free_port()}"}}
+    unaware = ann.post("/v1/changes?submit=true", {"title": "x", "reason": "y", "patch": patch})
+    assert unaware.status == 422 and {error["rule"] for error in unaware.json()["errors"]} == {"X007"}
+    change = ann.submit(patch, override=["X007"])
     assert change["class"] == 3 and change["approvals"]["required"] >= 2
     proxy.approve_fully(change)
     ann.apply(change)

@@ -173,8 +173,7 @@ void asked_reply(struct call *call, bool ok, unsigned status, json_t *answer,
     } else {
         problem_reply_refusal(call, refusal);
     }
-    if (refusal != NULL)
-        refusal_clear(refusal);
+    refusal_clear(refusal);
 }
 
 void asked_reply_change(struct call *call, bool ok, unsigned status, json_t *answer,
@@ -221,6 +220,7 @@ void asked_later_done(void *context, json_t *answer, const struct refusal *refus
     struct asked_later *later = context;
     struct call *call = later->call;
     bool is_change = later->is_change;
+    struct refusal none = {0};
 
     xfree(later);
     if (call == NULL) {
@@ -233,12 +233,12 @@ void asked_later_done(void *context, json_t *answer, const struct refusal *refus
     if (answer == NULL)
         problem_reply_refusal(call, refusal);
     else if (is_change)
-        asked_reply_change(call, true, 200, answer, NULL);
+        asked_reply_change(call, true, 200, answer, &none);
     else if (json_object_get(answer, "iteration") !=
              NULL) /* it takes approvals: a change was made */
-        asked_reply_change(call, true, 202, answer, NULL);
+        asked_reply_change(call, true, 202, answer, &none);
     else
-        asked_reply(call, true, 200, answer, NULL);
+        asked_reply(call, true, 200, answer, &none);
 }
 
 /* --- pages ------------------------------------------------------------------------------- */

@@ -354,12 +354,14 @@ static int fill_small_disk(void)
     struct store_txn *txn;
     struct stat status;
     char block[4096] = {1};
-    int file = open(in_directory("filler"), O_CREAT | O_WRONLY, 0600);
+    int file;
 
     if (put_one(store, "a", "1") != STORE_DONE || stat(in_directory("reserve"), &status) != 0)
         return 1;
+    file = open(in_directory("filler"), O_CREAT | O_WRONLY, 0600);
     while (write(file, block, sizeof(block)) > 0)
         continue;
+    (void)close(file);
     for (unsigned i = 0; i < 2000 && put_one(store, "b", "2") == STORE_DONE; i++)
         continue; /* the room that the log has already */
     if (store_condition(store, NULL) != STORE_READ_ONLY)
@@ -373,7 +375,6 @@ static int fill_small_disk(void)
     store_tick(store);
     if (stat(in_directory("reserve"), &status) == 0)
         return 4; /* there is no room yet */
-    (void)close(file);
     (void)unlink(in_directory("filler"));
     for (unsigned i = 0; i < 80 && stat(in_directory("reserve"), &status) != 0; i++) {
         (void)usleep(100000);

@@ -17,7 +17,7 @@
 
 static int show_part(struct remote *remote, const char *id, const char *part)
 {
-    char *path = remote_path("/v1/changes/", id, part, NULL);
+    char *path = remote_path("/v1/changes/", id, part);
     int code = remote_show(remote, path);
 
     xfree(path);
@@ -66,7 +66,7 @@ static void tell(struct remote *remote, const json_t *answer)
 
 static int send(struct remote *remote, const char *id, const char *digest, const char *decision)
 {
-    char *path = remote_path("/v1/changes/", id, "/approvals", NULL);
+    char *path = remote_path("/v1/changes/", id, "/approvals");
     json_t *body = json_pack("{s:s, s:s}", "digest", digest, "decision", decision);
     int code;
 
@@ -80,7 +80,7 @@ static int send(struct remote *remote, const char *id, const char *digest, const
 /* The digest of the change as it is now, the caller's; NULL: *code_out. */
 static char *digest_of_change(struct remote *remote, const char *id, int *code_out)
 {
-    char *path = remote_path("/v1/changes/", id, NULL);
+    char *path = remote_path("/v1/changes/", id);
     json_t *change = remote_ask(remote, "GET", path, NULL, code_out);
     const char *digest = json_string_value(json_object_get(change, "digest"));
     char *copy = digest != NULL ? xstrdup(digest) : NULL;

@@ -36,7 +36,7 @@ static void tell_change(struct remote *remote, const json_t *change)
 
 static int call_on(struct remote *remote, const char *verb, json_t *body)
 {
-    char *path = remote_path("/v1/changes/", remote->arguments[0], verb, NULL);
+    char *path = remote_path("/v1/changes/", remote->arguments[0], verb);
     int code = remote_do(remote, "POST", path, body, tell_change);
 
     xfree(path);

@@ -43,9 +43,9 @@ static int pools(struct remote *remote)
 
     if (remote->argument_count == 0)
         return remote_show(remote, "/v1/pools");
-    path = remote->argument_count == 1 ? remote_path("/v1/pools/", remote->arguments[0], NULL)
-                                       : remote_path("/v1/pools/", remote->arguments[0],
-                                                     "/servers/", remote->arguments[1], NULL);
+    path = remote->argument_count == 1
+               ? remote_path("/v1/pools/", remote->arguments[0])
+               : remote_path("/v1/pools/", remote->arguments[0], "/servers/", remote->arguments[1]);
     code = remote_show(remote, path);
     xfree(path);
     return code;
@@ -120,7 +120,7 @@ static int show(struct remote *remote)
     int code = EXIT_DONE;
 
     for (size_t i = 0; i < 3 && code == EXIT_DONE; i++) {
-        char *path = remote_path("/v1/changes/", remote->arguments[0], parts[i], NULL);
+        char *path = remote_path("/v1/changes/", remote->arguments[0], parts[i]);
 
         if (i == 0 || !remote->options.as_json) {
             if (i > 0)

@@ -26,7 +26,7 @@ static void tell(struct remote *remote, const json_t *answer)
 static int order(struct remote *remote)
 {
     char *path = remote_path("/v1/pools/", remote->arguments[0], "/servers/", remote->arguments[1],
-                             "/state", NULL);
+                             "/state");
     json_t *body = json_pack("{s:s}", "state", remote->command);
     struct buffer target;
     int code;

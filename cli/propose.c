@@ -162,7 +162,7 @@ int cli_submit(int argc, char **argv)
 
 static int withdraw(struct remote *remote)
 {
-    char *path = remote_path("/v1/changes/", remote->arguments[0], "/withdraw", NULL);
+    char *path = remote_path("/v1/changes/", remote->arguments[0], "/withdraw");
     json_t *body = json_object();
     int code;
 

@@ -6,7 +6,6 @@
 #include "cli/remote.h"
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -274,26 +273,18 @@ void remote_print_next(const json_t *answer)
     }
 }
 
-/* Every second part is a name, and escaped. */
-char *remote_path(const char *first, ...)
+char *remote_path_of(const char *const *parts)
 {
     struct buffer path;
     char *out;
-    va_list parts;
-    const char *part;
-    bool is_name = true;
 
     buffer_init(&path);
-    buffer_append(&path, first, strlen(first));
-    va_start(parts, first);
-    while ((part = va_arg(parts, const char *)) != NULL) {
-        char *escaped = is_name ? api_escaped(part) : xstrdup(part);
+    for (size_t i = 0; parts[i] != NULL; i++) {
+        char *escaped = i % 2 == 1 ? api_escaped(parts[i]) : xstrdup(parts[i]);
 
         buffer_append(&path, escaped, strlen(escaped));
         xfree(escaped);
-        is_name = !is_name;
     }
-    va_end(parts);
     out = xstrdup(buffer_text(&path));
     buffer_fini(&path);
     return out;

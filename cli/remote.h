@@ -83,8 +83,9 @@ int remote_show(struct remote *remote, const char *path);
 int remote_do(struct remote *remote, const char *method, const char *path, json_t *body,
               void (*tell)(struct remote *remote, const json_t *answer));
 
-/* "/v1/changes/<id>/apply": each argument escaped; NULL ends them.  xfree() it. */
-char *remote_path(const char *first, ...) __attribute__((sentinel));
+/* "/v1/changes/", id, "/apply": every second part is a name, and escaped.  xfree() it. */
+#define remote_path(...) remote_path_of((const char *const[]){__VA_ARGS__, NULL})
+char *remote_path_of(const char *const *parts);
 void remote_print_json(const json_t *json);
 /* A member's text, or "-". */
 const char *remote_text(const json_t *object, const char *name);

@@ -55,6 +55,7 @@
 #include "proxy/worker.h"
 
 enum {
+    OWN_DESCRIPTORS = 56, /* sockets, loops and files of two idle workers and the state directory */
     RESERVED_DESCRIPTORS = 256,
     MAX_WORKERS = BALANCE_MAX_WORKERS,
     TICK_MS = 1000,
@@ -76,7 +77,8 @@ static uint32_t raise_descriptor_limit(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return UINT32_MAX;
     if (limit.rlim_cur <= 2 * RESERVED_DESCRIPTORS)
-        return (uint32_t)(limit.rlim_cur / 4);
+        return limit.rlim_cur > OWN_DESCRIPTORS ? (uint32_t)(limit.rlim_cur - OWN_DESCRIPTORS) / 3
+                                                : 1;
     return (uint32_t)((limit.rlim_cur - RESERVED_DESCRIPTORS) / 3 * 2);
 }
 

@@ -196,10 +196,10 @@ static void read_shares(const struct admin *admin, struct live_pool *live)
 
 static const char *state_of(const struct live_pool *live)
 {
+    if (live->eligible_count == 0)
+        return "down"; /* panic too, where panic_mode is fail */
     if (live->is_panic)
         return "panic";
-    if (live->eligible_count == 0)
-        return "down";
     for (size_t i = 0; i < live->server_count; i++) {
         const struct live_server *server = &live->servers[i];
         bool is_wanted = server->admin == ADMIN_READY && server->conf->weight > 0;

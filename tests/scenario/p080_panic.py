@@ -58,6 +58,7 @@ def test_or_the_requests_fail(sick_pool):
     proxy.wait_event("pool-panic", pool="app")
     load = Load(proxy.address, 2, 20).run()
     assert load.statuses == {503: 20}
+    assert proxy.pool()["state"] == "down"
     sick.clear()
     proxy.wait_event("pool-calm", pool="app")
     assert Load(proxy.address, 2, 20).run().statuses == {200: 20}

@@ -36,6 +36,13 @@ def test_a_runbook_shows_commands_only_where_they_are_run():
         assert "```sh" not in text, document + " shows commands that no test runs"
 
 
+def test_a_runbook_says_first_when_it_is_read():
+    for document in DOCUMENTS[1:]:
+        with open(os.path.join(ROOT, document), encoding="utf-8") as file:
+            lines = file.read().split("\n")
+        assert document.endswith("README.md") or lines[2].startswith("Read this when "), document
+
+
 def test_masking_keeps_what_matters():
     assert console.agrees(["HTTP/1.1 503 Service Unavailable"], ["HTTP/1.1 503 Service Unavailable"])
     assert not console.agrees(["HTTP/1.1 200 OK"], ["HTTP/1.1 503 Service Unavailable"])

@@ -51,11 +51,14 @@ static bool parse_seq(struct slice line, uint64_t *seq_out)
 
 static bool parse_line(struct slice line, struct parts *parts)
 {
-    const char *seal = line.at + line.len - SEAL_BYTES;
-    const char *prev = seal - PREV_BYTES;
+    const char *seal;
+    const char *prev;
 
-    return line.len > SEAL_BYTES + PREV_BYTES + 7 && parse_seq(line, &parts->seq) &&
-           memcmp(seal, ",\"h\":\"", 6) == 0 && memcmp(seal + 6 + HEX, "\"}", 2) == 0 &&
+    if (line.len <= SEAL_BYTES + PREV_BYTES + 7 || !parse_seq(line, &parts->seq))
+        return false;
+    seal = line.at + line.len - SEAL_BYTES;
+    prev = seal - PREV_BYTES;
+    return memcmp(seal, ",\"h\":\"", 6) == 0 && memcmp(seal + 6 + HEX, "\"}", 2) == 0 &&
            memcmp(prev, ",\"prev\":\"", 9) == 0 && prev[9 + HEX] == '"' &&
            digest_parse_hex(slice_of(prev + 9, HEX), &parts->prev) &&
            digest_parse_hex(slice_of(seal + 6, HEX), &parts->hash);

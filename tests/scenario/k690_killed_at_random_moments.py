@@ -4,15 +4,13 @@ that its table allows, none that was approved is lost, the chain verifies, and t
 
 TWOKEY_KILLS says how often (25 when left out), TWOKEY_SEED repeats a run as far as chance allows.
 """
-import collections
-import http.client
 import os
 import random
-import threading
 import time
 
 import pytest
 
+from support.busy import Book, Person
 from support.client import get
 from support.load import Load, QuickOrigin
 from support.people import enforced_proxy
@@ -39,121 +37,6 @@ BECOMES = {
     "withdraw": {"withdrawn"},
     "veto": {"rejected"},
 }
-
-
-class Killed(Exception):
-    """No answer: the process is gone."""
-
-
-class Book:
-    """What was answered."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.states = {}       # id: the state that was answered last
-        self.under_way = {}    # id: the call without an answer yet
-        self.answers = 0
-        self.found = collections.Counter()
-
-
-class Person(threading.Thread):
-    def __init__(self, name, other, proxy, book, seed):
-        super().__init__(daemon=True)
-        self.person = name
-        self.me, self.other = proxy.as_(name), proxy.as_(other)
-        self.book = book
-        self.random = random.Random(seed)
-        self.is_over = False
-        self.fault = None
-
-    def run(self):
-        try:
-            while not self.is_over:
-                self.one_change()
-        except Killed:
-            pass
-        except Exception as fault:  # shown by the test
-            self.fault = fault
-
-    def call(self, who, change, what, path, body=None):
-        """One call about a change; its answer moves the book."""
-        with self.book.lock:
-            self.book.under_way[change] = what
-        try:
-            answer = who.post(path, body)
-        except (OSError, http.client.HTTPException) as gone:
-            raise Killed from gone
-        assert answer.status < 500 or answer.status == 503, f"{what}: {answer.status} {answer.body}"
-        with self.book.lock:
-            self.book.answers += 1
-            self.book.under_way.pop(change, None)
-            if answer.status < 300 and "state" in answer.json():
-                self.book.states[change] = answer.json()["state"]
-        return answer
-
-    def create(self):
-        patch = {"pools": {"app": {"servers": {f"s{self.random.randint(1, 3)}": {"weight": self.random.randint(96, 104)}}}}}
-        try:
-            answer = self.me.post("/v1/changes" + self.random.choice(["?submit=true", "?submit=true", ""]),
-                                  {"title": "t", "reason": "r", "patch": patch})
-        except (OSError, http.client.HTTPException) as gone:
-            raise Killed from gone
-        if answer.status == 429:
-            for change in self.me.get("/v1/changes?limit=100").json()["changes"]:
-                if change["state"] in ("draft", "pending", "approved", "stale") and change["author"] == self.person:
-                    self.call(self.me, change["id"], "withdraw", f"/v1/changes/{change['id']}/withdraw", {"reason": "room"})
-            return None
-        assert answer.status == 201, f"{answer.status} {answer.body}"
-        change = answer.json()
-        with self.book.lock:
-            self.book.states[change["id"]] = change["state"]
-        return change
-
-    def one_change(self):
-        try:
-            change = self.create()
-            if change is None or change["state"] == "draft":
-                return
-            path = f"/v1/changes/{change['id']}"
-            if self.random.random() < 0.1:
-                self.call(self.other, change["id"], "veto", path + "/approvals",
-                          {"digest": change["digest"], "decision": "veto", "comment": "no"})
-                return
-            if self.random.random() < 0.1:
-                return
-            self.call(self.other, change["id"], "approve", path + "/approvals",
-                      {"digest": change["digest"], "decision": "approve", "comment": "yes"})
-            # An approval is answered with itself: the change is asked for.
-            with self.book.lock:
-                if self.book.states[change["id"]] == "pending":
-                    self.book.under_way[change["id"]] = "approve"
-            shown = self.me.get(path).json()
-            with self.book.lock:
-                self.book.states[change["id"]] = shown["state"]
-                self.book.under_way.pop(change["id"], None)
-            if self.random.random() < 0.15:
-                return
-            if self.call(self.me, change["id"], "apply", path + "/apply").status >= 300:
-                return
-            self.after(change, path)
-        except (OSError, http.client.HTTPException) as gone:
-            raise Killed from gone
-
-    def after(self, change, path):
-        """It runs, and waits to be confirmed."""
-        what = self.random.choice(["confirm", "confirm", "confirm", "cancel", "rollback", "nothing"])
-        if what == "confirm":
-            self.call(self.me, change["id"], "confirm", path + "/confirm")
-        elif what == "cancel":
-            self.call(self.me, change["id"], "cancel", path + "/cancel", {"reason": "a test"})
-        elif what == "rollback":
-            with self.book.lock:
-                self.book.under_way[change["id"]] = "cancel"
-            self.me.post("/v1/rollback", {"to": "previous", "reason": "a test"})
-            shown = self.me.get(path).json()
-            with self.book.lock:
-                self.book.states[change["id"]] = shown["state"]
-                self.book.under_way.pop(change["id"], None)
 
 
 @pytest.fixture
@@ -224,11 +107,7 @@ def test_nothing_is_lost(proxy):
         time.sleep(chance.uniform(0, 0.6))       # the moment is what is tested
         proxy.kill9()
         for person in people:
-            person.is_over = True
-            person.join(30)
-            assert not person.is_alive()
-            if person.fault is not None:
-                raise person.fault
+            person.end()
         load.stop()
         assert set(load.statuses) <= {200}
         while chance.random() < 0.25:            # and again, while it starts

@@ -25,6 +25,7 @@
 #include "base/memory.h"
 #include "change/fault.h"
 #include "change/override.h"
+#include "change/peak.h"
 #include "change/refusal.h"
 #include "config/finding.h"
 #include "config/load.h"
@@ -382,6 +383,7 @@ void ledger_stopping(struct ledger *ledger)
     struct step step;
 
     CHECK_OBJ(ledger, LEDGER_TAG);
+    peak_save(ledger);
     step_begin(&step, ledger, &system);
     step_put_json(&step, "starts", none);
     step_audit(&step, "process.stopped", NULL, NULL, NULL);

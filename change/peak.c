@@ -260,6 +260,12 @@ void peak_tick(struct ledger *ledger)
     write_peaks(ledger);
 }
 
+void peak_save(struct ledger *ledger)
+{
+    if (ledger->peaks != NULL)
+        write_peaks(ledger);
+}
+
 void peak_forget(struct ledger *ledger)
 {
     struct peaks *peaks = ledger->peaks;

@@ -1,8 +1,8 @@
 /*
  * peak - the most requests a second that each pool had, hour by hour, over the last seven days.
  *
- * What capacity is judged by.  Kept in the store (peak/<pool>/<hour>), written once a minute: what
- * a crash may cost is the last minute's.
+ * What capacity is judged by.  Kept in the store (peak/<pool>/<hour>), written once a minute and at
+ * a stop: what a crash may cost is the last minute's.
  *
  * Owner    the ledger.      Threads  control
  */
@@ -22,6 +22,8 @@ double peak_of(struct ledger *ledger, const char *pool, int64_t *since_ms_out);
 /* {"pool": requests a second}, of the pools that were watched. */
 json_t *peak_all(struct ledger *ledger);
 void peak_tick(struct ledger *ledger);
+/* At an orderly stop: all of it is in the store. */
+void peak_save(struct ledger *ledger);
 void peak_forget(struct ledger *ledger);
 
 #endif

@@ -1,4 +1,5 @@
 """?wait=: the answer comes when nothing runs on the server any more, or when the time is over."""
+import http.client
 import threading
 import time
 
@@ -89,3 +90,31 @@ def test_a_caller_that_leaves_harms_nothing(held):
 def test_ready_does_not_wait(held):
     assert put(held, STATE + "?wait=50s", {"state": "ready"}).status == 200
     assert put(held, STATE + "?wait=soon", {"state": "ready"}).status == 422
+
+
+def test_a_caller_that_waits_delays_no_stop(make_origin, make_enforced):
+    release = threading.Event()
+
+    def held(conn, request):
+        release.wait(60)
+
+    proxy = make_enforced([make_origin(held) for _ in range(3)], process={"shutdown_timeout": "200ms"})
+    ended = []
+
+    def wait_for_it(server):
+        try:
+            ended.append(proxy.as_("bob").put(f"/v1/pools/app/servers/{server}/state?wait=60s", {"state": "drain"}, timeout=60).status)
+        except (OSError, http.client.HTTPException) as gone:
+            ended.append(gone)
+
+    with Client(proxy.address) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        busy = proxy.wait_for(lambda: [server["name"] for server in proxy.pool()["servers"] if server["now"]["in_flight"]])[0]
+        thread = threading.Thread(target=wait_for_it, args=[busy])
+        thread.start()
+        proxy.wait_for(lambda: proxy.server(busy)["admin"]["state"] == "drain")
+        assert not ended
+        proxy.stop()  # which is bounded
+        thread.join(60)
+        assert ended
+    release.set()

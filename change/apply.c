@@ -104,6 +104,21 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* Whoever changes the way to the admin API confirms over it: nothing confirms itself (E-37). */
+static bool changes_admin(struct ledger *ledger, const struct change *change)
+{
+    json_t *now = ledger_running_json(ledger);
+    json_t *target = ledger_blob_json(ledger, change->target_digest);
+    json_t *before = json_object_get(now, "admin");
+    json_t *after = json_object_get(target, "admin");
+    bool is_same =
+        before == after || (before != NULL && after != NULL && json_equal(before, after));
+
+    json_decref(now);
+    json_decref(target);
+    return !is_same;
+}
+
 /* By the policy that agreed to it: the one that ran before. */
 static void pending_fill(struct ledger *ledger, const struct change *change, uint64_t previous_rev,
                          struct pending_confirm *pending)
@@ -121,7 +136,7 @@ static void pending_fill(struct ledger *ledger, const struct change *change, uin
     pending->deadline_wall_ms = pending->applied_wall_ms + (int64_t)deadline_ms;
     pending->deadline_boot_ms = pending->applied_boot_ms + deadline_ms;
     pending->min_bake_boot_ms = pending->applied_boot_ms + min_bake_ms;
-    pending->is_auto = change->confirm_is_auto;
+    pending->is_auto = change->confirm_is_auto && !changes_admin(ledger, change);
     pending->is_confirmed = false;
 }
 
@@ -300,7 +315,8 @@ static void apply_prepared(void *context, struct prepared *prepared,
         (void)refuse_with(&refusal, "state-conflict", next,
                           json_pack("{s:o}", "errors", findings_json(findings)),
                           "it could not be made to run, and nothing was exposed: %s", why->text);
-        end_unexposed(activity, &refusal, true);
+        end_unexposed(activity, &refusal,
+                      why->code != ERROR_UNAVAILABLE); /* a stop is no failure */
         return;
     }
     fault_point("apply.built");

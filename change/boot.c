@@ -269,9 +269,12 @@ static bool is_young(struct ledger *ledger, uint64_t rev)
     return age < YOUNG_MS;
 }
 
-static uint64_t avoid_crash_loop(struct ledger *ledger, uint64_t wanted, const json_t *starts)
+/* Where conf.d rules, lkg would not run anyhow. */
+static uint64_t avoid_crash_loop(struct ledger *ledger, uint64_t wanted, const json_t *starts,
+                                 const struct configuration *conf)
 {
-    if (json_array_size(starts) < LOOP_STARTS || ledger->lkg.rev == 0 ||
+    if (conf == NULL || conf->policy.mode != POLICY_ENFORCED ||
+        json_array_size(starts) < LOOP_STARTS || ledger->lkg.rev == 0 ||
         ledger->lkg.rev == wanted || !is_young(ledger, wanted))
         return wanted;
     note(ledger, "CrashLoop", "page",
@@ -324,6 +327,7 @@ bool ledger_choose_boot(struct ledger *ledger, struct ledger_boot *boot_out, str
 {
     struct configuration *conf = NULL;
     uint64_t wanted;
+    uint64_t other;
     json_t *starts;
 
     CHECK_OBJ(ledger, LEDGER_TAG);
@@ -343,7 +347,12 @@ bool ledger_choose_boot(struct ledger *ledger, struct ledger_boot *boot_out, str
     starts = count_starts(ledger);
     wanted = ledger->pending.is_set && ledger->pending.is_confirmed ? ledger->pending.rev
                                                                     : ledger->boot.rev;
-    wanted = choose_verified(ledger, avoid_crash_loop(ledger, wanted, starts), &conf);
+    wanted = choose_verified(ledger, wanted, &conf);
+    other = avoid_crash_loop(ledger, wanted, starts, conf);
+    if (other != wanted) {
+        config_free(&conf);
+        wanted = choose_verified(ledger, other, &conf);
+    }
     if (wanted == 0) {
         error_set(why, ERROR_INVALID,
                   "%s/twokey.db: no revision verifies; restore the state directory from a backup",

@@ -214,7 +214,7 @@ void confirm_deadline(struct ledger *ledger)
     char id[CHANGE_ID_TEXT];
 
     if (may_confirm_itself(ledger)) {
-        memcpy(id, ledger->pending.change, sizeof(id)); /* which is gone afterwards */
+        memcpy(id, ledger->pending.change, sizeof(id));           /* which is gone afterwards */
         (void)ledger_confirm(ledger, &system, id, &answer, NULL); /* the next second tries again */
         json_decref(answer);
     } else if (!waits_for_traffic(ledger)) {

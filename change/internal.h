@@ -41,12 +41,14 @@ struct pending_confirm {
 
 /* What apply.c and its neighbours know beyond the store. */
 struct serving {
-    struct activity *queued;    /* a rollback that waits for the end of `activity` */
-    uint64_t retry_boot_ms;     /* not before: going back failed, or a schedule was refused */
-    uint64_t requests;          /* answered since the running revision was published */
-    uint64_t since_boot_ms;     /* when that was */
-    struct activity *undurable; /* done, but the store does not say so yet; NULL: none */
-    json_t *alerts;             /* of the start: array, or NULL */
+    struct activity *queued;      /* a rollback that waits for the end of `activity` */
+    uint64_t retry_boot_ms;       /* not before: going back failed, or a schedule was refused */
+    uint64_t requests;            /* answered since the running revision was published */
+    uint64_t targets_due_boot_ms; /* when `previous` and `lkg` are looked at next */
+    uint64_t unusable_rev;        /* one of them that cannot run any more; 0: none */
+    uint64_t since_boot_ms;       /* when that was */
+    struct activity *undurable;   /* done, but the store does not say so yet; NULL: none */
+    json_t *alerts;               /* of the start: array, or NULL */
 };
 
 struct ledger {

@@ -6,12 +6,18 @@
  */
 #include "change/activity.h"
 
+#include "base/arena.h"
+#include "base/buffer.h"
 #include "base/check.h"
+#include "config/finding.h"
+#include "config/load.h"
 
 enum {
     SOAK_MS = 30 * 60 * 1000,
     SOAK_REQUESTS = 1000,
     KEEP = 3,
+    TARGETS_MS = 24 * 3600 * 1000,
+    ARENA_BLOCK = 4096,
 };
 
 void lkg_start(struct ledger *ledger)
@@ -52,6 +58,46 @@ static void put_earlier(struct step *step)
     json_decref(earlier);
 }
 
+/* ---- can one still go back? ---- */
+
+/* A program that was replaced, or bytes that were changed: told before somebody needs them. */
+static bool is_usable(struct ledger *ledger, const struct revision_pointer *pointer)
+{
+    struct arena *arena = arena_new(ARENA_BLOCK);
+    struct configuration *conf = NULL;
+    struct findings findings;
+    struct buffer bytes;
+
+    findings_init(&findings, arena);
+    buffer_init(&bytes);
+    if (ledger_blob(ledger, pointer->digest, &bytes))
+        conf = ledger_parse(buffer_slice(&bytes), "the stored configuration", &findings);
+    buffer_fini(&bytes);
+    findings_fini(&findings);
+    arena_free(&arena);
+    if (conf == NULL)
+        return false;
+    config_free(&conf);
+    return true;
+}
+
+static void look_at_targets(struct ledger *ledger)
+{
+    struct serving *serving = &ledger->serving;
+    const struct revision_pointer *targets[] = {&ledger->previous, &ledger->lkg};
+
+    if (ledger_boot_ms(ledger) < serving->targets_due_boot_ms)
+        return;
+    serving->targets_due_boot_ms = ledger_boot_ms(ledger) + TARGETS_MS;
+    serving->unusable_rev = 0;
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        if (targets[i]->rev != 0 && !is_usable(ledger, targets[i]))
+            serving->unusable_rev = targets[i]->rev;
+    }
+}
+
+/* ---- promotion ---- */
+
 static void promote(struct ledger *ledger)
 {
     struct actor system = actor_system("soak");
@@ -72,6 +118,7 @@ void lkg_tick(struct ledger *ledger)
 {
     const struct serving *serving = &ledger->serving;
 
+    look_at_targets(ledger);
     if (ledger->activity != NULL || ledger->pending.is_set || serving->undurable != NULL ||
         ledger->is_violated || ledger->running.rev == 0 || serving->since_boot_ms == 0 ||
         ledger->running.rev == ledger->lkg.rev || ledger->running.rev != ledger->boot.rev)

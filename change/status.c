@@ -124,11 +124,21 @@ static void add_store_alerts(struct ledger *ledger, json_t *list)
 
 static void add_start_alerts(struct ledger *ledger, json_t *list)
 {
+    char text[96];
+
     if (ledger->serving.undurable != NULL)
         add_alert(list, "RollbackUndurable", "page", 0,
                   "a rollback runs that could not be recorded yet",
                   "It is recorded as soon as the state directory can be written. A restart before "
                   "that runs what ran before.");
+    if (ledger->serving.unusable_rev != 0) {
+        (void)snprintf(text, sizeof(text), "revision %llu cannot be rolled back to any more",
+                       (unsigned long long)ledger->serving.unusable_rev);
+        add_alert(
+            list, "RollbackTargetUnusable", "page", 0, text,
+            "It does not have the digest that it was stored with, or does not build with this "
+            "program. It is looked at at the start and once a day.");
+    }
     if (store_get(ledger->store, "unreviewed", NULL, NULL))
         add_alert(list, "UnreviewedConfiguration", "ticket", 0,
                   "what runs began with a configuration that nobody has reviewed",

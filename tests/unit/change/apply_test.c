@@ -603,6 +603,44 @@ static void damaged_bytes_are_not_run(void **state)
     assert_string_equal(problem(), "audit-unavailable");
 }
 
+static void who_changes_the_way_in_confirms_over_it(void **state)
+{
+    char id[CHANGE_ID_TEXT];
+
+    (void)state;
+    run_configuration(CONFIGURATION(ENFORCED ",\"confirm\":{\"mode\":\"auto\"}"));
+    (void)snprintf(id, sizeof(id), "%s",
+                   create_as(who("ann"),
+                             "{\"title\":\"t\",\"reason\":\"r\",\"override\":[\"X007\"],"
+                             "\"confirm\":{\"mode\":\"auto\"},"
+                             "\"patch\":{\"admin\":{\"listen\":\"127.0.0.1:9911\"}}}",
+                             true));
+    assert_string_equal(approve("bob", id), "");
+    assert_string_equal(approve("cat", id), "");
+    assert_string_equal(apply_as("ann", id), "");
+    ledger_count_requests(world.ledger, 5000);
+    pass(11 * MINUTE_MS);
+    assert_string_equal(state_of(id), "rolled_back");
+}
+
+static void a_target_that_cannot_run_is_told_early(void **state)
+{
+    struct memory_entry *blob;
+    char id[CHANGE_ID_TEXT];
+    char key[128];
+
+    (void)state;
+    applied(WEIGHT, id);
+    pass(SECOND_MS);
+    assert_false(has_alert("RollbackTargetUnusable"));
+    (void)snprintf(key, sizeof(key), "blob/%s", world.ledger->previous.digest + strlen("sha256:"));
+    blob = memory_find(key);
+    assert_non_null(blob);
+    blob->bytes[0] = ' ';
+    pass(25 * HOUR_MS);
+    assert_true(has_alert("RollbackTargetUnusable"));
+}
+
 static void without_a_revision_it_is_the_first_start(void **state)
 {
     struct ledger_boot boot;
@@ -643,6 +681,8 @@ int main(void)
         TEST(armed_is_rolled_back_by_a_start),
         TEST(intent_is_approved_again_or_expired),
         TEST(damaged_bytes_are_not_run),
+        TEST(who_changes_the_way_in_confirms_over_it),
+        TEST(a_target_that_cannot_run_is_told_early),
         TEST(without_a_revision_it_is_the_first_start),
     };
 

@@ -90,6 +90,24 @@ static void read_address(const struct snapshot_pool *pool, struct balance_view *
     out->why = why_of(out);
 }
 
+/* panic_mode fail: while the pool panics nothing of it is used, the healthy ones neither. */
+static void leave_out_all(struct live_pool *live)
+{
+    for (size_t i = 0; i < live->server_count; i++) {
+        struct live_server *server = &live->servers[i];
+
+        for (size_t j = 0; j < server->address_count; j++) {
+            struct live_address *address = &server->addresses[j];
+            if (address->standing == STANDING_ELIGIBLE)
+                address->why = "the pool panics, and panic_mode is fail";
+            address->is_eligible = false;
+        }
+        if (server->is_eligible)
+            server->why = "the pool panics, and panic_mode is fail";
+        server->is_eligible = false;
+    }
+}
+
 /* What people ordered: at run time or, where they did not, in the configuration. */
 static void read_orders(struct live_server *server)
 {
@@ -222,6 +240,8 @@ struct live_pool *live_pool_read(const struct admin *admin, const struct snapsho
     read_servers(live, view, arena);
     name_who_ordered(admin, live, arena);
     live->is_panic = balance_is_panic(view, clock_ms());
+    if (live->is_panic && pool->balance.panic_fails)
+        leave_out_all(live);
     balance_view_free(&view);
     read_shares(admin, live);
     live->waiting = word(&pool->live->waiting);

@@ -61,3 +61,18 @@ def test_each_page_is_linked_by_the_readme_or_the_architecture():
     wrong = [page for page in source_tree.files(r"^docs/[^/]*\.md$")
              if page.split("/")[1] not in linked]
     assert not wrong, "nobody links to " + ", ".join(wrong)
+
+
+def test_the_cases_of_the_threat_model_have_the_tests_that_it_names():
+    page = source_tree.text("docs/threat-model.md")
+    rows = dict(re.findall(r"^\| (E-\d+) (.*)$", page, re.M))
+    assert sorted(rows, key=lambda case: int(case[2:])) == ["E-%d" % n for n in range(1, 39)]
+    scenarios = {path.split("/")[-1].split("_")[0]: path for path in source_tree.files(r"^tests/scenario/\w+\.py$")}
+    cases = {case for path in source_tree.files(r"^tests/unit/change/\w+_test\.c$")
+             for case in re.findall(r"\b(e\d\d_)\w+\(void", source_tree.text(path))}
+    wrong = ["no scenario " + name for name in re.findall(r"`([a-z]\d{3})`", page) if name not in scenarios]
+    wrong += ["no case " + name for name in re.findall(r"`(e\d\d_)…`", page) if name not in cases]
+    wrong += ["%s is not in the row of E-%d" % (path, int(number))
+              for name, path in scenarios.items()
+              for number in re.findall(r"/k9\d\d_e(\d+)_", path) if "`%s`" % name not in rows["E-" + number]]
+    assert not wrong, "\n".join(wrong)

@@ -222,6 +222,9 @@ bool change_fix(struct step *step, struct change *change, struct candidate *cand
 void change_complete(struct step *step, struct change *change);
 bool ledger_has_role(const struct actor *actor, unsigned roles, const char *words,
                      struct refusal *refusal);
+/* The role, or an open break-glass session of his. */
+bool ledger_may_act(struct ledger *ledger, const struct actor *actor, unsigned roles,
+                    const char *words, struct refusal *refusal);
 bool ledger_is_contributor(const struct change *change, const struct actor *actor,
                            struct refusal *refusal);
 /* Its base runs (or ran before the revision that waits for its confirmation). */

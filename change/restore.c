@@ -149,8 +149,8 @@ static bool may_cancel(struct ledger *ledger, const struct actor *actor, const c
 
     if (change == NULL || !activity_is_free(ledger, refusal))
         return false;
-    if ((actor->roles & ROLE_OPERATOR) == 0 && strcmp(actor->auth, "system") != 0)
-        return refuse(refusal, "forbidden", "GET /v1/whoami", "an operator cancels a change");
+    if (!ledger_may_act(ledger, actor, ROLE_OPERATOR, "operator", refusal))
+        return false;
     if (change->state == CHANGE_CONFIRMING && ledger->pending.is_set &&
         !ledger->pending.is_confirmed && strcmp(ledger->pending.change, id) == 0)
         return true;

@@ -338,13 +338,6 @@ static void propose(struct ledger *ledger, const struct actor *actor, uint64_t r
     refusal_clear(&refusal);
 }
 
-static bool may_roll_back(const struct actor *actor, struct refusal *refusal)
-{
-    if ((actor->roles & ROLE_OPERATOR) != 0 || strcmp(actor->auth, "system") == 0)
-        return true;
-    return refuse(refusal, "forbidden", "GET /v1/whoami", "an operator rolls back");
-}
-
 /* An apply under way ends first; a second rollback is refused. */
 static bool may_queue(const struct ledger *ledger, struct refusal *refusal)
 {
@@ -366,7 +359,8 @@ void ledger_rollback(struct ledger *ledger, const struct actor *actor, const cha
     CHECK_OBJ(ledger, LEDGER_TAG);
     ledger_enter(ledger);
     rev = find_target(ledger, to, &refusal);
-    if (rev == 0 || !may_roll_back(actor, &refusal) || !may_queue(ledger, &refusal)) {
+    if (rev == 0 || !ledger_may_act(ledger, actor, ROLE_OPERATOR, "operator", &refusal) ||
+        !may_queue(ledger, &refusal)) {
         (void)ledger_denied(ledger, actor, "revision.rolled-back", NULL, &refusal);
         done(context, NULL, &refusal);
         refusal_clear(&refusal);

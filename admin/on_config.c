@@ -157,11 +157,15 @@ static json_t *changes_json(const struct admin_reload_result *result)
 /* Mode enforced: what conf.d says has become a change, which others approve. */
 static void reply_imported(struct call *call, json_t *change)
 {
+    const struct snapshot *snapshot = admin_snapshot(call->admin);
     const char *id = json_string_value(json_object_get(change, "id"));
 
     if (id == NULL) {
         reply_json(call, 200,
-                   json_pack("{s:n, s:b, s:s}", "change", "drift", 0, "next", "GET /v1/status"));
+                   json_pack("{s:I, s:s, s:[], s:[], s:n, s:b, s:s}", "generation",
+                             (json_int_t)snapshot->generation, "digest", snapshot->conf->digest,
+                             "changes", "findings", "change", "drift", 0, "next",
+                             "GET /v1/status"));
         return;
     }
     reply_header(call, "Location", arena_printf(call->arena, "/v1/changes/%s", id));

@@ -107,8 +107,7 @@ bool ledger_denied(struct ledger *ledger, const struct actor *actor, const char 
 {
     static const char *const kinds[] = {"self-approval",     "not-an-approver", "already-decided",
                                         "digest-mismatch",   "forbidden",       "review-overdue",
-                                        "approvals-missing", "frozen",          "window-closed",
-                                        "capacity-guard"};
+                                        "approvals-missing", "frozen",          "window-closed"};
     struct audit_event record = {.event = event, .change = id, .outcome = "denied"};
 
     for (size_t i = 0;

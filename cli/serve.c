@@ -600,10 +600,9 @@ static const char usage[] =
     "  --first-start  where DIR holds no revision yet: take the configuration over unreviewed\n"
     "                 (mode enforced; there nobody could have reviewed it)\n"
     "\n"
-    "SIGTERM and SIGINT stop it gracefully, SIGHUP reads the configuration again, SIGUSR1 reopens\n"
-    "the access log.  Exit codes: 0 stopped as asked, 1 the configuration has findings, 2 it "
-    "could\n"
-    "not start.\n";
+    "SIGTERM and SIGINT stop it gracefully, SIGHUP reads the configuration again (mode enforced:\n"
+    "and makes a change of it), SIGUSR1 reopens the access log.  Exit codes: 0 stopped as asked,\n"
+    "1 the configuration has findings, 2 it could not start.\n";
 
 static bool take_option(int argc, char **argv, int *at, const char *name, const char **value)
 {

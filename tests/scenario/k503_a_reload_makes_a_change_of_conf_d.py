@@ -23,6 +23,7 @@ def test_a_reload_makes_a_change_and_applies_nothing(make_origin, make_enforced)
     assert "ann" in change["contributors"]
     assert ann.get("/v1/status").json()["running"]["digest"] == before
     assert ann.get("/v1/drift").json()["drift"] is True
+    assert ann.post("/v1/reload").json()["id"] == change["id"]
     assert "gone" in bob.get(f"/v1/changes/{change['id']}/diff").body
 
 
@@ -36,3 +37,11 @@ def test_what_the_api_changed_is_no_drift(make_origin, make_enforced):
     drift = ann.get("/v1/drift").json()
     assert drift["drift"] is False and drift["changes"] == [], drift
     assert drift["imported"] == drift["disk"] != drift["running"]
+
+
+def test_with_nothing_new_nothing_is_made(make_origin, make_enforced):
+    ann = make_enforced([make_origin(lambda request: ok())]).as_("ann")
+    answer = ann.post("/v1/reload")
+    status = ann.get("/v1/status").json()["running"]
+    assert answer.status == 200 and answer.json()["change"] is None, answer.body
+    assert (answer.json()["digest"], answer.json()["generation"]) == (status["digest"], status["generation"])

@@ -108,6 +108,8 @@ void on_breakglass_open(struct call *call)
     asked_text(body, "incident", true, errors, &incident);
     if (!asked_wrongly(call, errors)) {
         bool ok = ledger_breakglass(ledger, &call->actor, reason, incident, &answer, &refusal);
+        if (ok)
+            reply_header(call, "Location", "/v1/breakglass");
         asked_reply(call, ok, 201, answer, &refusal);
     }
     json_decref(body);

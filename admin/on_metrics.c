@@ -18,6 +18,7 @@
 #include "admin/live.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "change/ledger.h"
 #include "config/model.h"
 #include "observe/exposition.h"
 #include "proxy/publish.h"
@@ -171,6 +172,34 @@ static void write_configuration(struct call *call, struct buffer *out,
                   admin->options.has_drift(admin->options.context));
 }
 
+static void write_changes(struct call *call, struct buffer *out)
+{
+    struct ledger *ledger = call->admin->options.ledger;
+    struct ledger_numbers numbers;
+
+    if (ledger == NULL)
+        return;
+    numbers = ledger_numbers(ledger);
+    write_one(out, "twokey_revision_running", METRIC_GAUGE, "number of the revision that runs",
+              (double)numbers.running_rev);
+    write_one(out, "twokey_revision_boot", METRIC_GAUGE,
+              "number of the revision that a restart would run", (double)numbers.boot_rev);
+    write_one(out, "twokey_confirm_pending", METRIC_GAUGE,
+              "1 while a change waits for its confirmation", numbers.is_pending);
+    write_one(out, "twokey_integrity_violated", METRIC_GAUGE,
+              "1 while what is stored does not verify", numbers.is_violated);
+    write_one(out, "twokey_rollback_undurable", METRIC_GAUGE,
+              "1 while what runs could not be recorded yet", numbers.is_undurable);
+    write_one(out, "twokey_breakglass_review_overdue", METRIC_GAUGE,
+              "break-glass sessions whose review is overdue", numbers.reviews_overdue);
+    exposition_family(out, "twokey_changes_open", METRIC_GAUGE, "changes that are not over");
+    for (unsigned i = 0; i < CHANGE_STATE_COUNT; i++) {
+        if (!change_is_terminal((enum change_state)i))
+            exposition_sample(out, "twokey_changes_open", numbers.open[i],
+                              EXPOSITION_LABELS("state", change_state_word((enum change_state)i)));
+    }
+}
+
 static double resident_bytes(void)
 {
     long pages = 0, resident = 0;
@@ -252,6 +281,7 @@ void on_metrics(struct call *call)
         write_live(call, out, snapshot);
         write_configuration(call, out, snapshot);
     }
+    write_changes(call, out);
     write_process(call, out);
     reply_written(call, 200, EXPOSITION_CONTENT_TYPE);
 }

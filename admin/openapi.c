@@ -140,6 +140,33 @@ static json_t *parameter(struct slice name, const char *place)
                      place, "required", strcmp(place, "path") == 0, "schema", "type", "string");
 }
 
+/* Headers that mean something to single operations. */
+static const struct {
+    const char *operation;
+    const char *header;
+    bool is_required;
+} headers[] = {
+    {"change_create", "If-Match", false}, {"change_replace", "If-Match", true},
+    {"change_edit", "If-Match", true},    {"change_apply", "If-Match", false},
+    {"events", "Last-Event-ID", false},
+};
+
+static void add_header(json_t *list, const char *name, bool is_required)
+{
+    json_array_append_new(list,
+                          json_pack("{s:s, s:s, s:b, s:{s:s}}", "name", name, "in", "header",
+                                    "required", (int)is_required, "schema", "type", "string"));
+}
+
+static void add_headers(json_t *list, const struct operation *operation)
+{
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+        if (strcmp(headers[i].operation, operation->id) == 0)
+            add_header(list, headers[i].header, headers[i].is_required);
+    if (strcmp(operation->method, "GET") != 0)
+        add_header(list, "Idempotency-Key", false);
+}
+
 static json_t *parameters_of(const struct operation *operation)
 {
     json_t *list = json_array();
@@ -158,6 +185,7 @@ static json_t *parameters_of(const struct operation *operation)
         json_array_append_new(list, parameter(slice_of(query.at, len), "query"));
         query = slice_after(query, space != NULL ? len + 1 : len);
     }
+    add_headers(list, operation);
     return list;
 }
 

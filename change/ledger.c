@@ -107,7 +107,8 @@ bool ledger_denied(struct ledger *ledger, const struct actor *actor, const char 
 {
     static const char *const kinds[] = {"self-approval",     "not-an-approver", "already-decided",
                                         "digest-mismatch",   "forbidden",       "review-overdue",
-                                        "approvals-missing", "frozen",          "window-closed"};
+                                        "approvals-missing", "frozen",          "window-closed",
+                                        "capacity-guard"};
     struct audit_event record = {.event = event, .change = id, .outcome = "denied"};
 
     for (size_t i = 0;

@@ -196,6 +196,18 @@ bool ledger_revisions(struct ledger *ledger, const char *cursor, unsigned limit,
 bool ledger_revision_diff(struct ledger *ledger, const char *a, const char *b, json_t **answer,
                           struct refusal *refusal);
 
+/* The same in numbers, for /metrics. */
+struct ledger_numbers {
+    uint64_t running_rev;
+    uint64_t boot_rev;
+    bool is_pending;   /* a change waits for its confirmation */
+    bool is_violated;  /* what is stored does not verify */
+    bool is_undurable; /* what runs could not be recorded yet */
+    unsigned reviews_overdue;
+    unsigned open[CHANGE_STATE_COUNT]; /* changes that are not over, by state */
+};
+struct ledger_numbers ledger_numbers(struct ledger *ledger);
+
 /* What GET /v1/status shows: running, boot, lkg, pending_confirm (see api.md), mode, integrity. */
 json_t *ledger_status(struct ledger *ledger);
 /* [{name, severity, since, summary, description, …}] that the ledger knows of: drift is not among

@@ -335,10 +335,12 @@ bool override_set(struct ledger *ledger, const struct actor *actor,
     fill_next(&ordering, actor->person);
     is_done = guard(&ordering, &numbers, refusal) &&
               (is_nothing(&ordering) || write_order(&ordering, actor, refusal));
-    if (is_done)
+    if (is_done) {
         override_adopt(ledger, &ordering.next);
-    else
+    } else {
         override_clear(&ordering.next);
+        (void)ledger_denied(ledger, actor, "override.set", NULL, refusal);
+    }
     if (is_done && guard_out != NULL)
         *guard_out = json_incref(numbers);
     json_decref(numbers);

@@ -92,6 +92,22 @@ json_t *ledger_status(struct ledger *ledger)
         ledger->cluster, "changes", open_counts(ledger), "freeze", ledger_freeze_shown(ledger));
 }
 
+struct ledger_numbers ledger_numbers(struct ledger *ledger)
+{
+    struct ledger_numbers numbers = {
+        .running_rev = ledger->running.rev,
+        .boot_rev = ledger->boot.rev,
+        .is_pending = ledger->pending.is_set,
+        .is_violated = ledger->is_violated,
+        .is_undurable = ledger->serving.undurable != NULL,
+        .reviews_overdue = ledger_reviews_overdue(ledger),
+    };
+
+    for (size_t i = 0; i < ledger->open_count; i++)
+        numbers.open[ledger->open[i]->state]++;
+    return numbers;
+}
+
 /* ---- alerts ---- */
 
 static void add_alert(json_t *list, const char *name, const char *severity, int64_t since_ms,

@@ -31,6 +31,9 @@ def test_one_person_moves_traffic_and_another_one_reviews_it(make_origin, make_e
     assert get(proxy.address).body == b"new"
     alerts = [alert["name"] for alert in bob.get("/v1/alerts").json()["alerts"]]
     assert "ChangeForced" in alerts and "BreakglassOpen" in alerts
+    metrics = dan.get("/metrics").body
+    assert "twokey_confirm_pending 1\n" in metrics and 'twokey_changes_open{state="confirming"} 1\n' in metrics
+    assert "twokey_breakglass_review_overdue 0\n" in metrics and "twokey_integrity_violated 0\n" in metrics
     assert dan.confirm(change)["state"] == "applied"
 
     review = f"/v1/breakglass/{session.json()['id']}/review"

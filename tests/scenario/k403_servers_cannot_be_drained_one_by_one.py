@@ -22,6 +22,9 @@ def test_e26_drain_everything_one_by_one(proxy):
     assert done == 2  # the third within ten minutes is refused, whoever asks
     guard = answers[-1].json()["guard"]
     assert len(guard["drains_in_10_minutes"]) == 2
+    records = proxy.as_("dan").get("/v1/audit?from_seq=0&limit=200").json()["records"]
+    denied = [record for record in records if record["event"] == "override.set" and record["outcome"] == "denied"]
+    assert denied and denied[0]["data"]["problem"] == "capacity-guard"
     out = [server["name"] for server in proxy.pool()["servers"] if not server["oper"]["eligible"]]
     assert len(out) == 2
 

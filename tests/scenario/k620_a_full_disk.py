@@ -15,13 +15,12 @@ WEIGHT = {"pools": {"app": {"servers": {"s1": {"weight": 50}}}}}
 def on_small_disk(make_origin):
     """A proxy whose state is on a disk of its own, and that disk."""
     proxy = enforced_proxy([make_origin(), make_origin()], config={"observe": {"access_log": {"path": "off"}}})
-    with small_disk(proxy.state_dir, 24) as disk:
-        try:
+    try:
+        with small_disk(proxy.state_dir, 24) as disk:
             yield proxy.start(), disk
             proxy.stop()
-        finally:
-            proxy._kill() if proxy.process else None
-    proxy.discard()
+    finally:
+        proxy.discard()
 
 
 def fill(proxy, disk):

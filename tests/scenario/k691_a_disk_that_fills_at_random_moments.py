@@ -24,15 +24,15 @@ SEED = int(os.environ.get("TWOKEY_SEED", "0")) or random.randrange(1, 1 << 32)
 def on_small_disk():
     origins = [QuickOrigin(f"s{i}") for i in (1, 2, 3)]
     proxy = enforced_proxy([origin.address for origin in origins], config={"observe": {"access_log": {"path": "off"}}})
-    with small_disk(proxy.state_dir, 48) as disk:
-        try:
+    try:
+        with small_disk(proxy.state_dir, 48) as disk:
             yield proxy.start(), disk
-        finally:
             if proxy.process:
                 proxy._kill()
-    proxy.discard()
-    for origin in origins:
-        origin.stop()
+    finally:
+        proxy.discard()
+        for origin in origins:
+            origin.stop()
 
 
 def can_be_written(proxy):

@@ -385,6 +385,13 @@ void ledger_started(struct ledger *ledger, uint64_t rev)
     ledger_enter(ledger);
 }
 
+void ledger_note_weaker_mode(struct ledger *ledger)
+{
+    CHECK_OBJ(ledger, LEDGER_TAG);
+    add_alert(ledger, "ModeKept", "ticket",
+              "conf.d names a weaker policy.mode than the one in force, which stays");
+}
+
 void ledger_stopping(struct ledger *ledger)
 {
     struct actor system = actor_system("stop");

@@ -161,6 +161,9 @@ void ledger_attach(struct ledger *ledger, struct registry *registry);
 /* The workers run `rev` (0: a configuration that could not be recorded); called once after a start.
  */
 void ledger_started(struct ledger *ledger, uint64_t rev);
+/* conf.d names a weaker mode than the one that a start found in the store, which stays: an alert.
+ */
+void ledger_note_weaker_mode(struct ledger *ledger);
 /* An orderly stop begins: this was no crash. */
 void ledger_stopping(struct ledger *ledger);
 /* Each second: requests answered since the last call.  A revision becomes "lkg" by them. */

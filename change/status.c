@@ -138,6 +138,26 @@ static void add_store_alerts(struct ledger *ledger, json_t *list)
                   "Approvals from before the stop do not count; changes that waited have expired.");
 }
 
+/* Mode advisory: what runs is something else than what was agreed to. */
+static void add_unreviewed_reload(struct ledger *ledger, json_t *list)
+{
+    const struct configuration *conf = ledger_running_conf(ledger);
+    struct revision running = {0};
+    struct revision before = {0};
+
+    if (conf == NULL || conf->policy.mode != POLICY_ADVISORY ||
+        !revision_read(ledger, ledger->running.rev, &running))
+        return;
+    if (running.change[0] == '\0' && strcmp(running.event, "import") == 0 &&
+        revision_read(ledger, running.from, &before) && strcmp(running.digest, before.digest) != 0)
+        add_alert(list, "UnreviewedReload", "ticket", running.applied_ms,
+                  "what runs was read from conf.d, and nobody has approved it",
+                  "Mode advisory: the audit says revision.unreviewed-reload. It ends with the next "
+                  "change that is applied.");
+    revision_fini(&running);
+    revision_fini(&before);
+}
+
 static void add_start_alerts(struct ledger *ledger, json_t *list)
 {
     char text[96];
@@ -198,6 +218,7 @@ json_t *ledger_alerts(struct ledger *ledger)
     add_store_alerts(ledger, list);
     add_change_alerts(ledger, list);
     add_start_alerts(ledger, list);
+    add_unreviewed_reload(ledger, list);
     revoked_add_alerts(ledger, list);
     return list;
 }

@@ -12,6 +12,9 @@
  *   change/<id>                   a change
  *   change/<id>/appr/%06u/<person>  a decision
  *   pending                       the change that waits for its confirmation
+ *   lkg-earlier                   the three that were lkg before
+ *   starts                        when twokey was started, as long as no orderly stop followed
+ *   unreviewed                    there while no change has gone the whole way
  *   freeze                        who froze, why, until when
  *   rt/<pool>/<server>            a runtime override
  *   session/<id>                  a break-glass session

@@ -491,6 +491,10 @@ static struct configuration *choose_configuration(struct server_process *process
     if (boot.is_first)
         return *disk != NULL && may_start_first(process, *disk, why) ? TAKE_POINTER(disk) : NULL;
     stored = parse_stored(boot.bytes);
+    if (stored != NULL && *disk != NULL && (*disk)->policy.mode > stored->policy.mode) {
+        log_event(EV_MODE_KEPT, LOG_TEXT("directory", process->configuration_directory));
+        ledger_note_weaker_mode(process->ledger);
+    }
     if (stored != NULL && stored->policy.mode != POLICY_ENFORCED) {
         config_free(&stored);
         return TAKE_POINTER(disk);

@@ -46,6 +46,7 @@ def test_a_weaker_mode_in_the_files(make_origin, make_enforced):
         proxy.stop()
         proxy.start()
         assert proxy.status()["mode"] == "enforced" and get(proxy.address).body == b"old"
+        assert "ModeKept" in [alert["name"] for alert in proxy.as_("ann").get("/v1/alerts").json()["alerts"]]
         answer = proxy.as_("ann").post("/v1/reload")
         assert answer.status == 202 and answer.json()["state"] == "draft", answer.body
         assert proxy.status()["mode"] == "enforced" and get(proxy.address).body == b"old"

@@ -24,6 +24,8 @@ def test_a_reload_is_a_revision(make_origin, make_proxy, mode, event):
     assert (record["event"], record["actor"]["person"], record["data"]["rev"]) == (event, "local", 2)
     assert proxy.reload().status == 200
     assert proxy.status()["running"]["rev"] == 2, "the same files are the same revision"
+    alerts = [alert["name"] for alert in proxy.admin_get("/v1/alerts")["alerts"]]
+    assert ("UnreviewedReload" in alerts) == (mode == "advisory")
 
 
 @pytest.mark.parametrize("mode", ["off", "advisory"])

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "change/audit.h"
 #include "change/ledger.h"
+#include "config/load.h"
 #include "config/model.h"
 #include "proxy/snapshot.h"
 
@@ -50,14 +51,6 @@ static bool is_in_force(const struct conf_person *person)
 {
     return !person->is_disabled &&
            (person->revoked_since_ms == 0 || clock_wall_ms() < person->revoked_since_ms);
-}
-
-static const struct conf_person *person_named(const struct configuration *conf, struct slice name)
-{
-    for (size_t i = 0; i < conf->person_count; i++)
-        if (slice_equal(slice_from(conf->people[i].name), name))
-            return &conf->people[i];
-    return NULL;
 }
 
 /* ---- tokens ---- */
@@ -217,7 +210,8 @@ static void reply_unknown(struct call *call)
 
 static bool act_for(struct call *call, const struct configuration *conf)
 {
-    const struct conf_person *person = person_named(conf, call->on_behalf_of);
+    const struct conf_person *person;
+    const char *name;
 
     if (call->on_behalf_of.len == 0)
         return true;
@@ -227,9 +221,10 @@ static bool act_for(struct call *call, const struct configuration *conf)
                       call->actor.person);
         return false;
     }
+    name = arena_slice(call->arena, call->on_behalf_of).at;
+    person = config_find_person(conf, name);
     if (person == NULL || person->kind != PERSON_HUMAN || !is_in_force(person)) {
-        problem_reply(call, PROBLEM_FORBIDDEN, NULL, "X-On-Behalf-Of: there is no person %.*s",
-                      SLICE_ARGS(call->on_behalf_of));
+        problem_reply(call, PROBLEM_FORBIDDEN, NULL, "X-On-Behalf-Of: there is no person %s", name);
         return false;
     }
     call->actor.on_behalf_of = arena_strdup(call->arena, person->name);

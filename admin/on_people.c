@@ -12,17 +12,10 @@
 #include "admin/internal.h"
 #include "admin/problem.h"
 #include "base/clock.h"
+#include "config/load.h"
 #include "config/model.h"
 #include "config/text.h"
 #include "proxy/snapshot.h"
-
-static const struct conf_person *person_of(const struct configuration *conf, const char *name)
-{
-    for (size_t i = 0; i < conf->person_count; i++)
-        if (strcmp(conf->people[i].name, name) == 0)
-            return &conf->people[i];
-    return NULL;
-}
 
 static json_t *groups_of(const struct conf_person *person)
 {
@@ -38,7 +31,7 @@ void on_whoami(struct call *call)
     const struct snapshot *snapshot = admin_snapshot(call->admin);
     const struct actor *actor = &call->actor;
     const struct conf_person *person =
-        snapshot != NULL ? person_of(snapshot->conf, actor->person) : NULL;
+        snapshot != NULL ? config_find_person(snapshot->conf, actor->person) : NULL;
     json_t *json =
         json_pack("{s:s, s:s, s:o, s:o, s:s?, s:s, s:s, s:s, s:s?}", "person", actor->person,
                   "kind", actor->is_human ? "human" : "service", "roles",

@@ -19,6 +19,7 @@
 #include "change/merge.h"
 #include "change/refusal.h"
 #include "change/request.h"
+#include "config/load.h"
 #include "config/model.h"
 
 enum { NEXT_TEXT = 96 };
@@ -66,13 +67,13 @@ static void add_name(struct change *change, const char *person)
 void change_add_contributor(struct ledger *ledger, struct change *change, const struct actor *actor)
 {
     const struct configuration *conf = ledger_running_conf(ledger);
+    const struct conf_person *person =
+        conf != NULL ? config_find_person(conf, actor->person) : NULL;
 
     add_name(change, actor->person);
     add_name(change, actor->on_behalf_of);
-    for (size_t i = 0; conf != NULL && i < conf->person_count; i++) {
-        if (strcmp(conf->people[i].name, actor->person) == 0)
-            add_name(change, conf->people[i].owner);
-    }
+    if (person != NULL)
+        add_name(change, person->owner);
 }
 
 static unsigned open_of(const struct ledger *ledger, const char *person)

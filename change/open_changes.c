@@ -17,6 +17,7 @@
 #include "change/override.h"
 #include "change/policy.h"
 #include "change/refusal.h"
+#include "config/load.h"
 #include "config/model.h"
 
 enum { KEY_TEXT = 256 };
@@ -335,19 +336,10 @@ void ledger_make_stale(struct ledger *ledger, struct step *step, const char *but
 
 /* ---- decisions against the people of now ---- */
 
-static const struct conf_person *find_person(const struct configuration *conf, const char *name)
-{
-    for (size_t i = 0; i < conf->person_count; i++) {
-        if (strcmp(conf->people[i].name, name) == 0)
-            return &conf->people[i];
-    }
-    return NULL;
-}
-
 bool ledger_decision_counts(const struct configuration *conf, const struct change *change,
                             const struct change_decision *decision)
 {
-    const struct conf_person *person = find_person(conf, decision->person);
+    const struct conf_person *person = config_find_person(conf, decision->person);
 
     return person != NULL && policy_may_approve(conf, decision->person) &&
            !change_has_contributor(change, decision->person) &&

@@ -9,27 +9,15 @@
 #include "change/policy.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "change/change.h"
 #include "config/finding.h"
+#include "config/load.h"
 #include "config/model.h"
 
 /* ---- people ---- */
-
-static int by_name(const void *name, const void *person)
-{
-    return strcmp(name, ((const struct conf_person *)person)->name);
-}
-
-static const struct conf_person *person_named(const struct configuration *conf, const char *name)
-{
-    if (conf->person_count == 0)
-        return NULL;
-    return bsearch(name, conf->people, conf->person_count, sizeof(*conf->people), by_name);
-}
 
 static bool may_approve(const struct conf_person *person)
 {
@@ -39,7 +27,7 @@ static bool may_approve(const struct conf_person *person)
 
 bool policy_may_approve(const struct configuration *conf, const char *person)
 {
-    const struct conf_person *found = person_named(conf, person);
+    const struct conf_person *found = config_find_person(conf, person);
 
     return found != NULL && may_approve(found);
 }
@@ -135,7 +123,7 @@ static const struct conf_person *who_counts(const struct configuration *conf,
                                             const struct change *change, size_t index)
 {
     const struct change_decision *decision = &change->decisions[index];
-    const struct conf_person *person = person_named(conf, decision->person);
+    const struct conf_person *person = config_find_person(conf, decision->person);
 
     if (decision->is_veto || person == NULL || !may_approve(person))
         return NULL;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "change/internal.h"
+#include "config/load.h"
 #include "config/model.h"
 
 enum { SHOWN_MAX = 50 };
@@ -24,13 +25,11 @@ struct search {
     json_t *found; /* array of decisions, each with the id of its change */
 };
 
-static bool is_revoked(const struct configuration *conf, const char *person, int64_t at_ms)
+static bool is_revoked(const struct configuration *conf, const char *name, int64_t at_ms)
 {
-    for (size_t i = 0; i < conf->person_count; i++)
-        if (strcmp(conf->people[i].name, person) == 0)
-            return conf->people[i].revoked_since_ms != 0 &&
-                   at_ms >= conf->people[i].revoked_since_ms;
-    return false;
+    const struct conf_person *person = config_find_person(conf, name);
+
+    return person != NULL && person->revoked_since_ms != 0 && at_ms >= person->revoked_since_ms;
 }
 
 /* change/<id>/appr/<iteration>/<person> */

@@ -172,6 +172,15 @@ int config_find_listener(const struct configuration *configuration, const char *
                 sizeof(struct conf_listener));
 }
 
+const struct conf_person *config_find_person(const struct configuration *configuration,
+                                             const char *name)
+{
+    int index =
+        find(name, configuration->people, configuration->person_count, sizeof(struct conf_person));
+
+    return index != CONFIG_NONE ? &configuration->people[index] : NULL;
+}
+
 const char *config_file_of(const struct configuration *configuration, const char *section,
                            const char *name)
 {

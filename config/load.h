@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+struct conf_person;
 struct configuration;
 struct findings;
 struct slice;
@@ -30,6 +31,9 @@ void config_free(struct configuration **configuration);
 /* -1 or the index of the named pool, listener. */
 int config_find_pool(const struct configuration *configuration, const char *name);
 int config_find_listener(const struct configuration *configuration, const char *name);
+/* NULL: there is no such person. */
+const struct conf_person *config_find_person(const struct configuration *configuration,
+                                             const char *name);
 /* The document that says /section/name, or else the section's first one; NULL when none does. */
 const char *config_file_of(const struct configuration *configuration, const char *section,
                            const char *name);

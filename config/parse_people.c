@@ -9,15 +9,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "config/load.h"
 #include "config/model.h"
-
-static const struct conf_person *find(const struct configuration *conf, const char *name)
-{
-    for (size_t i = 0; i < conf->person_count; i++)
-        if (strcmp(conf->people[i].name, name) == 0)
-            return &conf->people[i];
-    return NULL;
-}
 
 static void enter_person(struct reader *reader, const struct conf_person *person, const char *key)
 {
@@ -36,7 +29,8 @@ static void leave_person(struct reader *reader)
 static void check_owner(struct reader *reader, const struct configuration *conf,
                         const struct conf_person *person)
 {
-    const struct conf_person *owner = person->owner != NULL ? find(conf, person->owner) : NULL;
+    const struct conf_person *owner =
+        person->owner != NULL ? config_find_person(conf, person->owner) : NULL;
 
     if (person->owner == NULL)
         return;

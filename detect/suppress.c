@@ -15,15 +15,13 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "config/finding.h"
+#include "config/load.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
 
 static bool is_person(const struct configuration *conf, const char *name)
 {
-    for (size_t i = 0; i < conf->person_count; i++)
-        if (strcmp(conf->people[i].name, name) == 0)
-            return true;
-    return conf->person_count == 0;
+    return conf->person_count == 0 || config_find_person(conf, name) != NULL;
 }
 
 /* NULL: it counts. */

@@ -72,7 +72,6 @@ static void begin_queued(struct ledger *ledger)
     if (ledger->activity != NULL || ledger->serving.queued == NULL)
         return;
     ledger->activity = TAKE_POINTER(&ledger->serving.queued);
-    ledger->activity->from_rev = ledger->running.rev;
     rollback_begin(ledger->activity);
 }
 

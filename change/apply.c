@@ -248,7 +248,7 @@ static void apply_published(void *context, uint64_t generation)
         /* nobody could be told the truth about it: back */
         activity_end(activity, NULL, &refusal);
         refusal_clear(&refusal);
-        if (ledger->activity == NULL) {
+        if (ledger->activity == NULL && ledger->pending.is_set) {
             struct actor system = actor_system("apply");
 
             restore_begin(ledger, &system, "it could not be recorded", NULL, NULL);

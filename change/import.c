@@ -123,6 +123,10 @@ bool ledger_adopt(struct ledger *ledger, const struct actor *actor,
     if (ledger->pending.is_set)
         return refuse(refusal, "confirm-pending", "GET /v1/status",
                       "change %s waits for its confirmation", ledger->pending.change);
+    if (ledger->serving.undurable != NULL)
+        return refuse(
+            refusal, "audit-unavailable", "GET /v1/status",
+            "a rollback runs that could not be recorded yet; nothing else is done before");
     step_begin(&step, ledger, actor);
     put_adopted(&step, conf, event);
     if (conf->policy.mode == POLICY_ENFORCED)

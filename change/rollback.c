@@ -210,6 +210,11 @@ static void rollback_prepared(void *context, struct prepared *prepared,
         refusal_clear(&refusal);
         return;
     }
+    if (ledger->running.rev != activity->from_rev) { /* a reload came between: by what runs now */
+        runner->drop(runner->process, prepared);
+        rollback_begin(activity);
+        return;
+    }
     fault_point("rollback.built");
     before = TAKE_POINTER(&ledger->serving.undurable);
     if (before != NULL && activity->change[0] == '\0') /* this record stands for both */
@@ -258,6 +263,7 @@ void rollback_begin(struct activity *activity)
     struct refusal refusal = {0};
 
     activity->rev = ledger->newest_rev + 1;
+    activity->from_rev = ledger->running.rev;
     if (ledger->pending.is_set)
         memcpy(activity->change, ledger->pending.change, sizeof(activity->change));
     if (fill_content(activity, &refusal) && activity_prepare(activity, rollback_prepared, &refusal))

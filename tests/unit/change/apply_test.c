@@ -379,6 +379,37 @@ static void a_rollback_waits_for_an_apply_and_ends_it(void **state)
     assert_true(is_true_to_the_store());
 }
 
+static void reload_comes_between(void)
+{
+    struct actor system = actor_system("sighup");
+    struct configuration *conf =
+        world_parse("{" POOLS "," ROUTES ",\"process\":{\"max_connections\":77},"
+                    "\"people\":{" EVERYBODY "},\"policy\":{\"mode\":\"advisory\"}}");
+
+    world.on_prepare = NULL;
+    assert_true(
+        ledger_adopt(world.ledger, &system, conf, "revision.unreviewed-reload", &world.refusal));
+    config_free(&world.running);
+    world.running = conf;
+}
+
+static void a_rollback_is_by_what_runs_when_it_is_ready(void **state)
+{
+    char id[CHANGE_ID_TEXT];
+    uint64_t reloaded;
+
+    (void)state;
+    applied(WEIGHT, id);
+    reloaded = world.ledger->newest_rev + 1;
+    world.on_prepare = reload_comes_between;
+    assert_string_equal(rollback_as("ann", "1"), "");
+    assert_int_equal(world.ledger->running.rev, reloaded + 1);
+    assert_int_equal(json_integer_value(json_object_get(world.answer, "from")),
+                     (json_int_t)reloaded);
+    assert_true(is_true_to_the_store());
+    assert_int_equal(world.running->policy.mode, POLICY_ADVISORY);
+}
+
 static void previous_of_yesterday_is_asked_of_others(void **state)
 {
     char id[CHANGE_ID_TEXT];
@@ -670,6 +701,7 @@ int main(void)
         TEST(a_cancel_happens_whatever_the_disk_does),
         TEST(until_then_nothing_else_is_done),
         TEST(a_rollback_waits_for_an_apply_and_ends_it),
+        TEST(a_rollback_is_by_what_runs_when_it_is_ready),
         TEST(previous_of_yesterday_is_asked_of_others),
         TEST(lkg_takes_time_and_requests),
         TEST(what_waits_is_not_known_to_be_good),

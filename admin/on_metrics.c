@@ -168,7 +168,8 @@ static void write_configuration(struct call *call, struct buffer *out,
     exposition_sample(out, "twokey_config_info", 1,
                       EXPOSITION_LABELS("digest", snapshot->conf->digest));
     if (admin->options.has_drift != NULL)
-        write_one(out, "twokey_config_drift", METRIC_GAUGE, "1 while conf.d differs from what runs",
+        write_one(out, "twokey_config_drift", METRIC_GAUGE,
+                  "1 while conf.d differs from its last import (mode enforced), or from what runs",
                   admin->options.has_drift(admin->options.context));
 }
 

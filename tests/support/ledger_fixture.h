@@ -28,33 +28,15 @@
 #define TOKEN(digit)    "\"sha256:" EIGHT(EIGHT(digit)) "\""
 #define HUMAN(name, digit, roles)                                                                  \
     "\"" name "\":{\"roles\":[" roles "],\"tokens\":[" TOKEN(digit) "]}"
-#define EVERYBODY                                                                                   \
-    HUMAN("ann", "a", "\"author\",\"operator\",\"approver\"")                                       \
-    "," HUMAN("bob", "b", "\"author\",\"operator\",\"approver\"") "," HUMAN(                        \
-        "cat", "c",                                                                                 \
-        "\"author\",\"approver\"") "," HUMAN("dan", "d",                                            \
-                                             "\"approver\"") "," HUMAN("eve", "e",                  \
-                                                                       "\"author\","                \
-                                                                       "\"operator\","              \
-                                                                       "\"breakglass\"") ","        \
-                                                                                         "\"ci\":"  \
-                                                                                         "{\"kind"  \
-                                                                                         "\":"      \
-                                                                                         "\"servi"  \
-                                                                                         "ce\","    \
-                                                                                         "\"owner"  \
-                                                                                         "\":"      \
-                                                                                         "\"ann\""  \
-                                                                                         ",\"role"  \
-                                                                                         "s\":["    \
-                                                                                         "\"autho"  \
-                                                                                         "r\","     \
-                                                                                         "\"opera"  \
-                                                                                         "tor\"],"  \
-                                                                                         "\"token"  \
-                                                                                         "s\":"     \
-                                                                                         "[" TOKEN( \
-                                                                                             "f") "]}"
+#define ANN HUMAN("ann", "a", "\"author\",\"operator\",\"approver\"")
+#define BOB HUMAN("bob", "b", "\"author\",\"operator\",\"approver\"")
+#define CAT HUMAN("cat", "c", "\"author\",\"approver\"")
+#define DAN HUMAN("dan", "d", "\"approver\"")
+#define EVE HUMAN("eve", "e", "\"author\",\"operator\",\"breakglass\"")
+#define CI                                                                                         \
+    "\"ci\":{\"kind\":\"service\",\"owner\":\"ann\","                                              \
+    "\"roles\":[\"author\",\"operator\"],\"tokens\":[" TOKEN("f") "]}"
+#define EVERYBODY ANN "," BOB "," CAT "," DAN "," EVE "," CI
 #define POOLS                                                                                      \
     "\"pools\":{\"shop\":{\"servers\":{\"s1\":{\"address\":\"10.0.0.1:80\"},"                      \
     "\"s2\":{\"address\":\"10.0.0.2:80\"},\"s3\":{\"address\":\"10.0.0.3:80\"},"                   \
@@ -79,7 +61,7 @@ static struct {
     json_t *answer;
     const char *state_directory; /* NULL: none, nothing is written to disk */
     bool prepare_fails;
-    bool opens_quietly; /* the wall clock is where the last record says until it is open */
+    bool opens_quietly;       /* the wall clock is where the last record says until it is open */
     void (*on_prepare)(void); /* before it answers; NULL: nothing */
     void (*on_publish)(void);
     bool publish_holds; /* until world_release() */
@@ -262,6 +244,21 @@ static void world_end(void)
     json_decref(world.answer);
     memory_clear(&memory);
     memset(&world, 0, sizeof(world));
+}
+
+/* cmocka's setup and teardown of tests that begin with everybody in mode enforced. */
+static __attribute__((unused)) int begin_enforced(void **state)
+{
+    (void)state;
+    world_begin(CONFIGURATION(ENFORCED));
+    return 0;
+}
+
+static __attribute__((unused)) int end_enforced(void **state)
+{
+    (void)state;
+    world_end();
+    return 0;
 }
 
 /* kill -9, and a start. */

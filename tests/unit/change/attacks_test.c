@@ -10,20 +10,6 @@
 #define PEOPLE       "{\"people\":{\"bob\":{\"groups\":[\"netops\"]}}}"
 #define HOUR_MS      (3600 * 1000)
 
-static int begin(void **state)
-{
-    (void)state;
-    world_begin(CONFIGURATION(ENFORCED));
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    world_end();
-    return 0;
-}
-
 static void e01_two_tokens_of_one_person_are_one_person(void **state)
 {
     char id[CHANGE_ID_TEXT];
@@ -761,7 +747,7 @@ static void e27_what_goes_is_listed(void **state)
     assert_string_equal(state_of(id), "pending");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_enforced, end_enforced)
 
 int main(void)
 {

@@ -10,20 +10,6 @@
 #define WEIGHT  "{\"pools\":{\"shop\":{\"servers\":{\"s1\":{\"weight\":90}}}}}"
 #define HOUR_MS (3600LL * 1000)
 
-static int begin(void **state)
-{
-    (void)state;
-    world_begin(CONFIGURATION(ENFORCED));
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    world_end();
-    return 0;
-}
-
 static void a_change_goes_from_draft_to_approved(void **state)
 {
     char id[CHANGE_ID_TEXT];
@@ -415,7 +401,7 @@ static void revisions_are_listed_and_compared(void **state)
     assert_string_equal(problem(), "not-found");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_enforced, end_enforced)
 
 int main(void)
 {

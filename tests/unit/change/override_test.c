@@ -22,20 +22,6 @@ __attribute__((weak)) void pending_load(struct ledger *ledger)
 
 enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS };
 
-static int begin(void **state)
-{
-    (void)state;
-    world_begin(CONFIGURATION(ENFORCED));
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    world_end();
-    return 0;
-}
-
 static const char *give(const struct override_order *order)
 {
     struct actor actor = who("bob");
@@ -520,7 +506,7 @@ static void a_full_disk_costs_no_peak(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_enforced, end_enforced)
     const struct CMUnitTest tests[] = {
         TEST(a_drain_is_kept_with_who_ordered_it_and_why),
         TEST(ready_clears_it),

@@ -274,9 +274,10 @@ static void write_expanded(struct writer *w, const char *pattern, const struct t
     }
 }
 
-static enum failure answer_redirect(struct decision *d, const struct conf_route *route,
+static enum failure answer_redirect(struct decision *d, const struct snapshot_route *from,
                                     struct answer *answer)
 {
+    const struct conf_route *route = from->conf;
     size_t room = HEAD_ROOM + d->message->target.len + 2 * TARGET_HOST_BYTES +
                   3 * strlen(route->redirect.location);
     char *memory = transport_scratch(d->req->worker, room);
@@ -291,16 +292,20 @@ static enum failure answer_redirect(struct decision *d, const struct conf_route 
         return FAILURE_LINE_TOO_LONG;
     answer->status = route->redirect.status;
     answer->location = writer_slice(&w);
+    answer->edits = &from->response_edits;
     return FAILURE_NONE;
 }
 
-static enum failure answer_fixed(const struct conf_route *route, struct answer *answer)
+static enum failure answer_fixed(const struct snapshot_route *from, struct answer *answer)
 {
+    const struct conf_route *route = from->conf;
+
     answer->status = route->respond.status;
     answer->has_fixed_body = true;
     answer->body = slice_of(route->respond.body, route->respond.body_bytes);
     answer->content_type = slice_from(
         route->respond.content_type != NULL ? route->respond.content_type : "text/plain");
+    answer->edits = &from->response_edits;
     return FAILURE_NONE;
 }
 
@@ -537,8 +542,8 @@ static enum failure take_route(struct decision *d, struct answer *answer)
     if (req->body_limit > 0 && req->body.kind == FORWARD_LENGTH && req->body.left > req->body_limit)
         return FAILURE_BODY_TOO_LARGE;
     switch (route->conf->action) {
-    case ACTION_REDIRECT: return answer_redirect(d, route->conf, answer);
-    case ACTION_RESPOND: return answer_fixed(route->conf, answer);
+    case ACTION_REDIRECT: return answer_redirect(d, route, answer);
+    case ACTION_RESPOND: return answer_fixed(route, answer);
     default: return ends_here(d->message) ? answer_options(answer) : forward_to_pool(d, route);
     }
 }

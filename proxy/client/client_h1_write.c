@@ -104,9 +104,10 @@ static void send_end(struct request *req, const struct message *trailers)
 static void send_answer(struct request *req, const struct answer *answer)
 {
     struct writer w;
+    size_t edits = answer->edits != NULL ? answer->edits->set_bytes : 0;
 
     /* Its parts are bounded by the configuration and by the head: it always fits. */
-    CHECK(begin_writing(req, 2 * OWN_FIELDS + answer->body.len + answer->location.len, &w));
+    CHECK(begin_writing(req, 2 * OWN_FIELDS + answer->body.len + answer->location.len + edits, &w));
     answer_write(&w, answer);
     CHECK(send_written(req, &w));
 }

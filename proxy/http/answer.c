@@ -6,6 +6,7 @@
 #include "proxy/http/answer.h"
 
 #include "base/log.h"
+#include "proxy/http/forward.h"
 
 static const struct {
     unsigned status;
@@ -270,6 +271,14 @@ static struct slice make_body(const struct answer *answer, char *memory, size_t 
     return writer_slice(&w);
 }
 
+/* Unless it is empty, or the route has an opinion on it. */
+static void write_own_field(struct writer *w, const struct answer *answer, struct slice name,
+                            struct slice value)
+{
+    if (value.len > 0 && !forward_is_edited(name, answer->edits))
+        write_field(w, name, value);
+}
+
 static void write_head(struct writer *w, const struct answer *answer, struct slice content_type,
                        size_t length)
 {
@@ -277,29 +286,25 @@ static void write_head(struct writer *w, const struct answer *answer, struct sli
     write_u64(w, answer->status);
     write_char(w, ' ');
     write_text(w, answer_status_name(answer->status));
-    write_literal(w, "\r\nDate: ");
-    write_slice(w, answer->date);
     write_literal(w, "\r\n");
+    write_own_field(w, answer, SLICE("Date"), answer->date);
     if (answer->status != 204 && answer->status != 304) {
-        if (content_type.len > 0)
-            write_field(w, SLICE("Content-Type"), content_type);
+        write_own_field(w, answer, SLICE("Content-Type"), content_type);
         write_literal(w, "Content-Length: ");
         write_u64(w, length);
         write_literal(w, "\r\n");
     }
     if (!answer->has_fixed_body)
-        write_literal(w, "Cache-Control: no-store\r\n");
-    if (answer->location.len > 0)
-        write_field(w, SLICE("Location"), answer->location);
-    if (answer->allow.len > 0)
-        write_field(w, SLICE("Allow"), answer->allow);
+        write_own_field(w, answer, SLICE("Cache-Control"), SLICE("no-store"));
+    write_own_field(w, answer, SLICE("Location"), answer->location);
+    write_own_field(w, answer, SLICE("Allow"), answer->allow);
     if (answer->retry_after_s > 0) {
         write_literal(w, "Retry-After: ");
         write_u64(w, answer->retry_after_s);
         write_literal(w, "\r\n");
     }
-    if (answer->request_id.len > 0)
-        write_field(w, SLICE("X-Request-Id"), answer->request_id);
+    write_own_field(w, answer, SLICE("X-Request-Id"), answer->request_id);
+    forward_write_edits(w, answer->edits);
     if (answer->closes)
         write_literal(w, "Connection: close\r\n");
     else if (answer->is_http_10)

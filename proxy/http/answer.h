@@ -18,6 +18,8 @@ enum answer_form { ANSWER_TEXT, ANSWER_HTML, ANSWER_JSON };
 /* What an Accept field prefers; text when it does not say. */
 enum answer_form answer_form(struct slice accept);
 
+struct forward_edits;
+
 struct answer {
     unsigned status;
     enum answer_form form;
@@ -33,6 +35,7 @@ struct answer {
     bool closes;
     bool is_http_10;        /* the client's version: it must be told that the connection stays */
     uint32_t retry_after_s; /* 0: none */
+    const struct forward_edits *edits; /* of the route whose own answer it is; NULL: none */
 };
 
 void answer_write(struct writer *w, const struct answer *answer);

@@ -24,7 +24,12 @@ static inline bool is_edited(struct slice name, const struct forward_edits *edit
     return edits != NULL && edits->set_count + edits->remove_count > 0 && is_in_edits(name, edits);
 }
 
-static void write_edits(struct writer *w, const struct forward_edits *edits)
+bool forward_is_edited(struct slice name, const struct forward_edits *edits)
+{
+    return is_edited(name, edits);
+}
+
+void forward_write_edits(struct writer *w, const struct forward_edits *edits)
 {
     if (edits == NULL)
         return;
@@ -221,7 +226,7 @@ void forward_write_request(struct writer *w, const struct message *message,
     write_ours(w, message, request);
     write_framing(w, request->body, request->length);
     write_connection(w, message, request);
-    write_edits(w, request->edits);
+    forward_write_edits(w, request->edits);
     write_literal(w, "\r\n");
 }
 
@@ -297,7 +302,7 @@ void forward_write_response(struct writer *w, const struct message *message,
     write_added(w, message, response);
     write_response_framing(w, message, response);
     write_response_connection(w, message, response);
-    write_edits(w, response->edits);
+    forward_write_edits(w, response->edits);
     write_literal(w, "\r\n");
 }
 

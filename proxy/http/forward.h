@@ -30,6 +30,10 @@ struct forward_edits {
     uint32_t remove_count;
     uint32_t set_bytes; /* what `set` adds to a head */
 };
+/* True for a field that is set or removed: it is not written otherwise.  `edits` may be NULL. */
+bool forward_is_edited(struct slice name, const struct forward_edits *edits);
+/* The fields that are set. */
+void forward_write_edits(struct writer *w, const struct forward_edits *edits);
 
 enum forward_body { FORWARD_NO_BODY, FORWARD_LENGTH, FORWARD_CHUNKED, FORWARD_UNTIL_CLOSE };
 

@@ -36,3 +36,21 @@ def test_a_large_body(make_proxy, size):
     with Client(proxy.address) as client:
         for _ in range(3):
             assert client.request().body == b"x" * size
+
+
+def test_fields_of_the_route_stand_in_its_own_answers(make_proxy):
+    edits = {"set": {"strict-transport-security": "max-age=60", "cache-control": "public"}, "remove": ["x-request-id", "content-type"]}
+    proxy = make_proxy([], config={"pools": {"app": None}, "routes": {
+        "everything": None,
+        "fixed": {"path": "/fixed", "respond": {"status": 200, "body": "x"}, "response_headers": edits},
+        "moved": {"path": "/moved", "redirect": {"location": "https://a.example{path}"}, "response_headers": edits},
+    }})
+    with Client(proxy.address) as client:
+        for path, status in (("/fixed", 200), ("/moved", 302)):
+            answer = client.request(target=path)
+            assert answer.status == status
+            assert answer.headers.all("strict-transport-security") == ["max-age=60"]
+            assert answer.headers.all("cache-control") == ["public"]
+            assert answer.header("x-request-id") is None and answer.header("content-type") is None
+        missing = client.request(target="/missing")
+        assert missing.status == 404 and missing.header("strict-transport-security") is None

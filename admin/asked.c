@@ -9,10 +9,12 @@
 
 #include "admin/auth.h"
 #include "admin/call.h"
+#include "admin/dispatch.h"
 #include "admin/internal.h"
 #include "admin/problem.h"
 #include "base/arena.h"
 #include "base/check.h"
+#include "base/digest.h"
 #include "base/memory.h"
 
 enum { PAGE_LIMIT = 50, PAGE_LIMIT_MAX = 200 };
@@ -101,6 +103,15 @@ bool asked_if_match(struct call *call, const char **digest_out)
 
 /* --- the body ---------------------------------------------------------------------------- */
 
+bool asked_nothing(struct call *call)
+{
+    static const char *const no_fields[] = {NULL};
+    json_t *body = dispatch_body(call, no_fields);
+
+    json_decref(body);
+    return body != NULL;
+}
+
 void asked_error(json_t *errors, const char *name, const char *message)
 {
     json_array_append_new(errors, json_pack("{s:s+, s:s, s:s, s:s}", "pointer", "/", name, "rule",
@@ -187,6 +198,30 @@ void asked_reply_change(struct call *call, bool ok, unsigned status, json_t *ans
     if (id != NULL && (status == 201 || status == 202))
         reply_header(call, "Location", arena_printf(call->arena, "/v1/changes/%s", id));
     asked_reply(call, ok, status, answer, refusal);
+}
+
+void asked_reply_bytes(struct call *call, asked_bytes_fn *find,
+                       void (*write)(struct call *call, struct slice bytes))
+{
+    struct ledger *ledger = asked_ledger(call);
+    struct refusal refusal = {0};
+    struct buffer bytes;
+    struct digest digest;
+    char etag[DIGEST_TEXT];
+
+    if (ledger == NULL)
+        return;
+    buffer_init(&bytes);
+    if (!find(ledger, asked_argument(call, 0), &bytes, &refusal)) {
+        asked_reply(call, false, 0, NULL, &refusal);
+    } else {
+        digest = digest_of(buffer_slice(&bytes));
+        if (!reply_if_unchanged(call, digest_text(&digest, etag))) {
+            write(call, buffer_slice(&bytes));
+            reply_written(call, 200, reply_json_type);
+        }
+    }
+    buffer_fini(&bytes);
 }
 
 /* --- later ------------------------------------------------------------------------------- */

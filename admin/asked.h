@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
+#include "base/slice.h"
 #include "change/refusal.h"
 
 struct call;
@@ -33,6 +35,8 @@ bool asked_number(struct call *call, const char *name, uint64_t least, uint64_t 
  * was answered (weak tags never match; a list or * names no one version). */
 bool asked_if_match(struct call *call, const char **digest_out);
 
+/* True when the body is empty, or an empty object.  False: the call was answered. */
+bool asked_nothing(struct call *call);
 /* A text member of the body; *value_out is NULL when it is not there, or null.  What is no text, or
  * holds control or bidirectional-override characters, is added to `errors`. */
 void asked_text(json_t *body, const char *name, bool is_needed, json_t *errors,
@@ -48,6 +52,14 @@ void asked_reply(struct call *call, bool ok, unsigned status, json_t *answer,
 /* The same for a change: with its ETag, and its Location when it is new. */
 void asked_reply_change(struct call *call, bool ok, unsigned status, json_t *answer,
                         struct refusal *refusal);
+
+/* Finds bytes by the name that the path's first argument is; false: `refusal`. */
+typedef bool asked_bytes_fn(struct ledger *ledger, const char *name, struct buffer *out,
+                            struct refusal *refusal);
+/* Answers with JSON bytes as they are stored, under their digest as ETag; `write` puts them into
+ * the reply's body. */
+void asked_reply_bytes(struct call *call, asked_bytes_fn *find,
+                       void (*write)(struct call *call, struct slice bytes));
 
 /* For calls that are answered later: the context that finds its call, or nobody any more. */
 struct asked_later;

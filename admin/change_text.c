@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "admin/asked.h"
 #include "admin/auth.h"
 #include "admin/call.h"
 #include "admin/texttable.h"
@@ -27,6 +28,15 @@ void change_reply_or_text(struct call *call, json_t *answer, change_text_fn *wri
     write(call, answer);
     json_decref(answer);
     reply_written(call, 200, reply_text_type);
+}
+
+void change_reply_shown(struct call *call, bool ok, json_t *answer, struct refusal *refusal,
+                        change_text_fn *write)
+{
+    if (ok)
+        change_reply_or_text(call, answer, write);
+    else
+        asked_reply(call, false, 0, NULL, refusal);
 }
 
 /* --- single values ----------------------------------------------------------------------- */

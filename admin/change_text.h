@@ -7,14 +7,20 @@
 #define ADMIN_CHANGE_TEXT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct call;
+struct refusal;
 
 /* Writes `answer` (the JSON that would have been sent) into the reply's body. */
 typedef void change_text_fn(struct call *call, const json_t *answer);
 
 /* Answers with `answer` (taken): as JSON, or as text where the caller prefers it. */
 void change_reply_or_text(struct call *call, json_t *answer, change_text_fn *write);
+
+/* The same, or the refusal (cleared) when `ok` is false. */
+void change_reply_shown(struct call *call, bool ok, json_t *answer, struct refusal *refusal,
+                        change_text_fn *write);
 
 change_text_fn change_text_one;
 change_text_fn change_text_list;

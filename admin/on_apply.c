@@ -18,17 +18,6 @@
 #include "change/ledger.h"
 #include "config/text.h"
 
-static const char *const no_fields[] = {NULL};
-
-/* True when the body is empty, or an empty object; else the call was answered. */
-static bool has_no_body(struct call *call)
-{
-    json_t *body = dispatch_body(call, no_fields);
-
-    json_decref(body);
-    return body != NULL;
-}
-
 /* The body with nothing but a `reason`; NULL: the call was answered. */
 static json_t *reason_body(struct call *call, const char *const *fields, const char **reason_out)
 {
@@ -49,7 +38,7 @@ void on_change_apply(struct call *call)
     struct ledger *ledger = asked_ledger(call);
     const char *if_match;
 
-    if (ledger == NULL || !asked_if_match(call, &if_match) || !has_no_body(call))
+    if (ledger == NULL || !asked_if_match(call, &if_match) || !asked_nothing(call))
         return;
     ledger_apply(ledger, &call->actor, asked_argument(call, 0), if_match, asked_later_done,
                  asked_later_new(call, true));
@@ -108,7 +97,7 @@ void on_change_confirm(struct call *call)
     struct confirming *confirming;
     uint64_t patience_ms;
 
-    if (ledger == NULL || !wait_parameter(call, &patience_ms) || !has_no_body(call))
+    if (ledger == NULL || !wait_parameter(call, &patience_ms) || !asked_nothing(call))
         return;
     confirming = arena_alloc(call->arena, sizeof(*confirming));
     confirming->until_ms = clock_ms() + patience_ms;

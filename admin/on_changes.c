@@ -16,13 +16,11 @@
 #include "admin/internal.h"
 #include "admin/problem.h"
 #include "base/arena.h"
-#include "base/digest.h"
 #include "change/ledger.h"
 
 static const char *const change_fields[] = {
     "title",     "reason",     "ticket",    "patch",      "config",  "deletes", "override",
     "overrides", "not_before", "not_after", "auto_apply", "confirm", NULL};
-static const char *const no_fields[] = {NULL};
 
 /* --- making and editing ------------------------------------------------------------------ */
 
@@ -87,13 +85,12 @@ typedef bool move_fn(struct ledger *ledger, const struct actor *actor, const cha
 static void move(struct call *call, move_fn *ledger_move)
 {
     struct ledger *ledger = asked_ledger(call);
-    json_t *body = ledger != NULL ? dispatch_body(call, no_fields) : NULL, *answer = NULL;
     struct refusal refusal = {0};
+    json_t *answer = NULL;
     bool ok;
 
-    if (body == NULL)
+    if (ledger == NULL || !asked_nothing(call))
         return;
-    json_decref(body);
     ok = ledger_move(ledger, &call->actor, asked_argument(call, 0), &answer, &refusal);
     asked_reply_change(call, ok, 200, answer, &refusal);
 }
@@ -188,16 +185,15 @@ void on_changes(struct call *call)
     struct asked_page page;
     char more[CHANGE_ID_TEXT] = "";
     json_t *answer = NULL;
+    bool ok;
 
     if (ledger == NULL || !asked_page(call, &page))
         return;
-    if (!ledger_list(ledger, asked_parameter(call, "state"), asked_parameter(call, "author"),
-                     page.cursor, page.limit, &answer, more, &refusal)) {
-        asked_reply(call, false, 0, NULL, &refusal);
-        return;
-    }
-    asked_link_next(call, more);
-    change_reply_or_text(call, answer, change_text_list);
+    ok = ledger_list(ledger, asked_parameter(call, "state"), asked_parameter(call, "author"),
+                     page.cursor, page.limit, &answer, more, &refusal);
+    if (ok)
+        asked_link_next(call, more);
+    change_reply_shown(call, ok, answer, &refusal, change_text_list);
 }
 
 void on_change(struct call *call)
@@ -220,27 +216,14 @@ void on_change(struct call *call)
     change_reply_or_text(call, answer, change_text_one);
 }
 
+static void write_bytes(struct call *call, struct slice bytes)
+{
+    buffer_append_slice(&call->reply.body, bytes);
+}
+
 void on_change_bound(struct call *call)
 {
-    struct ledger *ledger = asked_ledger(call);
-    struct refusal refusal = {0};
-    struct buffer bytes;
-    struct digest digest;
-    char etag[DIGEST_TEXT];
-
-    if (ledger == NULL)
-        return;
-    buffer_init(&bytes);
-    if (!ledger_bound_bytes(ledger, asked_argument(call, 0), &bytes, &refusal)) {
-        asked_reply(call, false, 0, NULL, &refusal);
-    } else {
-        digest = digest_of(buffer_slice(&bytes));
-        if (!reply_if_unchanged(call, digest_text(&digest, etag))) {
-            buffer_append_slice(&call->reply.body, buffer_slice(&bytes));
-            reply_written(call, 200, reply_json_type);
-        }
-    }
-    buffer_fini(&bytes);
+    asked_reply_bytes(call, ledger_bound_bytes, write_bytes);
 }
 
 /* Something that the ledger shows of the change that the path names. */
@@ -249,13 +232,12 @@ static void show(struct call *call, move_fn *ledger_show_part, change_text_fn *w
     struct ledger *ledger = asked_ledger(call);
     struct refusal refusal = {0};
     json_t *answer = NULL;
+    bool ok;
 
     if (ledger == NULL)
         return;
-    if (ledger_show_part(ledger, &call->actor, asked_argument(call, 0), &answer, &refusal))
-        change_reply_or_text(call, answer, write);
-    else
-        asked_reply(call, false, 0, NULL, &refusal);
+    ok = ledger_show_part(ledger, &call->actor, asked_argument(call, 0), &answer, &refusal);
+    change_reply_shown(call, ok, answer, &refusal, write);
 }
 
 static bool diff_of(struct ledger *ledger, const struct actor *actor, const char *id,

@@ -5,9 +5,9 @@
  */
 #include "admin/operations.h"
 
+#include "admin/asked.h"
 #include "admin/auth.h"
 #include "admin/call.h"
-#include "admin/dispatch.h"
 #include "admin/internal.h"
 #include "admin/problem.h"
 #include "base/arena.h"
@@ -216,14 +216,11 @@ static void on_reload_gone(struct call *call)
 
 void on_reload(struct call *call)
 {
-    static const char *const no_fields[] = {NULL};
     const struct admin_options *options = &call->admin->options;
-    json_t *body = dispatch_body(call, no_fields);
     struct reload *reload;
 
-    if (body == NULL)
+    if (!asked_nothing(call))
         return;
-    json_decref(body);
     reload = xcalloc(1, sizeof(*reload));
     reload->call = call;
     call->handler_part = reload;

@@ -18,8 +18,6 @@
 #include "change/ledger.h"
 #include "config/text.h"
 
-static const char *const no_fields[] = {NULL};
-
 /* --- freeze ------------------------------------------------------------------------------ */
 
 /* "2026-12-24T00:00:00Z", or "2h" from now; 0: until it is lifted. */
@@ -72,13 +70,12 @@ void on_freeze_set(struct call *call)
 void on_freeze_lift(struct call *call)
 {
     struct ledger *ledger = asked_ledger(call);
-    json_t *body = ledger != NULL ? dispatch_body(call, no_fields) : NULL, *answer = NULL;
     struct refusal refusal = {0};
+    json_t *answer = NULL;
     bool ok;
 
-    if (body == NULL)
+    if (ledger == NULL || !asked_nothing(call))
         return;
-    json_decref(body);
     ok = ledger_thaw(ledger, &call->actor, &answer, &refusal);
     asked_reply(call, ok, 200, freeze_json(answer), &refusal);
 }

@@ -10,7 +10,6 @@
 #include "admin/call.h"
 #include "admin/change_text.h"
 #include "admin/internal.h"
-#include "base/digest.h"
 #include "change/ledger.h"
 
 enum { CURSOR_ROOM = 32 };
@@ -22,15 +21,14 @@ void on_revisions(struct call *call)
     struct asked_page page;
     char more[CURSOR_ROOM] = "";
     json_t *answer = NULL;
+    bool ok;
 
     if (ledger == NULL || !asked_page(call, &page))
         return;
-    if (!ledger_revisions(ledger, page.cursor, page.limit, &answer, more, &refusal)) {
-        asked_reply(call, false, 0, NULL, &refusal);
-        return;
-    }
-    asked_link_next(call, more);
-    change_reply_or_text(call, answer, change_text_revisions);
+    ok = ledger_revisions(ledger, page.cursor, page.limit, &answer, more, &refusal);
+    if (ok)
+        asked_link_next(call, more);
+    change_reply_shown(call, ok, answer, &refusal, change_text_revisions);
 }
 
 void on_revision(struct call *call)
@@ -67,28 +65,11 @@ static void write_configuration(struct call *call, struct slice bytes)
                                      JSON_COMPACT | JSON_SORT_KEYS);
         json_decref(all);
     }
-    reply_written(call, 200, reply_json_type);
 }
 
 void on_revision_config(struct call *call)
 {
-    struct ledger *ledger = asked_ledger(call);
-    struct refusal refusal = {0};
-    struct buffer bytes;
-    struct digest digest;
-    char etag[DIGEST_TEXT];
-
-    if (ledger == NULL)
-        return;
-    buffer_init(&bytes);
-    if (!ledger_revision_bytes(ledger, asked_argument(call, 0), &bytes, &refusal)) {
-        asked_reply(call, false, 0, NULL, &refusal);
-    } else {
-        digest = digest_of(buffer_slice(&bytes));
-        if (!reply_if_unchanged(call, digest_text(&digest, etag)))
-            write_configuration(call, buffer_slice(&bytes));
-    }
-    buffer_fini(&bytes);
+    asked_reply_bytes(call, ledger_revision_bytes, write_configuration);
 }
 
 void on_revision_diff(struct call *call)
@@ -96,12 +77,11 @@ void on_revision_diff(struct call *call)
     struct ledger *ledger = asked_ledger(call);
     struct refusal refusal = {0};
     json_t *answer = NULL;
+    bool ok;
 
     if (ledger == NULL)
         return;
-    if (ledger_revision_diff(ledger, asked_argument(call, 0), asked_argument(call, 1), &answer,
-                             &refusal))
-        change_reply_or_text(call, answer, change_text_diff);
-    else
-        asked_reply(call, false, 0, NULL, &refusal);
+    ok = ledger_revision_diff(ledger, asked_argument(call, 0), asked_argument(call, 1), &answer,
+                              &refusal);
+    change_reply_shown(call, ok, answer, &refusal, change_text_diff);
 }

@@ -123,22 +123,10 @@ bool ledger_denied(struct ledger *ledger, const struct actor *actor, const char 
 
 /* ---- pointers ---- */
 
-static json_t *get_json(struct ledger *ledger, const char *key, uint64_t *version_out)
-{
-    struct buffer bytes;
-    json_t *value = NULL;
-
-    buffer_init(&bytes);
-    if (store_get(ledger->store, key, &bytes, version_out))
-        value = json_loadb(buffer_slice(&bytes).at, buffer_length(&bytes), 0, NULL);
-    buffer_fini(&bytes);
-    return value;
-}
-
 void pointer_load(struct ledger *ledger, const char *key, struct revision_pointer *pointer)
 {
     uint64_t version = 0;
-    json_t *stored = get_json(ledger, key, &version);
+    json_t *stored = stored_json(ledger, key, &version);
     const char *digest = json_string_value(json_object_get(stored, "digest"));
 
     *pointer = (struct revision_pointer){.version = version};
@@ -173,7 +161,7 @@ static bool take_newest(void *context, const char *key, struct slice value, uint
  * cannot be written, or not be read any more, the name is one for this start. */
 static void name_cluster(struct ledger *ledger)
 {
-    json_t *meta = get_json(ledger, "meta", NULL);
+    json_t *meta = stored_json(ledger, "meta", NULL);
     const char *cluster = json_string_value(json_object_get(meta, "cluster"));
     struct actor system = actor_system("boot");
     char hex[33];

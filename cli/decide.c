@@ -64,17 +64,13 @@ static void tell(struct remote *remote, const json_t *answer)
     remote_print_next(answer);
 }
 
-static int send(struct remote *remote, const char *id, const char *digest, const char *decision)
+static int send(struct remote *remote, const char *digest, const char *decision)
 {
-    char *path = remote_path("/v1/changes/", id, "/approvals");
     json_t *body = json_pack("{s:s, s:s}", "digest", digest, "decision", decision);
-    int code;
 
     remote_set(body, "comment",
                remote->options.comment != NULL ? remote->options.comment : remote->options.reason);
-    code = remote_do(remote, "POST", path, body, tell);
-    xfree(path);
-    return code;
+    return remote_do_change(remote, "/approvals", body, tell);
 }
 
 /* The digest of the change as it is now, the caller's; NULL: *code_out. */
@@ -112,7 +108,7 @@ static int decide(struct remote *remote, const char *decision, const char *verb)
             code = show_part(remote, id, "/impact");
     }
     if (code == EXIT_DONE)
-        code = is_wanted(remote, digest, verb) ? send(remote, id, digest, decision) : EXIT_FINDINGS;
+        code = is_wanted(remote, digest, verb) ? send(remote, digest, decision) : EXIT_FINDINGS;
     xfree(digest);
     return code;
 }

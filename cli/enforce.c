@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/memory.h"
 #include "cli/remote.h"
 
 static void tell_change(struct remote *remote, const json_t *change)
@@ -34,20 +33,11 @@ static void tell_change(struct remote *remote, const json_t *change)
         remote_print_next(change);
 }
 
-static int call_on(struct remote *remote, const char *verb, json_t *body)
-{
-    char *path = remote_path("/v1/changes/", remote->arguments[0], verb);
-    int code = remote_do(remote, "POST", path, body, tell_change);
-
-    xfree(path);
-    return code;
-}
-
 /* ---- apply ---- */
 
 static int apply(struct remote *remote)
 {
-    return call_on(remote, "/apply", NULL);
+    return remote_do_change(remote, "/apply", NULL, tell_change);
 }
 
 int cli_apply(int argc, char **argv)
@@ -72,18 +62,14 @@ int cli_apply(int argc, char **argv)
 
 static int confirm(struct remote *remote)
 {
-    char *wait;
     struct buffer verb;
     int code;
 
-    if (remote->options.wait == NULL)
-        return call_on(remote, "/confirm", NULL);
-    wait = api_escaped(remote->options.wait);
     buffer_init(&verb);
-    buffer_printf(&verb, "/confirm?wait=%s", wait);
-    code = call_on(remote, buffer_text(&verb), NULL);
+    buffer_append_literal(&verb, "/confirm");
+    remote_add_parameter(&verb, "wait", remote->options.wait);
+    code = remote_do_change(remote, buffer_text(&verb), NULL, tell_change);
     buffer_fini(&verb);
-    xfree(wait);
     return code;
 }
 
@@ -112,7 +98,7 @@ static int cancel(struct remote *remote)
     json_t *body = json_object();
 
     remote_set(body, "reason", remote->options.reason);
-    return call_on(remote, "/cancel", body);
+    return remote_do_change(remote, "/cancel", body, tell_change);
 }
 
 int cli_cancel(int argc, char **argv)

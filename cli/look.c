@@ -6,7 +6,6 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
@@ -69,18 +68,6 @@ int cli_pools(int argc, char **argv)
 
 /* ---- changes ---- */
 
-static void append_filter(struct buffer *path, const char *name, const char *value)
-{
-    char *escaped;
-
-    if (value == NULL)
-        return;
-    escaped = api_escaped(value);
-    buffer_printf(path, "%s%s=%s", strchr(buffer_text(path), '?') == NULL ? "?" : "&", name,
-                  escaped);
-    xfree(escaped);
-}
-
 static int changes(struct remote *remote)
 {
     struct buffer path;
@@ -88,8 +75,8 @@ static int changes(struct remote *remote)
 
     buffer_init(&path);
     buffer_append_literal(&path, "/v1/changes");
-    append_filter(&path, "state", remote->options.state);
-    append_filter(&path, "author", remote->options.author);
+    remote_add_parameter(&path, "state", remote->options.state);
+    remote_add_parameter(&path, "author", remote->options.author);
     code = remote_show(remote, buffer_text(&path));
     buffer_fini(&path);
     return code;

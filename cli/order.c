@@ -35,12 +35,7 @@ static int order(struct remote *remote)
     remote_set(body, "expires", remote->options.expires);
     buffer_init(&target);
     buffer_printf(&target, "%s", path);
-    if (remote->options.wait != NULL) {
-        char *wait = api_escaped(remote->options.wait);
-
-        buffer_printf(&target, "?wait=%s", wait);
-        xfree(wait);
-    }
+    remote_add_parameter(&target, "wait", remote->options.wait);
     code = remote_do(remote, "PUT", buffer_text(&target), body, tell);
     buffer_fini(&target);
     xfree(path);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "base/memory.h"
 #include "cli/remote.h"
 #include "config/finding.h"
 #include "config/load.h"
@@ -162,14 +161,10 @@ int cli_submit(int argc, char **argv)
 
 static int withdraw(struct remote *remote)
 {
-    char *path = remote_path("/v1/changes/", remote->arguments[0], "/withdraw");
     json_t *body = json_object();
-    int code;
 
     remote_set(body, "reason", remote->options.reason);
-    code = remote_do(remote, "POST", path, body, tell_change);
-    xfree(path);
-    return code;
+    return remote_do_change(remote, "/withdraw", body, tell_change);
 }
 
 int cli_withdraw(int argc, char **argv)

@@ -249,6 +249,16 @@ int remote_do(struct remote *remote, const char *method, const char *path, json_
     return EXIT_DONE;
 }
 
+int remote_do_change(struct remote *remote, const char *verb, json_t *body,
+                     void (*tell)(struct remote *remote, const json_t *answer))
+{
+    char *path = remote_path("/v1/changes/", remote->arguments[0], verb);
+    int code = remote_do(remote, "POST", path, body, tell);
+
+    xfree(path);
+    return code;
+}
+
 void remote_print_json(const json_t *json)
 {
     char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
@@ -288,4 +298,16 @@ char *remote_path_of(const char *const *parts)
     out = xstrdup(buffer_text(&path));
     buffer_fini(&path);
     return out;
+}
+
+void remote_add_parameter(struct buffer *path, const char *name, const char *value)
+{
+    char *escaped;
+
+    if (value == NULL)
+        return;
+    escaped = api_escaped(value);
+    buffer_printf(path, "%s%s=%s", strchr(buffer_text(path), '?') == NULL ? "?" : "&", name,
+                  escaped);
+    xfree(escaped);
 }

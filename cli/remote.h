@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "base/buffer.h"
 #include "cli/api_client.h"
 #include "cli/cli.h"
 
@@ -83,9 +84,15 @@ int remote_show(struct remote *remote, const char *path);
 int remote_do(struct remote *remote, const char *method, const char *path, json_t *body,
               void (*tell)(struct remote *remote, const json_t *answer));
 
+/* The same for a call on the change that the first argument names: `verb` is "/apply". */
+int remote_do_change(struct remote *remote, const char *verb, json_t *body,
+                     void (*tell)(struct remote *remote, const json_t *answer));
+
 /* "/v1/changes/", id, "/apply": every second part is a name, and escaped.  xfree() it. */
 #define remote_path(...) remote_path_of((const char *const[]){__VA_ARGS__, NULL})
 char *remote_path_of(const char *const *parts);
+/* Adds a parameter to the query unless the text is NULL. */
+void remote_add_parameter(struct buffer *path, const char *name, const char *value);
 void remote_print_json(const json_t *json);
 /* A member's text, or "-". */
 const char *remote_text(const json_t *object, const char *name);

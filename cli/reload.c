@@ -27,6 +27,7 @@
 #include "cli/expressions.h"
 #include "cli/run_configuration.h"
 #include "cli/serve.h"
+#include "cli/serve_state.h"
 #include "config/diff.h"
 #include "config/finding.h"
 #include "config/load.h"
@@ -38,7 +39,6 @@
 enum {
     MAX_WAITING = 64,
     ARENA_BLOCK = 16 * 1024,
-    FINDING_TEXT = 2048,
     SETTLE_MS = 20,
     SETTLE_TRIES = 50,
     READ_TRIES = 3
@@ -134,7 +134,6 @@ struct configuration *reload_read_first(const char *directory)
     struct arena *arena = arena_new(ARENA_BLOCK);
     struct findings findings;
     struct configuration *conf;
-    char text[FINDING_TEXT];
 
     findings_init(&findings, arena);
     conf = config_load(directory, &findings);
@@ -142,10 +141,7 @@ struct configuration *reload_read_first(const char *directory)
         policy_check_survivable(conf, &findings);
     if (findings_count_at_least(&findings, FINDING_BLOCK) > 0)
         config_free(&conf);
-    for (size_t i = 0; i < findings.count; i++) {
-        finding_text(&findings.items[i], text, sizeof(text));
-        (void)fprintf(stderr, "%s: %s\n", finding_severity_word(findings.items[i].severity), text);
-    }
+    serve_print_findings(&findings);
     findings_fini(&findings);
     arena_free(&arena);
     return conf;

@@ -10,20 +10,13 @@
  */
 #include "cli/serve.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include "admin/admin.h"
-#include "base/arena.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/list.h"
@@ -32,12 +25,10 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "change/ledger.h"
-#include "change/runner.h"
 #include "cli/cli.h"
-#include "cli/detectors.h"
 #include "cli/reload.h"
 #include "cli/run_configuration.h"
-#include "config/finding.h"
+#include "cli/serve_state.h"
 #include "config/load.h"
 #include "config/model.h"
 #include "observe/counters.h"
@@ -59,7 +50,6 @@ enum {
     RESERVED_DESCRIPTORS = 256,
     MAX_WORKERS = BALANCE_MAX_WORKERS,
     TICK_MS = 1000,
-    ARENA_BLOCK = 16 * 1024,
 };
 
 /* ---- the process ---- */
@@ -80,49 +70,6 @@ static uint32_t raise_descriptor_limit(void)
         return limit.rlim_cur > OWN_DESCRIPTORS ? (uint32_t)(limit.rlim_cur - OWN_DESCRIPTORS) / 3
                                                 : 1;
     return (uint32_t)((limit.rlim_cur - RESERVED_DESCRIPTORS) / 3 * 2);
-}
-
-static bool make_state_directory(const char *path, struct error *why)
-{
-    char copy[4096];
-
-    if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy)) {
-        error_set(why, ERROR_INVALID, "the state directory's name is too long");
-        return false;
-    }
-    for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(copy, 0755); /* the last mkdir tells */
-        *slash = '/';
-    }
-    if (mkdir(copy, 0700) == 0 || errno == EEXIST)
-        return true;
-    error_set(why, ERROR_SYSTEM, "state directory %s: cannot be made: %s", path, strerror(errno));
-    return false;
-}
-
-/* Keeps a second process out; held until the process ends. */
-static bool lock_state_directory(const char *path, struct error *why)
-{
-    char name[4096];
-    int file;
-
-    snprintf(name, sizeof(name), "%s/lock", path);
-    file = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 && (errno == EROFS || errno == EACCES)) /* what is there can be served still */
-        file = open(name, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        error_set(why, ERROR_SYSTEM, "%s: cannot be opened: %s", name, strerror(errno));
-        return false;
-    }
-    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
-        error_set(why, ERROR_CONFLICT,
-                  "state directory %s: another twokey runs on it (give each its own --state)",
-                  path);
-        (void)close(file);
-        return false;
-    }
-    return true;
 }
 
 /* ---- parts ---- */
@@ -394,130 +341,12 @@ static void on_ledger_timer(uv_timer_t *timer)
         ledger_tick(process->ledger);
 }
 
-static void on_audit_record(void *context, uint64_t seq, const char *line)
-{
-    struct server_process *process = context;
-
-    (void)seq;
-    (void)line;
-    if (process->admin != NULL)
-        admin_take_event(process->admin);
-}
-
-static bool open_ledger(struct server_process *process, struct error *why)
-{
-    struct ledger_options options = {
-        .state_directory = process->state_directory,
-        .config_directory = process->configuration_directory,
-        .runner = &process->runner,
-        .on_event = on_audit_record,
-        .context = process,
-    };
-
-    process->runner = run_configuration_runner(process);
-    process->ledger = ledger_open(&options, why);
-    return process->ledger != NULL;
-}
-
-/* The stored configuration; what it says to it that this program's rules have changed goes to
- * standard error. */
-static struct configuration *parse_stored(struct slice bytes)
-{
-    static const char *const name = "the stored configuration";
-    struct arena *arena = arena_new(ARENA_BLOCK);
-    struct configuration *conf;
-    struct findings findings;
-    char text[2048];
-
-    findings_init(&findings, arena);
-    conf = config_load_documents(&name, &bytes, 1, &findings);
-    for (size_t i = 0; i < findings.count; i++) {
-        finding_text(&findings.items[i], text, sizeof(text));
-        (void)fprintf(stderr, "%s: %s\n", finding_severity_word(findings.items[i].severity), text);
-    }
-    findings_fini(&findings);
-    arena_free(&arena);
-    return conf;
-}
-
-/* Nobody reviews it, so it must be something that could be submitted but for that. */
-static bool is_sound(const struct server_process *process, const struct configuration *disk,
-                     struct error *why)
-{
-    struct arena *arena = arena_new(ARENA_BLOCK);
-    struct findings findings;
-    size_t blocks;
-
-    findings_init(&findings, arena);
-    detectors_look(disk, &findings);
-    blocks = findings_count_at_least(&findings, FINDING_BLOCK);
-    if (blocks > 0)
-        error_set(why, ERROR_INVALID,
-                  "%s has %zu findings of severity block, so it is not taken over unreviewed "
-                  "(`twokey check --config %s` says which)",
-                  process->configuration_directory, blocks, process->configuration_directory);
-    findings_fini(&findings);
-    arena_free(&arena);
-    return blocks == 0;
-}
-
-/* The first start: nobody has reviewed anything yet. */
-static bool may_start_first(const struct server_process *process, const struct configuration *disk,
-                            struct error *why)
-{
-    if (disk->policy.mode != POLICY_ENFORCED)
-        return true;
-    if (process->is_first_start)
-        return is_sound(process, disk, why);
-    error_set(why, ERROR_CONFLICT,
-              "state directory %s holds no revision: `twokey serve --first-start` takes %s over "
-              "once, unreviewed (if there was one: restore the state directory from a backup)",
-              process->state_directory, process->configuration_directory);
-    return false;
-}
-
-/* Takes *disk, conf.d as it was read (NULL: it does not build).  What the start runs; NULL, with
- * `why` unless conf.d's findings say it. */
-static struct configuration *choose_configuration(struct server_process *process,
-                                                  struct configuration **disk, struct error *why)
-{
-    struct ledger_boot boot;
-    struct configuration *stored;
-
-    if (!ledger_choose_boot(process->ledger, &boot, why))
-        return NULL;
-    if (boot.note != NULL)
-        log_event(EV_STATE_NOTE, LOG_TEXT("note", boot.note));
-    if (boot.is_first)
-        return *disk != NULL && may_start_first(process, *disk, why) ? TAKE_POINTER(disk) : NULL;
-    stored = parse_stored(boot.bytes);
-    if (stored != NULL && *disk != NULL && (*disk)->policy.mode > stored->policy.mode) {
-        log_event(EV_MODE_KEPT, LOG_TEXT("directory", process->configuration_directory));
-        ledger_note_weaker_mode(process->ledger);
-    }
-    if (stored != NULL && stored->policy.mode != POLICY_ENFORCED) {
-        config_free(&stored);
-        return TAKE_POINTER(disk);
-    }
-    process->boot_rev = boot.rev;
-    return stored;
-}
-
 /* ---- starting ---- */
 
 static int complain(const struct error *why)
 {
     (void)fprintf(stderr, "twokey: %s\n", why->text);
     return EXIT_TROUBLE;
-}
-
-static bool open_state(struct server_process *process, struct error *why)
-{
-    if (!make_state_directory(process->state_directory, why) ||
-        !lock_state_directory(process->state_directory, why))
-        return false;
-    process->sticky_key = sticky_key_open(process->state_directory, why);
-    return process->sticky_key != NULL && open_ledger(process, why);
 }
 
 static void note_descriptors(const struct configuration *conf, uint32_t most_clients)
@@ -646,16 +475,6 @@ static bool take_options(struct server_process *process, int argc, char **argv, 
     return true;
 }
 
-/* Without a history there is nothing to run but conf.d. */
-static bool has_history(const struct server_process *process)
-{
-    char path[4096];
-    struct stat status;
-
-    (void)snprintf(path, sizeof(path), "%s/twokey.db", process->state_directory);
-    return stat(path, &status) == 0;
-}
-
 static int serve(struct server_process *process)
 {
     struct configuration *disk = reload_read_first(process->configuration_directory);
@@ -663,10 +482,10 @@ static int serve(struct server_process *process)
     struct error why = {0};
     int code = EXIT_FINDINGS;
 
-    if (disk == NULL && !has_history(process))
+    if (disk == NULL && !serve_has_history(process))
         return EXIT_FINDINGS;
-    if (open_state(process, &why))
-        conf = choose_configuration(process, &disk, &why);
+    if (serve_open_state(process, &why))
+        conf = serve_choose(process, &disk, &why);
     if (conf != NULL)
         code = run(process, conf);
     else if (why.text[0] != '\0')

@@ -27,11 +27,13 @@ const char *__lsan_default_suppressions(void)
     return "leak:fixture_open\n";
 }
 
-static void no_reload(void *context, admin_reloaded_fn *done, void *done_context)
+static void no_reload(void *context, const struct actor *actor, admin_reloaded_fn *done,
+                      void *done_context)
 {
     struct admin_reload_result result = {.ok = false, .why = "not here"};
 
     (void)context;
+    (void)actor;
     done(done_context, &result);
 }
 

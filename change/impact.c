@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "change/change.h"
+#include "config/load.h"
 #include "config/model.h"
 
 struct share_of {
@@ -19,13 +20,12 @@ struct share_of {
     bool is_there;
 };
 
-static const struct conf_pool *find_pool(const struct configuration *conf, const char *name)
+/* NULL: no such pool. */
+static const struct conf_pool *pool_named(const struct configuration *conf, const char *name)
 {
-    for (size_t i = 0; i < conf->pool_count; i++) {
-        if (strcmp(conf->pools[i].name, name) == 0)
-            return &conf->pools[i];
-    }
-    return NULL;
+    int index = config_find_pool(conf, name);
+
+    return index != CONFIG_NONE ? &conf->pools[index] : NULL;
 }
 
 static const json_t *order_for(const json_t *overrides, const char *pool, const char *server)
@@ -157,13 +157,13 @@ static json_t *pool_rows(const struct candidate *candidate, const json_t *overri
 
     for (size_t i = 0; i < target->pool_count; i++) {
         json_t *row =
-            pool_row(find_pool(base, target->pools[i].name), &target->pools[i], overrides);
+            pool_row(pool_named(base, target->pools[i].name), &target->pools[i], overrides);
 
         if (row != NULL)
             json_array_append_new(rows, row);
     }
     for (size_t i = 0; i < base->pool_count; i++) {
-        if (find_pool(target, base->pools[i].name) == NULL)
+        if (config_find_pool(target, base->pools[i].name) == CONFIG_NONE)
             json_array_append_new(rows, pool_row(&base->pools[i], NULL, NULL));
     }
     return rows;

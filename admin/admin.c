@@ -11,7 +11,6 @@
 #include "admin/events.h"
 #include "admin/internal.h"
 #include "admin/listener.h"
-#include "admin/on_alerts.h"
 #include "admin/repeat.h"
 #include "admin/wait.h"
 #include "base/check.h"
@@ -160,7 +159,6 @@ void admin_take_summary(struct admin *admin, struct summary *summary)
     admin->summary = summary;
     admin_notice_running(admin);
     note_peaks(admin);
-    alerts_notice_drift(admin, clock_wall_ms());
     repeat_sweep(admin, false);
     if (admin->options.ledger != NULL &&
         audit_head(ledger_audit(admin->options.ledger)).seq != admin->told_seq)

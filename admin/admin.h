@@ -26,6 +26,7 @@ struct registry;
 struct sticky_key;
 struct summary;
 struct uv_loop_s;
+struct watch;
 
 /* How a reload went; everything is only borrowed during the call. */
 struct admin_reload_result {
@@ -51,6 +52,7 @@ struct admin_options {
     struct registry *registry;
     struct publisher *publisher;
     struct ledger *ledger; /* NULL: there is no history, and nothing that needs one works */
+    struct watch *watch;   /* NULL: nobody looks, there are no alerts */
     const struct sticky_key *sticky_key; /* for explain; NULL: no cookie is understood */
     unsigned worker_count;
     const char *const *failure_words; /* by enum failure; ends with NULL */

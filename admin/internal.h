@@ -36,9 +36,8 @@ struct admin {
     struct list left;    /* those of them whose callers have gone */
     struct list streams; /* of events */
     unsigned stream_count;
-    uint64_t told_seq;      /* the audit record that streams were last woken for */
-    int64_t drift_since_ms; /* 0: there is none */
-    struct pace pace;       /* of calls that change something */
+    uint64_t told_seq; /* the audit record that streams were last woken for */
+    struct pace pace;  /* of calls that change something */
     struct auth_failures failures;
     uint64_t calls;      /* since the start */
     struct waker *waker; /* runs the waits; NULL in tests, which run them by hand */

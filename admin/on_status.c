@@ -7,7 +7,6 @@
 
 #include "admin/call.h"
 #include "admin/internal.h"
-#include "admin/on_alerts.h"
 #include "admin/texttable.h"
 #include "base/clock.h"
 #include "change/ledger.h"
@@ -16,6 +15,7 @@
 #include "observe/summary.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
+#include "watch/watch.h"
 
 void on_healthz(struct call *call)
 {
@@ -65,10 +65,12 @@ static struct status read_status(const struct admin *admin)
         .rates = admin_process_rates(admin),
     };
 
-    json_t *alerts = alerts_list(admin);
+    if (options->watch != NULL) {
+        json_t *alerts = watch_alerts(options->watch);
 
-    status.alerts = json_array_size(alerts);
-    json_decref(alerts);
+        status.alerts = json_array_size(alerts);
+        json_decref(alerts);
+    }
     if (options->ledger != NULL)
         status.ledger = ledger_status(options->ledger);
     count_connections(admin, &status);

@@ -44,6 +44,7 @@
 #include "proxy/upstream/prober.h"
 #include "proxy/upstream/registry.h"
 #include "proxy/worker.h"
+#include "watch/watch.h"
 
 enum {
     OWN_DESCRIPTORS = 56, /* sockets, loops and files of two idle workers and the state directory */
@@ -106,6 +107,8 @@ static void on_summary(struct mail *mail, void *receiver)
     if (process->ledger != NULL)
         ledger_count_requests(process->ledger,
                               (uint64_t)(summary->summary->process.requests_per_second + 0.5));
+    if (process->watch != NULL && !process->is_stopping)
+        watch_tick(process->watch, summary->summary);
     if (process->admin != NULL)
         admin_take_summary(process->admin, summary->summary);
     else
@@ -181,6 +184,22 @@ static void start_workers(struct server_process *process, uint32_t most_clients)
     process->running_workers = process->worker_count;
 }
 
+static void start_watch(struct server_process *process)
+{
+    struct watch_options options = {
+        .counters = process->counters,
+        .worker_count = process->worker_count,
+        .publisher = process->publisher,
+        .registry = process->registry,
+        .ledger = process->ledger,
+        .configuration_directory = process->configuration_directory,
+        .has_drift = reload_has_drift,
+        .context = process,
+    };
+
+    process->watch = watch_new(&options);
+}
+
 static bool start_admin(struct server_process *process, const struct configuration *conf,
                         struct error *why)
 {
@@ -192,6 +211,7 @@ static bool start_admin(struct server_process *process, const struct configurati
         .registry = process->registry,
         .publisher = process->publisher,
         .ledger = process->ledger,
+        .watch = process->watch,
         .sticky_key = process->sticky_key,
         .worker_count = process->worker_count,
         .failure_words = failure_words,
@@ -383,11 +403,13 @@ static void start_parts(struct server_process *process, const struct configurati
     process->prober = prober_start();
     start_observer(process);
     start_workers(process, most_clients);
+    start_watch(process);
     mask_orders(SIG_UNBLOCK);
 }
 
 static void free_parts(struct server_process *process)
 {
+    watch_free(&process->watch);
     publisher_free(&process->publisher);
     registry_free(&process->registry);
     listener_set_free(&process->listeners);

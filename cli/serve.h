@@ -30,6 +30,7 @@ struct registry;
 struct reload;
 struct ring;
 struct sticky_key;
+struct watch;
 struct worker;
 
 enum { SERVE_SIGNALS = 4 };
@@ -58,6 +59,7 @@ struct server_process {
     struct prober *prober;
     struct observer *observer;
     struct publisher *publisher;
+    struct watch *watch;
     struct admin *admin;
     struct runner runner; /* what the ledger asks of this process */
     struct ledger *ledger;

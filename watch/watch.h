@@ -1,0 +1,47 @@
+/*
+ * watch - what twokey makes of its own traffic, once a second: how it is spread, how a change does
+ * that was just applied, what somebody should be told.
+ *
+ *   tick    counters and live words are read; every ten seconds it is decided
+ *   alerts  one list of everything that is wrong now, for /v1/alerts, the log and who is told
+ *
+ * Workers only count.  All of this is control's, between two calls of the admin API.
+ *
+ * Owner    cli/serve.c.      Threads  control only
+ */
+#ifndef WATCH_WATCH_H
+#define WATCH_WATCH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct counters;
+struct ledger;
+struct publisher;
+struct registry;
+struct summary;
+struct watch;
+
+struct watch_options {
+    struct counters *counters;
+    unsigned worker_count;
+    struct publisher *publisher;
+    struct registry *registry;
+    struct ledger *ledger;               /* NULL in tests without one */
+    const char *configuration_directory; /* conf.d; borrowed */
+    /* conf.d on disk is not what was taken over. */
+    bool (*has_drift)(void *context);
+    void *context;
+};
+
+struct watch *watch_new(const struct watch_options *options);
+void watch_free(struct watch **watch);
+
+/* Each second, with the observer's last second (borrowed). */
+void watch_tick(struct watch *watch, const struct summary *summary);
+
+/* [{name, severity, since, summary, description, …}], each once; the caller's. */
+json_t *watch_alerts(struct watch *watch);
+
+#endif

@@ -21,8 +21,7 @@
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
-#define NONE      NULL
-#define NO_ALERTS "alerts are not sent by this version"
+#define NONE NULL
 
 #define FIELD(type, field)                                                                         \
     .offset = offsetof(struct type, field), .bytes = sizeof(((struct type *)NULL)->field)
@@ -133,6 +132,7 @@ const char *key_type_word(const struct key *key)
         [TYPE_METHODS] = "list of methods",
         [TYPE_NAMES] = "list of names",
         [TYPE_TEXTS] = "list of texts",
+        [TYPE_URLS] = "list of URLs",
         [TYPE_COUNTS] = "list of whole numbers",
         [TYPE_HEADER_MATCH] = "object: field to value",
         [TYPE_HEADER_SET] = "object: field to value",

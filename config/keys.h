@@ -42,6 +42,7 @@ enum key_type {
     TYPE_METHODS,        /* list of methods */
     TYPE_NAMES,          /* list of names */
     TYPE_TEXTS,          /* list of texts */
+    TYPE_URLS,           /* list of http and https URLs, without userinfo and fragment */
     TYPE_COUNTS,         /* list of whole numbers min..max */
     TYPE_HEADER_MATCH,   /* object: field name to value; framing fields allowed */
     TYPE_HEADER_SET,     /* object: field name to value, of fields that may be edited */

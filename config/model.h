@@ -351,6 +351,9 @@ struct conf_policy {
 struct conf_observe {
     const char *access_log_path; /* "stdout", "off", or a file */
     uint32_t access_log_percent;
+    struct conf_strings alertmanagers; /* URLs */
+    struct conf_strings webhooks;      /* likewise */
+    const char *runbooks;              /* before the name of a page */
 };
 
 /* Which document says /section/name; name "" is the section's first. */

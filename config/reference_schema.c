@@ -107,6 +107,7 @@ static json_t *value_schema(const struct key *key)
     case TYPE_METHODS: return list_of(text_like("^[!#$%&'*+.^_`|~0-9A-Z-]+$"));
     case TYPE_NAMES: return list_of(text_like(NAME_PATTERN));
     case TYPE_COUNTS: return list_of(number_schema(key));
+    case TYPE_URLS: return list_of(text_like("^https?://[^/?#@]+([/?][^#]*)?$"));
     case TYPE_NETWORKS:
     case TYPE_HOSTS:
     case TYPE_TEXTS:

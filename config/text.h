@@ -18,7 +18,7 @@
 
 struct arena;
 
-enum { TEXT_NAME_MAX = 63, TEXT_UNIX_PATH_MAX = 107 };
+enum { TEXT_NAME_MAX = 63, TEXT_UNIX_PATH_MAX = 107, TEXT_URL_MAX = 2000 };
 
 const char *text_read_duration(const char *text, uint64_t *ms_out);
 const char *text_read_size(const char *text, uint64_t *bytes_out);
@@ -53,6 +53,9 @@ const char *text_read_host(struct arena *arena, const char *text, const char **h
 const char *text_check_path(const char *text, bool with_query);
 /* NULL when `text` may stand in a Location field once its {placeholders} are filled. */
 const char *text_check_location(const char *text);
+/* NULL when `text` is a URL that something may be posted to: http or https, a host, no userinfo, no
+ * fragment. */
+const char *text_check_url(struct arena *arena, const char *text);
 /* NULL when a configuration may set or remove this field (lower case). */
 const char *text_check_editable_field(const char *name);
 /* "200-399", "200,204,301-302"; ranges_out gets an array in the arena. */

@@ -109,6 +109,34 @@ const char *text_check_location(const char *text)
     return NULL;
 }
 
+const char *text_check_url(struct arena *arena, const char *text)
+{
+    const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+                       : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                          : NULL;
+    const char *end;
+    const char *read;
+
+    if (host == NULL)
+        return "is not an http or https URL (write \"http://alerts.internal:9093\")";
+    if (strlen(text) > TEXT_URL_MAX)
+        return "is longer than 2000 bytes";
+    for (const char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7f ||
+            strchr("\"<>\\^`{|}", *c) != NULL)
+            return "has a byte that a URL cannot hold (percent-encode it)";
+    if (strchr(text, '#') != NULL)
+        return "has a \"#\" (fragments are never sent)";
+    end = host + strcspn(host, "/?");
+    if (memchr(host, '@', (size_t)(end - host)) != NULL)
+        return "has a user or password in it, which everybody could read who may see the "
+               "configuration";
+    if (end == host)
+        return "has no host";
+    return text_read_host(arena, arena_slice(arena, slice_of(host, (size_t)(end - host))).at,
+                          &read);
+}
+
 const char *text_check_editable_field(const char *name)
 {
     static const struct {

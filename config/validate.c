@@ -247,6 +247,22 @@ static void resolve_route(struct validation *v, struct conf_route *route)
     resolve_listeners(v, route);
 }
 
+/* Alertmanager's own path comes behind it. */
+static void check_alertmanagers(struct validation *v)
+{
+    const struct conf_strings *urls = &v->conf->observe.alertmanagers;
+    char item[24];
+
+    for (size_t i = 0; i < urls->count; i++) {
+        (void)snprintf(item, sizeof(item), "%zu", i);
+        if (strchr(urls->items[i], '?') != NULL)
+            report(v, FINDING_BLOCK, "config", AT("observe", "alerts", "alertmanager", item),
+                   "\"%s\" has a query (name what stands before /api/v2/alerts: "
+                   "\"http://alerts.internal:9093\")",
+                   urls->items[i]);
+    }
+}
+
 void validate_configuration(struct configuration *configuration, const struct documents *documents,
                             struct findings *findings)
 {
@@ -259,6 +275,7 @@ void validate_configuration(struct configuration *configuration, const struct do
     check_listener_addresses(&v);
     check_admin(&v);
     check_pools(&v);
+    check_alertmanagers(&v);
     for (size_t i = 0; i < configuration->route_count; i++)
         resolve_route(&v, &configuration->routes[i]);
     pointer_fini(&v.pointer);

@@ -73,6 +73,15 @@ static const char *item_text(struct reader *reader, const struct key *key, const
     return keep_item(reader, text, item_out);
 }
 
+static const char *item_url(struct reader *reader, const struct key *key, const char *text,
+                            void *item_out)
+{
+    const char *why = text_check_url(reader->arena, text);
+
+    (void)key;
+    return why != NULL ? why : keep_item(reader, text, item_out);
+}
+
 static const char *item_field(struct reader *reader, const struct key *key, const char *text,
                               void *item_out)
 {
@@ -127,6 +136,7 @@ void value_read_list(struct reader *reader, const struct key *key, json_t *value
     static item_fn *const readers[] = {
         [TYPE_NETWORKS] = item_network, [TYPE_HOSTS] = item_host, [TYPE_METHODS] = item_method,
         [TYPE_NAMES] = item_name,       [TYPE_TEXTS] = item_text, [TYPE_HEADER_NAMES] = item_field,
+        [TYPE_URLS] = item_url,
     };
 
     read_items(reader, key, value, base, readers[key->type],

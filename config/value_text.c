@@ -247,6 +247,7 @@ void value_text(const struct key *key, const char *base, struct buffer *out)
     case TYPE_METHODS:
     case TYPE_NAMES:
     case TYPE_TEXTS:
+    case TYPE_URLS:
     case TYPE_HEADER_NAMES: append_list(key, base, append_text, sizeof(char *), out); break;
     default: append_plain(key, base, out);
     }

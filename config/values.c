@@ -422,6 +422,7 @@ static value_fn *const readers[] = {
     [TYPE_METHODS] = value_read_list,
     [TYPE_NAMES] = value_read_list,
     [TYPE_TEXTS] = value_read_list,
+    [TYPE_URLS] = value_read_list,
     [TYPE_COUNTS] = value_read_counts,
     [TYPE_HEADER_MATCH] = value_read_header_object,
     [TYPE_HEADER_SET] = value_read_header_object,

@@ -43,8 +43,9 @@ void size_jumps(struct detect_run *run)
 static bool is_list(enum key_type type)
 {
     return type == TYPE_NETWORKS || type == TYPE_HOSTS || type == TYPE_METHODS ||
-           type == TYPE_NAMES || type == TYPE_TEXTS || type == TYPE_HEADER_MATCH ||
-           type == TYPE_HEADER_SET || type == TYPE_HEADER_NAMES || type == TYPE_LIST;
+           type == TYPE_NAMES || type == TYPE_TEXTS || type == TYPE_URLS ||
+           type == TYPE_HEADER_MATCH || type == TYPE_HEADER_SET || type == TYPE_HEADER_NAMES ||
+           type == TYPE_LIST;
 }
 
 static void visit_limit(struct walk *walk, const struct key *key, const char *base)

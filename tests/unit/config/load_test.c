@@ -295,6 +295,32 @@ static void a_section_may_be_spread_over_files(void **state)
     unload(&loaded);
 }
 
+static void who_is_told_of_alerts(void **state)
+{
+    struct loaded loaded;
+
+    (void)state;
+    load_two(&loaded,
+             "{\"observe\":{\"alerts\":{\"alertmanager\":[\"http://a:9093\",\"https://[::1]/am/\"],"
+             "\"webhook\":[\"https://hooks.internal/x?key=1\"]}}}",
+             NULL);
+    assert_non_null(loaded.conf);
+    assert_int_equal(loaded.conf->observe.alertmanagers.count, 2);
+    assert_string_equal(loaded.conf->observe.alertmanagers.items[1], "https://[::1]/am/");
+    assert_int_equal(loaded.conf->observe.webhooks.count, 1);
+    assert_string_equal(loaded.conf->observe.runbooks, "runbooks/");
+    unload(&loaded);
+    load_two(&loaded, "{\"observe\":{\"alerts\":{\"alertmanager\":[\"http://a:9093/?x\"]}}}", NULL);
+    assert_null(loaded.conf);
+    assert_true(says(&loaded, FINDING_BLOCK, "/observe/alerts/alertmanager/0"));
+    assert_true(says(&loaded, FINDING_BLOCK, "has a query"));
+    unload(&loaded);
+    load_two(&loaded, "{\"observe\":{\"alerts\":{\"webhook\":[\"http://ann:secret@a/\"]}}}", NULL);
+    assert_null(loaded.conf);
+    assert_true(says(&loaded, FINDING_BLOCK, "has a user or password in it"));
+    unload(&loaded);
+}
+
 static void what_is_left_out_has_its_default(void **state)
 {
     struct loaded loaded;
@@ -532,6 +558,7 @@ int main(void)
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(a_route_is_read_whole),
         cmocka_unit_test(people_and_policy_are_read),
+        cmocka_unit_test(who_is_told_of_alerts),
         cmocka_unit_test(comments_and_order_do_not_change_the_digest),
         cmocka_unit_test(what_does_nothing_is_a_warning),
         cmocka_unit_test(many_listeners_at_one_address_give_one_finding_each),

@@ -332,6 +332,51 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void urls_that_are_posted_to(void **state)
+{
+    static const char *const good[] = {
+        "http://a",
+        "https://alerts.internal:9093",
+        "http://127.0.0.1:9093/am/",
+        "https://[2001:db8::1]:9093/",
+        "https://hooks.internal/T1/x?key=%20a",
+        "http://a?b@c",
+    };
+    static const char *const bad[] = {
+        "",
+        "a:9093",
+        "ftp://a/",
+        "HTTP://a",
+        "http:/a",
+        "http://",
+        "http:///x",
+        "http://?x",
+        "http://ann@a/",
+        "http://ann:x@a/",
+        "http://a/#b",
+        "http://a b/",
+        "http://a\n/",
+        "http://a/\xc3\xa9",
+        "http://[::1/",
+        "http://a:0/",
+        "http://a:99999/",
+        "http://a:/",
+        "http://*.a/",
+        "http://a_b!/",
+        "http://a\\b/",
+        "file:///etc/passwd",
+        "unix:/run/x",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++)
+        if (text_check_url(arena, good[i]) != NULL)
+            fail_msg("%s was refused: %s", good[i], text_check_url(arena, good[i]));
+    for (size_t i = 0; i < COUNT(bad); i++)
+        if (text_check_url(arena, bad[i]) == NULL)
+            fail_msg("%s was taken", bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +388,7 @@ int main(void)
         cmocka_unit_test(hosts_are_normalised),
         cmocka_unit_test(paths_are_in_normal_form),
         cmocka_unit_test(locations_have_known_placeholders),
+        cmocka_unit_test(urls_that_are_posted_to),
         cmocka_unit_test(status_ranges_are_read),
         cmocka_unit_test(fields_have_no_control_characters),
         cmocka_unit_test(the_nearest_word_is_suggested_when_it_is_near),

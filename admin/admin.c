@@ -24,6 +24,7 @@
 #include "observe/summary.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
+#include "watch/live.h"
 
 /* ---- those who wait ---- */
 
@@ -146,7 +147,7 @@ static void note_peaks(struct admin *admin)
         const struct snapshot_pool *pool = &snapshot->pools[i];
 
         peak_note(admin->options.ledger, pool->conf->name,
-                  admin_pool_rates(admin, pool->counter_slot).requests_per_second);
+                  live_pool_rates(admin->summary, pool->counter_slot).requests_per_second);
     }
 }
 
@@ -190,22 +191,12 @@ void admin_notice_running(struct admin *admin)
     admin->running_since_ms = clock_wall_ms();
 }
 
-struct summary_rates admin_server_rates(const struct admin *admin, uint32_t counter_slot)
+struct live_pool *admin_live_pool(const struct admin *admin, const struct snapshot_pool *pool,
+                                  struct arena *arena)
 {
-    const struct summary *summary = admin->summary;
+    struct live_source source = {.ledger = admin->options.ledger, .summary = admin->summary};
 
-    if (summary == NULL || counter_slot >= summary->server_count)
-        return (struct summary_rates){0};
-    return summary->servers[counter_slot];
-}
-
-struct summary_rates admin_pool_rates(const struct admin *admin, uint32_t counter_slot)
-{
-    const struct summary *summary = admin->summary;
-
-    if (summary == NULL || counter_slot >= summary->pool_count)
-        return (struct summary_rates){0};
-    return summary->pools[counter_slot];
+    return live_pool_read(&source, pool, arena);
 }
 
 struct summary_rates admin_process_rates(const struct admin *admin)

@@ -14,8 +14,11 @@
 #include "base/list.h"
 
 struct admin_listener;
+struct arena;
 struct call;
+struct live_pool;
 struct snapshot;
+struct snapshot_pool;
 struct summary_rates;
 
 enum { ADMIN_TAG = 0x41444d4e };
@@ -52,9 +55,8 @@ void admin_wake_after(struct admin *admin, uint64_t delay_ms);
 const struct snapshot *admin_snapshot(const struct admin *admin);
 void admin_notice_running(struct admin *admin);
 
-/* What the observer last said of a counter slot; all zero when it said nothing yet. */
-struct summary_rates admin_server_rates(const struct admin *admin, uint32_t counter_slot);
-struct summary_rates admin_pool_rates(const struct admin *admin, uint32_t counter_slot);
+struct live_pool *admin_live_pool(const struct admin *admin, const struct snapshot_pool *pool,
+                                  struct arena *arena);
 struct summary_rates admin_process_rates(const struct admin *admin);
 
 #endif

@@ -7,12 +7,12 @@
 
 #include "admin/call.h"
 #include "admin/internal.h"
-#include "admin/live.h"
 #include "admin/problem.h"
 #include "base/arena.h"
 #include "change/override.h"
 #include "config/model.h"
 #include "proxy/snapshot.h"
+#include "watch/live.h"
 
 const struct live_pool *named_pool(struct call *call)
 {
@@ -32,7 +32,7 @@ const struct live_pool *named_pool(struct call *call)
                       SLICE_ARGS(call->arguments[0]));
         return NULL;
     }
-    return live_pool_read(call->admin, pool, call->arena);
+    return admin_live_pool(call->admin, pool, call->arena);
 }
 
 const struct live_server *named_server(struct call *call, const struct live_pool *pool)

@@ -16,7 +16,6 @@
 #include "admin/call.h"
 #include "admin/dispatch.h"
 #include "admin/internal.h"
-#include "admin/live.h"
 #include "admin/problem.h"
 #include "admin/texttable.h"
 #include "base/arena.h"
@@ -32,6 +31,7 @@
 #include "proxy/network.h"
 #include "proxy/route/route.h"
 #include "proxy/snapshot.h"
+#include "watch/live.h"
 
 enum { REJECTED_SHOWN = 100 };
 
@@ -534,7 +534,7 @@ static void explain_request(struct explain *explain)
     if (explain->route != NULL)
         explain->pool = pool_of(explain->route);
     if (explain->pool != NULL) {
-        explain->live = live_pool_read(explain->call->admin, explain->pool, explain->call->arena);
+        explain->live = admin_live_pool(explain->call->admin, explain->pool, explain->call->arena);
         if (strcmp(access_word(explain), "denied") != 0)
             find_server(explain);
         else

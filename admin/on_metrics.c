@@ -15,7 +15,6 @@
 
 #include "admin/call.h"
 #include "admin/internal.h"
-#include "admin/live.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "change/ledger.h"
@@ -24,6 +23,7 @@
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
+#include "watch/live.h"
 
 static void write_one(struct buffer *out, const char *name, enum metric_type type, const char *help,
                       double value)
@@ -142,7 +142,7 @@ static void write_live(struct call *call, struct buffer *out, const struct snaps
 
     reading.pools = arena_array(call->arena, reading.pool_count + 1, sizeof(*reading.pools));
     for (size_t i = 0; i < reading.pool_count; i++)
-        reading.pools[i] = live_pool_read(call->admin, &snapshot->pools[i], call->arena);
+        reading.pools[i] = admin_live_pool(call->admin, &snapshot->pools[i], call->arena);
     for (size_t i = 0; i < sizeof(address_families) / sizeof(address_families[0]); i++)
         write_address_family(out, (enum address_family)i, &reading);
     write_shares(out, "twokey_server_share", "share of the pool's requests over 60 s, 0 to 1",

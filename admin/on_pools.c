@@ -7,7 +7,6 @@
 
 #include "admin/call.h"
 #include "admin/internal.h"
-#include "admin/live.h"
 #include "admin/named.h"
 #include "admin/problem.h"
 #include "admin/texttable.h"
@@ -16,6 +15,7 @@
 #include "config/model.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
+#include "watch/live.h"
 
 /* --- as JSON ----------------------------------------------------------------------------- */
 
@@ -234,7 +234,7 @@ static void reply_pools_text(struct call *call, const struct snapshot *snapshot)
 
     texttable_init(&table, call->arena, headings);
     for (size_t i = 0; i < snapshot->pool_count; i++)
-        add_pool_row(&table, live_pool_read(call->admin, &snapshot->pools[i], call->arena));
+        add_pool_row(&table, admin_live_pool(call->admin, &snapshot->pools[i], call->arena));
     texttable_write(&table, &call->reply.body, 0);
     reply_written(call, 200, reply_text_type);
 }
@@ -255,7 +255,7 @@ void on_pools(struct call *call)
     list = json_array();
     for (size_t i = 0; i < snapshot->pool_count; i++)
         json_array_append_new(
-            list, pool_json(call, live_pool_read(call->admin, &snapshot->pools[i], call->arena)));
+            list, pool_json(call, admin_live_pool(call->admin, &snapshot->pools[i], call->arena)));
     reply_json(call, 200, json_pack("{s:o}", "pools", list));
 }
 

@@ -14,7 +14,6 @@
 #include "admin/call.h"
 #include "admin/dispatch.h"
 #include "admin/internal.h"
-#include "admin/live.h"
 #include "admin/named.h"
 #include "admin/problem.h"
 #include "admin/wait.h"
@@ -26,6 +25,7 @@
 #include "config/model.h"
 #include "config/text.h"
 #include "proxy/snapshot.h"
+#include "watch/live.h"
 
 enum { LOOK_EVERY_MS = 50 };
 

@@ -4,8 +4,8 @@
  *
  * Owner    the arena it was read into.      Threads  control only
  */
-#ifndef ADMIN_LIVE_H
-#define ADMIN_LIVE_H
+#ifndef WATCH_LIVE_H
+#define WATCH_LIVE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,9 +14,9 @@
 #include "observe/summary.h"
 #include "proxy/balance/balance.h"
 
-struct admin;
 struct arena;
 struct conf_server;
+struct ledger;
 struct server;
 struct snapshot_pool;
 
@@ -65,8 +65,17 @@ struct live_pool {
     struct summary_rates rates;
 };
 
-struct live_pool *live_pool_read(const struct admin *admin, const struct snapshot_pool *pool,
+/* Who ordered what, and the observer's last second; NULL: not known. */
+struct live_source {
+    struct ledger *ledger;
+    const struct summary *summary;
+};
+
+struct live_pool *live_pool_read(const struct live_source *source, const struct snapshot_pool *pool,
                                  struct arena *arena);
+/* What the observer last said of a counter slot; all zero when it said nothing yet. */
+struct summary_rates live_server_rates(const struct summary *summary, uint32_t counter_slot);
+struct summary_rates live_pool_rates(const struct summary *summary, uint32_t counter_slot);
 
 const char *live_health_word(enum balance_health health);
 const char *live_admin_word(enum balance_admin admin);

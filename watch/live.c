@@ -3,11 +3,10 @@
  *
  * Owner    the arena.      Threads  control only
  */
-#include "admin/live.h"
+#include "watch/live.h"
 
 #include <math.h>
 
-#include "admin/internal.h"
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -122,10 +121,8 @@ static void read_orders(struct live_server *server)
 }
 
 /* Who ordered what keeps a server out. */
-static void name_who_ordered(const struct admin *admin, struct live_pool *live, struct arena *arena)
+static void name_who_ordered(struct ledger *ledger, struct live_pool *live, struct arena *arena)
 {
-    struct ledger *ledger = admin->options.ledger;
-
     for (size_t i = 0; ledger != NULL && i < live->server_count; i++) {
         struct live_server *server = &live->servers[i];
         const struct override *one =
@@ -192,14 +189,28 @@ static void read_servers(struct live_pool *live, struct balance_view *view, stru
     }
 }
 
-static void read_shares(const struct admin *admin, struct live_pool *live)
+struct summary_rates live_server_rates(const struct summary *summary, uint32_t counter_slot)
+{
+    if (summary == NULL || counter_slot >= summary->server_count)
+        return (struct summary_rates){0};
+    return summary->servers[counter_slot];
+}
+
+struct summary_rates live_pool_rates(const struct summary *summary, uint32_t counter_slot)
+{
+    if (summary == NULL || counter_slot >= summary->pool_count)
+        return (struct summary_rates){0};
+    return summary->pools[counter_slot];
+}
+
+static void read_shares(const struct summary *summary, struct live_pool *live)
 {
     uint64_t requests = 0, weight = 0;
 
     for (size_t i = 0; i < live->server_count; i++) {
         struct live_server *server = &live->servers[i];
         if (server->address_count > 0)
-            server->rates = admin_server_rates(admin, server->addresses[0].server->counter_slot);
+            server->rates = live_server_rates(summary, server->addresses[0].server->counter_slot);
         requests += server->rates.requests_60s;
         weight += server->weight;
         live->in_flight += server->in_flight;
@@ -228,7 +239,7 @@ static const char *state_of(const struct live_pool *live)
     return "ok";
 }
 
-struct live_pool *live_pool_read(const struct admin *admin, const struct snapshot_pool *pool,
+struct live_pool *live_pool_read(const struct live_source *source, const struct snapshot_pool *pool,
                                  struct arena *arena)
 {
     struct live_pool *live = arena_alloc(arena, sizeof(*live));
@@ -238,14 +249,14 @@ struct live_pool *live_pool_read(const struct admin *admin, const struct snapsho
     live->server_count = pool->conf->server_count;
     live->servers = arena_array(arena, live->server_count + 1, sizeof(*live->servers));
     read_servers(live, view, arena);
-    name_who_ordered(admin, live, arena);
+    name_who_ordered(source->ledger, live, arena);
     live->is_panic = balance_is_panic(view, clock_ms());
     if (live->is_panic && pool->balance.panic_fails)
         leave_out_all(live);
     balance_view_free(&view);
-    read_shares(admin, live);
+    read_shares(source->summary, live);
     live->waiting = word(&pool->live->waiting);
-    live->rates = admin_pool_rates(admin, pool->counter_slot);
+    live->rates = live_pool_rates(source->summary, pool->counter_slot);
     live->state = state_of(live);
     return live;
 }

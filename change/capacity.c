@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "change/share.h"
 #include "config/model.h"
+#include "detect/share.h"
 
 static const double weight_limit = 0.05;
 static const double use_limit = 0.8;

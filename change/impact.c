@@ -14,11 +14,7 @@
 #include "change/change.h"
 #include "config/load.h"
 #include "config/model.h"
-
-struct share_of {
-    double share;
-    bool is_there;
-};
+#include "detect/share.h"
 
 /* NULL: no such pool. */
 static const struct conf_pool *pool_named(const struct configuration *conf, const char *name)
@@ -28,51 +24,21 @@ static const struct conf_pool *pool_named(const struct configuration *conf, cons
     return index != CONFIG_NONE ? &conf->pools[index] : NULL;
 }
 
-static const json_t *order_for(const json_t *overrides, const char *pool, const char *server)
+static void override_shares(struct share_pool *shares, const char *pool, const json_t *overrides)
 {
     json_t *order;
     size_t i;
 
     json_array_foreach(overrides, i, order)
     {
-        if (strcmp(json_string_value(json_object_get(order, "pool")), pool) == 0 &&
-            strcmp(json_string_value(json_object_get(order, "server")), server) == 0)
-            return order;
+        const json_t *weight = json_object_get(order, "weight");
+
+        if (strcmp(json_string_value(json_object_get(order, "pool")), pool) == 0)
+            (void)share_override(shares, json_string_value(json_object_get(order, "server")),
+                                 json_string_value(json_object_get(order, "state")),
+                                 json_is_integer(weight) ? json_integer_value(weight) : -1);
     }
-    return NULL;
-}
-
-static double weight_of(const struct conf_pool *pool, const struct conf_server *server,
-                        const json_t *overrides)
-{
-    const json_t *order = order_for(overrides, pool->name, server->name);
-    const char *state = json_string_value(json_object_get(order, "state"));
-    const json_t *weight = json_object_get(order, "weight");
-    bool is_ready = state != NULL ? strcmp(state, "ready") == 0 : server->state == SERVER_READY;
-
-    if (!is_ready || server->is_backup)
-        return 0;
-    return weight != NULL ? (double)json_integer_value(weight) : (double)server->weight;
-}
-
-static struct share_of share_of(const struct conf_pool *pool, const char *name,
-                                const json_t *overrides)
-{
-    struct share_of found = {0};
-    double sum = 0;
-
-    for (size_t i = 0; pool != NULL && i < pool->server_count; i++) {
-        double weight = weight_of(pool, &pool->servers[i], overrides);
-
-        sum += weight;
-        if (strcmp(pool->servers[i].name, name) == 0) {
-            found.share = weight;
-            found.is_there = true;
-        }
-    }
-    if (sum > 0)
-        found.share /= sum;
-    return found;
+    share_compute(shares);
 }
 
 static json_t *rounded(double value)
@@ -80,14 +46,16 @@ static json_t *rounded(double value)
     return json_real(round(value * 10000) / 10000);
 }
 
-static json_t *share_json(struct share_of share)
+static json_t *share_json(const struct share_server *server)
 {
-    return share.is_there ? rounded(share.share) : json_null();
+    return server != NULL ? rounded(server->share) : json_null();
 }
 
-static json_t *server_row(const struct conf_server *server, struct share_of before,
-                          struct share_of after)
+/* One of both may be NULL: it is not there. */
+static json_t *server_row(const struct share_server *before, const struct share_server *after)
 {
+    const struct share_server *server = after != NULL ? after : before;
+
     return json_pack("{s:s, s:{s:o, s:o}, s:{s:n, s:n}, s:o, s:{s:n, s:n}}", "name", server->name,
                      "share", "before", share_json(before), "after", share_json(after),
                      "requests_per_second", "before", "after", "capacity_rps",
@@ -95,58 +63,56 @@ static json_t *server_row(const struct conf_server *server, struct share_of befo
                      "utilisation", "before", "after");
 }
 
-struct sums {
-    double moved;
-    double square_before;
-    double square_after;
-};
-
-static void add_server(json_t *rows, struct sums *sums, const struct conf_pool *before,
-                       const struct conf_pool *after, const struct conf_server *server,
-                       const json_t *overrides)
+static json_t *server_rows(const struct share_pool *before, const struct share_pool *after)
 {
-    struct share_of was = share_of(before, server->name, NULL);
-    struct share_of is = share_of(after, server->name, overrides);
+    json_t *rows = json_array();
 
-    sums->moved += fabs(was.share - is.share);
-    sums->square_before += was.share * was.share;
-    sums->square_after += is.share * is.share;
-    json_array_append_new(rows, server_row(server, was, is));
+    for (size_t i = 0; i < after->count; i++)
+        json_array_append_new(
+            rows, server_row(share_find(before, after->servers[i].name), &after->servers[i]));
+    for (size_t i = 0; i < before->count; i++)
+        if (share_find(after, before->servers[i].name) == NULL)
+            json_array_append_new(rows, server_row(&before->servers[i], NULL));
+    return rows;
 }
 
-static bool has_server(const struct conf_pool *pool, const char *name)
+static double squares(const struct share_pool *shares)
 {
-    return share_of(pool, name, NULL).is_there;
+    double sum = 0;
+
+    for (size_t i = 0; i < shares->count; i++)
+        sum += shares->servers[i].share * shares->servers[i].share;
+    return sum;
 }
 
-static json_t *n_eff(double squares)
+static json_t *n_eff(const struct share_pool *shares)
 {
-    return squares > 0 ? rounded(1 / squares) : json_integer(0);
+    double sum = squares(shares);
+
+    return sum > 0 ? rounded(1 / sum) : json_integer(0);
 }
 
 /* NULL where nothing of the pool's shares changes. */
 static json_t *pool_row(const struct conf_pool *before, const struct conf_pool *after,
                         const json_t *overrides)
 {
-    json_t *rows = json_array();
-    struct sums sums = {0};
+    const char *name = after != NULL ? after->name : before->name;
+    struct share_pool was, is;
+    json_t *row = NULL;
+    double moved;
 
-    for (size_t i = 0; after != NULL && i < after->server_count; i++)
-        add_server(rows, &sums, before, after, &after->servers[i], overrides);
-    for (size_t i = 0; before != NULL && i < before->server_count; i++) {
-        if (after == NULL || !has_server(after, before->servers[i].name))
-            add_server(rows, &sums, before, after, &before->servers[i], overrides);
-    }
-    if (sums.moved == 0 && before != NULL && after != NULL &&
-        before->server_count == after->server_count) {
-        json_decref(rows);
-        return NULL;
-    }
-    return json_pack("{s:s, s:{s:n, s:n}, s:o, s:{s:o, s:o}, s:s, s:o}", "pool",
-                     after != NULL ? after->name : before->name, "requests_per_second", "before",
-                     "after", "tvd", rounded(sums.moved / 2), "n_eff", "before",
-                     n_eff(sums.square_before), "after", n_eff(sums.square_after), "n_minus_1",
-                     "unknown", "servers", rows);
+    share_pool_init(&was, before);
+    share_pool_init(&is, after);
+    override_shares(&is, name, overrides);
+    moved = share_distance(&was, &is);
+    if (moved > 0 || before == NULL || after == NULL || was.count != is.count)
+        row = json_pack("{s:s, s:{s:n, s:n}, s:o, s:{s:o, s:o}, s:s, s:o}", "pool", name,
+                        "requests_per_second", "before", "after", "tvd", rounded(moved), "n_eff",
+                        "before", n_eff(&was), "after", n_eff(&is), "n_minus_1", "unknown",
+                        "servers", server_rows(&was, &is));
+    share_pool_fini(&was);
+    share_pool_fini(&is);
+    return row;
 }
 
 static json_t *pool_rows(const struct candidate *candidate, const json_t *overrides)

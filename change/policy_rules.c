@@ -11,9 +11,9 @@
 #include "base/buffer.h"
 #include "base/slice.h"
 #include "change/policy.h"
-#include "change/share.h"
 #include "config/load.h"
 #include "config/model.h"
+#include "detect/share.h"
 
 enum { POOLS_FOR_MOST = 4, NAMED_MAX = 20 };
 
@@ -543,14 +543,12 @@ static bool pool_leaves_capacity(const struct policy_subject *subject,
                                  const struct pool_change *change, struct buffer *which)
 {
     double after = share_distance_to_capacity(&change->after, &change->after);
-    double before = 0;
+    double moved = share_moved_away(&change->before, &change->after);
 
     (void)subject;
-    if (change->before.in_service > 0) /* else whatever comes to the pool is new to it */
-        before = share_distance_to_capacity(&change->before, &change->after);
-    if (change->after.in_service == 0 || after - before <= 0.2 + hair)
+    if (change->after.in_service == 0 || moved <= 0.2 + hair)
         return false;
-    name(which, "%s: %d %% away before, %d %% after", change->name, percent(before),
+    name(which, "%s: %d %% away before, %d %% after", change->name, percent(after - moved),
          percent(after));
     return true;
 }

@@ -5,17 +5,17 @@
  */
 #include "detect/internal.h"
 #include "detect/rules.h"
-#include "detect/shares.h"
+#include "detect/share.h"
 
 static const double MOST_USED = 0.8;
 
 /* The pool's peak; false, and said, when it or a capacity is not known. */
 static bool find_peak(struct detect_run *run, const struct conf_pool *pool,
-                      const struct shares *shares, double *peak_out)
+                      const struct share_pool *shares, double *peak_out)
 {
     const struct detect_pool_traffic *traffic = detect_traffic_of(run, pool->name);
 
-    if (!shares->has_capacities) {
+    if (!shares->tier.is_capacity_known) {
         detect_report_unknown(run, AT("pools", pool->name, "servers"),
                               "unknown: not every server declares capacity_rps");
         return false;
@@ -30,46 +30,43 @@ static bool find_peak(struct detect_run *run, const struct conf_pool *pool,
 }
 
 static void check_one_failure(struct detect_run *run, const struct conf_pool *pool,
-                              const struct shares *shares)
+                              const struct share_pool *shares)
 {
+    const struct share_tier *tier = &shares->tier;
     double peak;
-    double largest = 0;
 
-    if (shares->ready < 2 || !find_peak(run, pool, shares, &peak))
+    if (tier->ready < 2 || !find_peak(run, pool, shares, &peak))
         return;
-    FOR_SERVERS(pool, server)
-    if (server->state == SERVER_READY && server->is_backup == shares->uses_backups &&
-        server->capacity_rps > largest)
-        largest = server->capacity_rps;
-    if (shares->capacity - largest < peak)
+    if (tier->capacity_rps - tier->largest_rps < peak)
         detect_report(run, AT("pools", pool->name, "servers"),
                       "capacity %.0f less the largest %.0f is %.0f requests a second; the peak was "
                       "%.0f",
-                      shares->capacity, largest, shares->capacity - largest, peak);
+                      tier->capacity_rps, tier->largest_rps, tier->capacity_rps - tier->largest_rps,
+                      peak);
 }
 
 void one_failure_is_too_many(struct detect_run *run)
 {
     FOR_POOLS(run, pool)
     {
-        struct shares shares;
+        struct share_pool shares;
 
-        shares_init(&shares, pool);
+        share_pool_init(&shares, pool);
         check_one_failure(run, pool, &shares);
-        shares_fini(&shares);
+        share_pool_fini(&shares);
     }
 }
 
 static void check_overload(struct detect_run *run, const struct conf_pool *pool,
-                           const struct shares *shares)
+                           const struct share_pool *shares)
 {
     double peak;
 
-    if (shares->eligible == 0 || !find_peak(run, pool, shares, &peak))
+    if (shares->tier.eligible == 0 || !find_peak(run, pool, shares, &peak))
         return;
     for (size_t i = 0; i < pool->server_count; i++) {
         const struct conf_server *server = &pool->servers[i];
-        double load = peak * shares->expected[i];
+        double load = peak * shares->servers[i].share;
 
         if (load > MOST_USED * server->capacity_rps)
             detect_report(run, AT("pools", pool->name, "servers", server->name, "capacity_rps"),
@@ -83,11 +80,11 @@ void predicted_overload(struct detect_run *run)
 {
     FOR_POOLS(run, pool)
     {
-        struct shares shares;
+        struct share_pool shares;
 
-        shares_init(&shares, pool);
+        share_pool_init(&shares, pool);
         check_overload(run, pool, &shares);
-        shares_fini(&shares);
+        share_pool_fini(&shares);
     }
 }
 

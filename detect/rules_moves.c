@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
-#include "detect/shares.h"
+#include "detect/share.h"
 
 static const double MOVED_AWAY = 0.2;
 static const double LOAD_TIMES = 2;
@@ -17,46 +17,49 @@ static const double ROUNDING = 1e-9;
 
 /* ---- X003 ---- */
 
-static void check_loads(struct detect_run *run, const struct conf_pool *before,
-                        const struct conf_pool *after)
+static void check_loads(struct detect_run *run, const struct conf_pool *pool,
+                        const struct share_pool *before, const struct share_pool *after)
 {
-    struct shares old;
-    struct shares new;
+    for (size_t i = 0; i < after->count; i++) {
+        const struct share_server *now = &after->servers[i];
+        const struct share_server *was = share_find(before, now->name);
 
-    shares_init(&old, before);
-    shares_init(&new, after);
-    for (size_t i = 0; i < after->server_count; i++) {
-        const struct conf_server *server = detect_server(before, after->servers[i].name);
-        double was;
-
-        if (server == NULL)
+        if (was == NULL || was->share <= 0 || now->share <= LOAD_TIMES * was->share + ROUNDING ||
+            now->share <= was->fair + ROUNDING)
             continue;
-        was = old.expected[server - before->servers];
-        if (was > 0 && new.expected[i] > LOAD_TIMES * was + ROUNDING &&new.expected[i] >
-                           old.fair[server - before->servers] + ROUNDING)
-            detect_report(run, AT("pools", after->name, "servers", server->name),
-                          "gets %.1f %% of the requests instead of %.1f %%: %.1f times as many",
-                          100 * new.expected[i], 100 * was, new.expected[i] / was);
+        detect_report(run, AT("pools", pool->name, "servers", now->name),
+                      "gets %.1f %% of the requests instead of %.1f %%: %.1f times as many",
+                      100 * now->share, 100 * was->share, now->share / was->share);
     }
-    shares_fini(&old);
-    shares_fini(&new);
+}
+
+static void check_moves(struct detect_run *run, const struct conf_pool *pool,
+                        const struct share_pool *before, const struct share_pool *after)
+{
+    double moved = share_moved_away(before, after);
+
+    if (moved > MOVED_AWAY + ROUNDING)
+        detect_report(run, AT("pools", pool->name, "servers"),
+                      "%.1f %% of the requests move away from the capacities (at most %.0f %%)",
+                      100 * moved, 100 * MOVED_AWAY);
 }
 
 void moves_from_capacity(struct detect_run *run)
 {
     FOR_POOLS(run, pool)
     {
-        const struct conf_pool *before = detect_pool(run->base, pool->name);
-        double moved;
+        const struct conf_pool *base = detect_pool(run->base, pool->name);
+        struct share_pool before;
+        struct share_pool after;
 
-        if (before == NULL)
+        if (base == NULL)
             continue;
-        moved = shares_moved_away(before, pool);
-        if (moved > MOVED_AWAY + ROUNDING)
-            detect_report(run, AT("pools", pool->name, "servers"),
-                          "%.1f %% of the requests move away from the capacities (at most %.0f %%)",
-                          100 * moved, 100 * MOVED_AWAY);
-        check_loads(run, before, pool);
+        share_pool_init(&before, base);
+        share_pool_init(&after, pool);
+        check_moves(run, pool, &before, &after);
+        check_loads(run, pool, &before, &after);
+        share_pool_fini(&before);
+        share_pool_fini(&after);
     }
 }
 

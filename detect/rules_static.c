@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
-#include "detect/shares.h"
+#include "detect/share.h"
 
 /* Limits of the rules, as docs/detectors.md has them. */
 static const double ALMOST_ALL = 0.9;
@@ -26,41 +26,42 @@ static double percent(double share)
 }
 
 /* The server that takes too much of it all, or NULL. */
-static const struct conf_server *hoarder(const struct conf_pool *pool, const struct shares *shares)
+static const struct conf_server *hoarder(const struct conf_pool *pool,
+                                         const struct share_pool *shares)
 {
-    size_t top = shares_top(shares);
+    const struct share_tier *tier = &shares->tier;
+    const struct share_server *top = share_top(shares);
 
-    if (pool->intent == INTENT_ACTIVE_STANDBY || shares->primaries < 2 || shares->uses_backups ||
-        shares->eligible == 0 || shares->expected[top] < ALMOST_ALL - ROUNDING)
+    if (pool->intent == INTENT_ACTIVE_STANDBY || shares->primaries < 2 || tier->is_of_backups ||
+        tier->eligible == 0 || top->share < ALMOST_ALL - ROUNDING)
         return NULL;
-    if (shares->ready == 1)
-        return 2 * shares->ready < shares->primaries ? &pool->servers[top] : NULL;
-    if (shares->has_capacities && shares->expected[top] <= shares->fair[top] * 1.1)
+    if (tier->ready == 1)
+        return 2 * tier->ready < shares->primaries ? detect_server(pool, top->name) : NULL;
+    if (tier->is_capacity_known && top->share <= top->fair * 1.1)
         return NULL; /* that machine is that much larger */
-    return &pool->servers[top];
+    return detect_server(pool, top->name);
 }
 
 void one_server_gets_all(struct detect_run *run)
 {
     FOR_POOLS(run, pool)
     {
-        struct shares shares;
+        struct share_pool shares;
         const struct conf_server *server;
 
-        shares_init(&shares, pool);
+        share_pool_init(&shares, pool);
         server = hoarder(pool, &shares);
-        if (server != NULL && shares.ready > 1)
+        if (server != NULL && shares.tier.ready > 1)
             detect_report(run, AT("pools", pool->name, "servers", server->name, "weight"),
                           "weight %u gives %s %.0f %% of the requests of a pool of %zu servers "
                           "(fair: %.0f %%)",
-                          server->weight, server->name,
-                          percent(shares.expected[shares_top(&shares)]), shares.primaries,
-                          percent(shares.fair[shares_top(&shares)]));
+                          server->weight, server->name, percent(share_top(&shares)->share),
+                          shares.primaries, percent(share_top(&shares)->fair));
         else if (server != NULL)
             detect_report(run, AT("pools", pool->name, "servers"),
                           "only %s of %zu servers is ready: it gets 100 %% of the requests",
                           server->name, shares.primaries);
-        shares_fini(&shares);
+        share_pool_fini(&shares);
     }
 }
 
@@ -68,24 +69,25 @@ void share_beyond_capacity(struct detect_run *run)
 {
     FOR_POOLS(run, pool)
     {
-        struct shares shares;
+        struct share_pool shares;
 
-        shares_init(&shares, pool);
+        share_pool_init(&shares, pool);
         for (size_t i = 0; i < pool->server_count; i++) {
             const struct conf_server *server = &pool->servers[i];
 
-            if (pool->intent == INTENT_ACTIVE_STANDBY || shares.fair[i] <= 0 ||
-                shares.expected[i] <= TIMES_FAIR * shares.fair[i] + ROUNDING ||
+            if (pool->intent == INTENT_ACTIVE_STANDBY || shares.servers[i].fair <= 0 ||
+                shares.servers[i].share <= TIMES_FAIR * shares.servers[i].fair + ROUNDING ||
                 server == hoarder(pool, &shares)) /* D001 says so */
                 continue;
-            detect_report(
-                run, AT("pools", pool->name, "servers", server->name, "weight"),
-                "weight %u gives %s %.1f %% of the requests; its part of the capacity is "
-                "%.1f %% (%s)",
-                server->weight, server->name, percent(shares.expected[i]), percent(shares.fair[i]),
-                shares.has_capacities ? "declared" : "equal parts, as not all is declared");
+            detect_report(run, AT("pools", pool->name, "servers", server->name, "weight"),
+                          "weight %u gives %s %.1f %% of the requests; its part of the capacity is "
+                          "%.1f %% (%s)",
+                          server->weight, server->name, percent(shares.servers[i].share),
+                          percent(shares.servers[i].fair),
+                          shares.tier.is_capacity_known ? "declared"
+                                                        : "equal parts, as not all is declared");
         }
-        shares_fini(&shares);
+        share_pool_fini(&shares);
     }
 }
 
@@ -209,21 +211,21 @@ void weight_against_capacity(struct detect_run *run)
 {
     FOR_POOLS(run, pool)
     {
-        struct shares shares;
+        struct share_pool shares;
 
-        shares_init(&shares, pool);
-        for (size_t i = 0; shares.has_capacities && i < pool->server_count; i++) {
+        share_pool_init(&shares, pool);
+        for (size_t i = 0; shares.tier.is_capacity_known && i < pool->server_count; i++) {
             const struct conf_server *server = &pool->servers[i];
 
-            if (shares.fair[i] > 0 &&
-                shares.expected[i] > TIMES_CAPACITY * shares.fair[i] + ROUNDING)
+            if (shares.servers[i].fair > 0 &&
+                shares.servers[i].share > TIMES_CAPACITY * shares.servers[i].fair + ROUNDING)
                 detect_report(run, AT("pools", pool->name, "servers", server->name, "weight"),
                               "weight %u is %.1f %% of the requests, capacity_rps %u is %.1f %% of "
                               "the capacity",
-                              server->weight, percent(shares.expected[i]), server->capacity_rps,
-                              percent(shares.fair[i]));
+                              server->weight, percent(shares.servers[i].share),
+                              server->capacity_rps, percent(shares.servers[i].fair));
         }
-        shares_fini(&shares);
+        share_pool_fini(&shares);
     }
 }
 

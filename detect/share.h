@@ -2,14 +2,18 @@
  * share - which part of a pool's requests each server gets, as far as weights tell; pure.
  *
  * In service: ready, of weight above 0, and not known to be down.  Backups get something only while
- * no other server of the pool is in service.  The capacity share is what a server should get: by
- * declared capacity over the ready servers of the first tier, equal parts where one of them
- * declares none.
+ * no other server of the pool is in service.  Below panic_percent health is not asked any more, as
+ * proxy/balance has it.  What a server should get is told in two ways:
+ *
+ *   capacity   by declared capacity over the ready primaries, whoever serves now
+ *   fair       the same over the ready ones of those that serve: the primaries, or the backups
+ *
+ * in equal parts where one of them declares none.
  *
  * Owner    whoever called share_pool_init()      Threads  any
  */
-#ifndef CHANGE_SHARE_H
-#define CHANGE_SHARE_H
+#ifndef DETECT_SHARE_H
+#define DETECT_SHARE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,12 +30,28 @@ struct share_server {
     bool is_down;    /* not healthy, or ejected, now; set by who knows */
     double share;    /* 0 to 1 */
     double capacity; /* the same, by capacity */
+    double fair;
+};
+
+/* Those that serve, or would: the primaries where nobody can. */
+struct share_tier {
+    bool is_of_backups;
+    size_t ready;    /* weight 0 too */
+    size_t eligible; /* of those, in service */
+    bool is_capacity_known;
+    double capacity_rps; /* of the ready ones; 0 when one is not known */
+    double largest_rps;
 };
 
 struct share_pool {
-    struct share_server *servers; /* sorted by name */
+    struct share_server *servers; /* sorted by name, as they are configured */
     size_t count;
+    size_t primaries; /* whatever their state */
     size_t in_service;
+    uint32_t panic_percent;
+    bool panic_fails;
+    bool is_panic;
+    struct share_tier tier;
     bool is_capacity_known; /* of every server in service */
     double capacity_rps;    /* of all in service; 0 when not known */
     double largest_rps;     /* of one of them */
@@ -47,12 +67,17 @@ bool share_is_in_service(const struct share_server *server);
 bool share_override(struct share_pool *shares, const char *server, const char *state,
                     int64_t weight);
 void share_compute(struct share_pool *shares);
+/* The one with the greatest share; NULL: there is none. */
+const struct share_server *share_top(const struct share_pool *shares);
 
 /* Total variation distance: the part of the requests that goes elsewhere, 0 to 1. */
 double share_distance(const struct share_pool *a, const struct share_pool *b);
 /* The same between the shares of `now` and the capacity shares of `reference`, over the servers of
  * `reference` alone. */
 double share_distance_to_capacity(const struct share_pool *now, const struct share_pool *reference);
+/* How much further from the capacities the shares are than they were, both over the servers that
+ * are there afterwards; below 0: nearer. */
+double share_moved_away(const struct share_pool *before, const struct share_pool *after);
 
 /* With `peak_rps` requests a second: one server can fail and the rest bears it (C001), and none is
  * used more than 80 % (C002).  Only where is_capacity_known. */

@@ -8,11 +8,11 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/memory.h"
 #include "base/thread.h"
 #include "config/load.h"
 #include "observe/counters.h"
+#include "proxy/compile.h"
 #include "proxy/limits.h"
 #include "proxy/route/route.h"
 #include "proxy/upstream/registry.h"
@@ -20,25 +20,6 @@
 enum { ARENA_BLOCK = 256 * 1024, MAX_ADDRESSES = 16 };
 
 /* ---- pools ---- */
-
-static enum balance_method method_of(enum conf_balance balance)
-{
-    switch (balance) {
-    case BALANCE_LEAST_REQUESTS: return METHOD_LEAST_REQUESTS;
-    case BALANCE_RANDOM: return METHOD_RANDOM;
-    case BALANCE_PEAK_EWMA: return METHOD_PEAK_EWMA;
-    case BALANCE_MAGLEV: return METHOD_MAGLEV;
-    default: return METHOD_ROUND_ROBIN;
-    }
-}
-
-/* The hash of the name, and of which address of it: the same in every process. */
-static uint64_t name_hash(const char *name, size_t ordinal)
-{
-    uint64_t hash = hash_slice(&HASH_STABLE, slice_from(name));
-
-    return ordinal == 0 ? hash : hash_mix(hash + ordinal);
-}
 
 static void add_server(struct snapshot_pool *pool, size_t index, struct server **addresses,
                        size_t count, struct balance_server *rows)
@@ -50,14 +31,7 @@ static void add_server(struct snapshot_pool *pool, size_t index, struct server *
 
         pool->servers[at] = addresses[i];
         pool->server_conf[at] = (uint16_t)index;
-        rows[at] = (struct balance_server){
-            .live = &addresses[i]->live,
-            .name_hash = name_hash(conf->name, i),
-            .weight = (uint32_t)(conf->weight * BALANCE_WEIGHT_SCALE / count),
-            .weight_share = (uint32_t)count,
-            .max_connections = conf->max_connections,
-            .is_backup = conf->is_backup,
-        };
+        rows[at] = compile_server(conf, &addresses[i]->live, i, count);
     }
 }
 
@@ -94,11 +68,7 @@ static void add_pool(struct snapshot *snapshot, struct counters *counters, size_
     pool->counter_slot = counters_slot(counters, SCOPE_POOL, NULL, conf->name);
     pool->live = registry_take_pool(snapshot->registry, conf->name);
     add_servers(snapshot, pool);
-    pool->balance.method = method_of(conf->balance);
-    pool->balance.panic_percent = conf->panic_percent;
-    pool->balance.panic_fails = conf->panic_mode == PANIC_FAIL;
-    pool->balance.slow_start_ms = (uint32_t)conf->slow_start_ms;
-    pool->balance.max_share_percent = conf->max_share_percent;
+    compile_pool(conf, &pool->balance);
     pool->balance.epoch = &pool->live->epoch;
     balance_pool_build(&pool->balance, snapshot->arena);
     atomic_fetch_add_explicit(&pool->live->epoch, 1, memory_order_release);
@@ -157,49 +127,6 @@ static void add_route(struct snapshot *snapshot, struct counters *counters,
     compile_edits(snapshot->arena, &conf->response_headers, &route->response_edits);
 }
 
-static void fill_spec(const struct configuration *conf, const struct conf_route *route,
-                      struct arena *scratch, struct route_spec *spec)
-{
-    struct route_condition_header *headers =
-        arena_array(scratch, route->header_count, sizeof(*headers));
-    uint32_t *listeners = arena_array(scratch, route->listeners.count, sizeof(*listeners));
-
-    for (size_t i = 0; i < route->header_count; i++)
-        headers[i] = (struct route_condition_header){slice_from(route->headers[i].name),
-                                                     slice_from(route->headers[i].value)};
-    for (size_t i = 0; i < route->listeners.count; i++)
-        listeners[i] = (uint32_t)config_find_listener(conf, route->listeners.items[i]);
-    *spec = (struct route_spec){
-        .name = route->name,
-        .hosts = route->hosts.items,
-        .host_count = route->hosts.count,
-        .path = route->path,
-        .path_prefix = route->path_prefix,
-        .path_regex = route->path_regex,
-        .methods = route->methods.items,
-        .method_count = route->methods.count,
-        .headers = headers,
-        .header_count = route->header_count,
-        .listeners = listeners,
-        .listener_count = route->listeners.count,
-        .scheme = (int)route->scheme,
-        .priority = route->priority,
-    };
-}
-
-static struct route_table *build_routes(const struct configuration *conf, struct error *why)
-{
-    struct arena *scratch = arena_new(64 * 1024);
-    struct route_spec *specs = arena_array(scratch, conf->route_count, sizeof(*specs));
-    struct route_table *table;
-
-    for (size_t i = 0; i < conf->route_count; i++)
-        fill_spec(conf, &conf->routes[i], scratch, &specs[i]);
-    table = route_table_build(specs, conf->route_count, why);
-    arena_free(&scratch);
-    return table;
-}
-
 /* ---- listeners ---- */
 
 static void add_listener(struct snapshot *snapshot, struct counters *counters, size_t index)
@@ -219,7 +146,7 @@ static struct snapshot *build(struct configuration *conf, uint32_t *references, 
                               struct registry *registry, struct rate_store *rates,
                               struct counters *counters, struct error *why)
 {
-    struct route_table *routes = build_routes(conf, why);
+    struct route_table *routes = compile_routes(conf, why);
     struct arena *arena;
     struct snapshot *snapshot;
 
@@ -274,17 +201,12 @@ struct snapshot *snapshot_rebuild(const struct snapshot *snapshot, uint64_t gene
 
 bool snapshot_check(const struct configuration *conf, struct error *why)
 {
-    struct route_table *routes = build_routes(conf, why);
+    struct route_table *routes = compile_routes(conf, why);
     bool ok = routes != NULL;
 
     if (ok)
         route_table_free(&routes);
     return ok;
-}
-
-static enum balance_admin admin_of(enum conf_server_state state)
-{
-    return state == SERVER_DRAIN ? ADMIN_DRAIN : state == SERVER_MAINT ? ADMIN_MAINT : ADMIN_READY;
 }
 
 void snapshot_configure_servers(const struct snapshot *snapshot)
@@ -294,7 +216,7 @@ void snapshot_configure_servers(const struct snapshot *snapshot)
 
         for (size_t i = 0; i < pool->server_count; i++)
             registry_configure_server(snapshot->registry, pool->name, pool->servers[i].name,
-                                      admin_of(pool->servers[i].state));
+                                      compile_admin(pool->servers[i].state));
     }
 }
 

@@ -212,8 +212,10 @@ void candidate_set(struct candidate *candidate, json_t *target, const struct cha
     candidate->target = ledger_parse(slice_of(candidate->bytes, candidate->byte_count), "change",
                                      &candidate->findings);
     keep_bytes(candidate);
-    if (candidate->target == NULL)
+    if (candidate->target == NULL) {
+        detect_add_fixes(&candidate->findings);
         return;
+    }
     look_at(candidate);
     policy_check_survivable(candidate->target, &candidate->findings);
     check_overrides(candidate, change);

@@ -111,8 +111,10 @@ static void detect(const struct configuration *conf, const struct configuration 
 {
     struct detect_subject subject = {.target = conf, .base = base, .now_ms = clock_wall_ms()};
 
-    if (conf == NULL)
+    if (conf == NULL) {
+        detect_add_fixes(findings);
         return;
+    }
     detect_run(&subject, findings);
     policy_check_survivable(conf, findings);
 }

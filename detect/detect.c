@@ -23,8 +23,8 @@
 const struct detect_rule detect_rules[] = {
 #define RULE(id, severity, overridable, scope, function, title, why, fix)                          \
     {#id, DETECT_OF_##scope, FINDING_##severity, overridable, title, why, fix, function},
-#define ELSEWHERE(id, severity, title, where)                                                      \
-    {#id, DETECT_ELSEWHERE, FINDING_##severity, FIXED, title, where, NULL, NULL},
+#define ELSEWHERE(id, severity, title, where, fix)                                                 \
+    {#id, DETECT_ELSEWHERE, FINDING_##severity, FIXED, title, where, fix, NULL},
 #define NOT_APPLICABLE(id, severity, title, reason)                                                \
     {#id, DETECT_NOT_APPLICABLE, FINDING_##severity, FIXED, title, reason, NULL, NULL},
 #include "detect/rules.def"
@@ -190,6 +190,18 @@ static void run_init(struct detect_run *run, const struct detect_subject *subjec
     pointer_init(&run->pointer);
 }
 
+void detect_add_fixes(struct findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        struct finding *finding = &findings->items[i];
+        const struct detect_rule *rule =
+            finding->fix == NULL ? detect_rule_find(finding->rule) : NULL;
+
+        if (rule != NULL && rule->scope == DETECT_ELSEWHERE)
+            finding->fix = rule->fix;
+    }
+}
+
 void detect_run(const struct detect_subject *subject, struct findings *out)
 {
     struct detect_run run;
@@ -200,6 +212,7 @@ void detect_run(const struct detect_subject *subject, struct findings *out)
         if (is_asked(&run, &detect_rules[i]))
             ask(&run, &detect_rules[i]);
     detect_suppress(&run, first);
+    detect_add_fixes(out);
     pointer_fini(&run.pointer);
 }
 

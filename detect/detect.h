@@ -102,6 +102,10 @@ bool detect_is_overridable(const char *id);
  * info, those of severity block excepted. */
 void detect_run(const struct detect_subject *subject, struct findings *out);
 
+/* What to do, for findings of the table's rules that other parts of the program report; detect_run()
+ * does it too, for all that is in `out`. */
+void detect_add_fixes(struct findings *findings);
+
 /* Whether one rule finds nothing of severity error or block, suppressions left aside.
  * *is_known_out (may be NULL): false when what it needs, capacities or traffic, is not known; the
  * answer is then true. */

@@ -47,6 +47,8 @@ const struct conf_listener *detect_listener(const struct configuration *conf, co
 bool detect_has_text(const struct conf_strings *list, const char *text);
 /* A route of the target leads to the pool. */
 bool detect_leads_to(const struct conf_route *route, const char *pool);
+/* Its path is no condition. */
+bool detect_takes_every_path(const struct conf_route *route);
 
 /* Makes info of what the target's suppressions name among the findings from `first` on, and tells
  * of those that name nothing; suppress.c. */

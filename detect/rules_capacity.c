@@ -3,6 +3,7 @@
  *
  * Owner    nobody      Threads  any
  */
+#include "config/text.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
 #include "detect/share.h"
@@ -69,10 +70,12 @@ static void check_overload(struct detect_run *run, const struct conf_pool *pool,
         double load = peak * shares->servers[i].share;
 
         if (load > MOST_USED * server->capacity_rps)
-            detect_report(run, AT("pools", pool->name, "servers", server->name, "capacity_rps"),
-                          "%s is expected to get %.0f requests a second of its %u: %.0f %%",
-                          server->name, load, server->capacity_rps,
-                          100 * load / server->capacity_rps);
+            detect_report(
+                run, AT("pools", pool->name, "servers", server->name, "capacity_rps"),
+                "%s is expected to get %.0f requests a second of its %u: %.1f %% (at most "
+                "%.0f %%)",
+                server->name, load, server->capacity_rps, 100 * load / server->capacity_rps,
+                100 * MOST_USED);
     }
 }
 
@@ -182,6 +185,8 @@ void queue_outlasts_clients(struct detect_run *run)
 {
     const struct conf_listener *least = NULL;
     uint64_t patience = UINT64_MAX;
+    char longer[32];
+    char shorter[32];
 
     FOR_LISTENERS(run, listener)
     {
@@ -202,8 +207,8 @@ void queue_outlasts_clients(struct detect_run *run)
         is_used = is_used || server->max_connections > 0;
         if (is_used && least != NULL && pool->queue.timeout_ms > patience)
             detect_report(run, AT("pools", pool->name, "queue", "timeout"),
-                          "%llu ms is longer than clients of listener %s wait (%llu ms)",
-                          (unsigned long long)pool->queue.timeout_ms, least->name,
-                          (unsigned long long)patience);
+                          "%s is longer than clients of listener %s wait (%s)",
+                          text_of_duration(pool->queue.timeout_ms, longer), least->name,
+                          text_of_duration(patience, shorter));
     }
 }

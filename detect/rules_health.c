@@ -14,9 +14,22 @@ enum { SLOW_MS = 60 * 1000, VERY_SLOW_MS = 600 * 1000, OFTEN_MS = 500, LOAD_PERC
 void no_health_check(struct detect_run *run)
 {
     FOR_POOLS(run, pool)
-    if (!pool->health_check.is_on && pool->server_count > 1)
-        detect_report(run, AT("pools", pool->name), "has %zu servers and no health_check",
-                      pool->server_count);
+    {
+        uint32_t failures = pool->ejection.consecutive_failures;
+
+        if (pool->health_check.is_on || pool->server_count < 2)
+            continue;
+        if (failures > 0)
+            detect_report_as(run, FINDING_WARNING, AT("pools", pool->name),
+                             "has %zu servers and no health_check: one that is down costs %u "
+                             "requests before it is ejected",
+                             pool->server_count, failures);
+        else
+            detect_report(run, AT("pools", pool->name),
+                          "has %zu servers, no health_check and no ejection: one that is down "
+                          "stays in",
+                          pool->server_count);
+    }
 }
 
 /* From a failure to the verdict: the check that sees it first comes after `interval`. */

@@ -3,10 +3,8 @@
  *
  * Owner    nobody      Threads  any
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
 #include "detect/share.h"
@@ -93,91 +91,6 @@ void removes_what_is_used(struct detect_run *run)
             detect_report(run, AT("routes", name), "is removed, and had %llu requests in 7 days",
                           (unsigned long long)hits);
     }
-}
-
-/* ---- R017 ---- */
-
-struct host_list {
-    const char **items;
-    size_t count;
-    bool takes_any; /* some route has no hosts */
-};
-
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void host_list_init(struct host_list *hosts, const struct configuration *conf)
-{
-    size_t room = 0;
-
-    *hosts = (struct host_list){0};
-    for (size_t i = 0; i < conf->route_count; i++)
-        room += conf->routes[i].hosts.count;
-    hosts->items = xcalloc(room + 1, sizeof(*hosts->items));
-    for (size_t i = 0; i < conf->route_count; i++) {
-        const struct conf_strings *own = &conf->routes[i].hosts;
-
-        hosts->takes_any = hosts->takes_any || own->count == 0;
-        for (size_t j = 0; j < own->count; j++)
-            hosts->items[hosts->count++] = own->items[j];
-    }
-    qsort(hosts->items, hosts->count, sizeof(*hosts->items), compare_texts);
-}
-
-static bool has_host(const struct host_list *hosts, const char *host)
-{
-    return hosts->count > 0 &&
-           bsearch(&host, hosts->items, hosts->count, sizeof(host), compare_texts) != NULL;
-}
-
-/* By itself, or by a wildcard of a domain above it. */
-static bool serves_host(const struct host_list *hosts, const char *host)
-{
-    char wildcard[260] = "*";
-    const char *dot = strchr(host + (host[0] == '*' ? 2 : 0), '.');
-
-    if (hosts->takes_any || has_host(hosts, host))
-        return true;
-    for (; dot != NULL && strlen(dot) + 2 < sizeof(wildcard); dot = strchr(dot + 1, '.')) {
-        memcpy(wildcard + 1, dot, strlen(dot) + 1);
-        if (has_host(hosts, wildcard))
-            return true;
-    }
-    return false;
-}
-
-static void report_dropped(struct detect_run *run, const struct conf_route *route, const char *host)
-{
-    const struct detect_traffic *traffic = run->subject->traffic;
-    uint64_t hits = traffic != NULL ? hits_of(traffic->hosts, traffic->host_count, host) : 0;
-
-    if (traffic == NULL)
-        detect_report_as(run, FINDING_WARNING, AT("routes", route->name, "hosts"),
-                         "no route is left for %s; its traffic is not known", host);
-    else if (hits > 0)
-        detect_report(run, AT("routes", route->name, "hosts"),
-                      "no route is left for %s, which had %llu requests in 7 days", host,
-                      (unsigned long long)hits);
-}
-
-void host_is_dropped(struct detect_run *run)
-{
-    struct host_list before;
-    struct host_list after;
-
-    host_list_init(&before, run->base);
-    host_list_init(&after, run->conf);
-    for (size_t i = 0; i < run->base->route_count; i++) {
-        const struct conf_route *route = &run->base->routes[i];
-
-        for (size_t j = 0; j < route->hosts.count; j++)
-            if (!serves_host(&after, route->hosts.items[j]))
-                report_dropped(run, route, route->hosts.items[j]);
-    }
-    xfree(before.items);
-    xfree(after.items);
 }
 
 /* ---- X014 and X015 ---- */

@@ -30,7 +30,7 @@ void defined_and_unused(struct detect_run *run)
     xfree(is_used);
 }
 
-static bool takes_every_path(const struct conf_route *route)
+bool detect_takes_every_path(const struct conf_route *route)
 {
     if (route->path != NULL)
         return false;
@@ -41,7 +41,7 @@ static bool takes_every_path(const struct conf_route *route)
 
 static bool takes_everything(const struct conf_route *route)
 {
-    return takes_every_path(route) && route->hosts.count == 0 && route->methods.count == 0 &&
+    return detect_takes_every_path(route) && route->hosts.count == 0 && route->methods.count == 0 &&
            route->header_count == 0 && route->listeners.count == 0 && route->scheme == SCHEME_ANY;
 }
 
@@ -81,7 +81,7 @@ void rule_that_hits_everything(struct detect_run *run)
         if (network != NULL)
             detect_report(run, AT("routes", route->name, "deny"), "%s is every client: all get 403",
                           network);
-        if (forwards && route->rewrite.path != NULL && takes_every_path(route))
+        if (forwards && route->rewrite.path != NULL && detect_takes_every_path(route))
             detect_report(run, AT("routes", route->name, "rewrite", "path"),
                           "every path becomes %s, for the route has no path of its own",
                           route->rewrite.path);

@@ -201,9 +201,9 @@ void weights_far_apart(struct detect_run *run)
         }
         if (most != NULL && most->weight > WEIGHTS_APART * least->weight)
             detect_report(run, AT("pools", pool->name, "servers", most->name, "weight"),
-                          "weight %u of %s is %u times the weight %u of %s (at most %d times)",
-                          most->weight, most->name, most->weight / least->weight, least->weight,
-                          least->name, WEIGHTS_APART);
+                          "weight %u of %s is %.4g times the weight %u of %s (at most %d times)",
+                          most->weight, most->name, (double)most->weight / least->weight,
+                          least->weight, least->name, WEIGHTS_APART);
     }
 }
 
@@ -292,14 +292,13 @@ void hash_key_is_poor(struct detect_run *run)
         if (why != NULL)
             detect_report(run, AT("pools", pool->name, "hash_on"),
                           "has one value for all requests: %s", why);
-        else if (traffic == NULL)
+        else if (traffic == NULL || traffic->distinct_keys == 0)
             detect_report_unknown(
                 run, AT("pools", pool->name, "hash_on"),
                 "how many values it has is not known yet (wanted: %zu or more for "
                 "%zu servers)",
                 KEYS_A_SERVER * pool->server_count, pool->server_count);
-        else if (traffic->distinct_keys > 0 &&
-                 traffic->distinct_keys < KEYS_A_SERVER * pool->server_count)
+        else if (traffic->distinct_keys < KEYS_A_SERVER * pool->server_count)
             detect_report(run, AT("pools", pool->name, "hash_on"),
                           "had %llu values for %zu servers (wanted: %zu or more)",
                           (unsigned long long)traffic->distinct_keys, pool->server_count,

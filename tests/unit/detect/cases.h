@@ -41,6 +41,10 @@ struct detect_case {
         .rule = (id), .target = (document), __VA_ARGS__                                            \
     }
 
+/* The same; the row lies as near to the rule's limit as can be, on the one or the other side. */
+#define JUST_FIRES FIRES
+#define JUST_QUIET QUIET
+
 #define SERVERS(...) "{'pools':{'p':{'servers':{" __VA_ARGS__ "}}}}"
 #define POOL(body)   "{'pools':{'p':{" body "}}}"
 #define THREE                                                                                      \

@@ -57,21 +57,35 @@ def rows(path):
     table = re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), text(path), flags=re.S)
     table = re.sub(r"^[ \t]*#.*$", "", table, flags=re.M)
     for found in re.finditer(r"^([A-Z][A-Z0-9_]*)\(", table, flags=re.M):
-        depth, at, argument, arguments = 1, found.end(), "", []
-        while depth and at < len(table):
-            string = re.compile(STRING).match(table, at)
-            if string:
-                argument, at = argument + string.group(), string.end()
-                continue
-            char = table[at]
-            depth += (char in "({") - (char in ")}")
-            if (char == "," and depth == 1) or not depth:
-                arguments.append(argument.strip())
-                argument = ""
-            else:
-                argument += char
-            at += 1
-        yield table.count("\n", 0, found.start()) + 1, found.group(1), arguments
+        yield table.count("\n", 0, found.start()) + 1, found.group(1), arguments_at(table, found.end())
+
+
+def arguments_at(table, at):
+    """The arguments of a macro, from behind its parenthesis."""
+    depth, argument, arguments = 1, "", []
+    while depth and at < len(table):
+        string = re.compile(STRING).match(table, at)
+        if string:
+            argument, at = argument + string.group(), string.end()
+            continue
+        char = table[at]
+        depth += (char in "({") - (char in ")}")
+        if (char == "," and depth == 1) or not depth:
+            arguments.append(argument.strip())
+            argument = ""
+        else:
+            argument += char
+        at += 1
+    return arguments
+
+
+def detector_cases():
+    """(rule, kind, arguments) of each row of the detectors' tests: FIRES, QUIET, JUST_FIRES, JUST_QUIET."""
+    for path in files(r"^tests/unit/detect/.*_test\.c$"):
+        table = text(path)
+        for found in re.finditer(r"\b((?:JUST_)?(?:FIRES|QUIET))\(", table):
+            arguments = arguments_at(table, found.end())
+            yield words(arguments[0]), found.group(1), arguments
 
 
 def words(argument):

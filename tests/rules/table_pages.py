@@ -115,8 +115,15 @@ is info, and says so. Findings of severity block stay.
 """
 
 
+def detector_example(id):
+    """What the longest row of its tests says that it says, and where."""
+    shown = [arguments[2:4] for rule, kind, arguments in source_tree.detector_cases() if rule == id and "FIRES" in kind]
+    where, says = max(shown, key=lambda pair: len(text(pair[1])))
+    return "%s%s" % ("`%s`: " % text(where) if text(where) else "", text(says))
+
+
 def detectors():
-    """A section a letter: id, severity, what it finds and why, what to do."""
+    """A section a letter: id, severity, what it finds and why, an example of its tests, what to do."""
     families = {"D": "Pools and their servers", "C": "Capacity", "R": "Routes and addresses", "T": "TLS",
                 "H": "Health checks", "M": "Timeouts, retries, limits", "S": "Security", "X": "Changes"}
     found, out = {}, [MADE % "detect/rules.def" + "# Detectors\n" + DETECTORS]
@@ -125,14 +132,14 @@ def detectors():
         if macro == "RULE":
             _, _, overridable, _, _, title, why, fix = arguments
             line = [id, severity, "yes" if overridable == "OVERRIDABLE" else "",
-                    "**%s.** %s" % (text(title), text(why)), text(fix)]
+                    "**%s.** %s" % (text(title), text(why)), detector_example(id), text(fix)]
         elif macro == "ELSEWHERE":
-            line = [id, severity, "", "**%s.** Reported by: %s." % tuple(map(text, arguments[2:])), ""]
+            line = [id, severity, "", "**%s.** Reported by: %s." % tuple(map(text, arguments[2:4])), "", text(arguments[4])]
         else:
-            line = [id, "–", "", "**%s.** Not applicable: %s." % tuple(map(text, arguments[2:])), ""]
+            line = [id, "–", "", "**%s.** Not applicable: %s." % tuple(map(text, arguments[2:])), "", ""]
         found.setdefault(id[0], []).append("| %s |" % " | ".join(line))
     for letter, lines in found.items():
-        out.append("\n## %s\n\n| rule | severity | may be overridden | what | what to do |\n|---|---|---|---|---|\n%s\n"
+        out.append("\n## %s\n\n| rule | severity | may be overridden | what | it says, for example | what to do |\n|---|---|---|---|---|---|\n%s\n"
                    % (families[letter], "\n".join(sorted(lines))))
     return "".join(out)
 

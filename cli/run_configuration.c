@@ -108,13 +108,16 @@ static void leave_line(struct prepared *run)
         begin(under_way(process));
 }
 
-/* What runs goes on: its names are watched again. */
+/* What runs goes on, and what is tried beside it: their names are watched again. */
 static void watch_running_names(struct server_process *process)
 {
     const struct snapshot *current = publisher_current(process->publisher);
 
+    const struct snapshot *candidate = publisher_candidate(process->publisher);
+
     if (current != NULL)
-        registry_watch_names(process->registry, current->conf, 0, NULL, NULL);
+        registry_watch_both(process->registry, current->conf,
+                            candidate != NULL ? candidate->conf : NULL);
 }
 
 static void fail(struct prepared *run, const char *text)
@@ -294,6 +297,15 @@ static void on_checks_timer(uv_timer_t *timer)
     }
 }
 
+static void await_checks(struct prepared *run)
+{
+    if (run->waits_for_checks && checks_are_due(run))
+        CHECK(uv_timer_start(&run->process->checks_timer, on_checks_timer, CHECKS_LOOK_MS,
+                             CHECKS_LOOK_MS) == 0);
+    else
+        end_publish(run);
+}
+
 /* ---- publishing ---- */
 
 static void note_start(struct server_process *process, const struct snapshot *snapshot)
@@ -317,11 +329,7 @@ static void all_adopted(void *context, const struct snapshot *snapshot)
     log_event(EV_CONFIG_PUBLISHED, LOG_NUMBER("generation", snapshot->generation),
               LOG_TEXT("digest", snapshot->conf->digest));
     note_start(process, snapshot);
-    if (run->waits_for_checks && checks_are_due(run))
-        CHECK(uv_timer_start(&process->checks_timer, on_checks_timer, CHECKS_LOOK_MS,
-                             CHECKS_LOOK_MS) == 0);
-    else
-        end_publish(run);
+    await_checks(run);
 }
 
 static void publish_run(struct prepared *run, bool waits_for_checks, runner_published_fn *done,
@@ -340,6 +348,7 @@ static void publish_run(struct prepared *run, bool waits_for_checks, runner_publ
         find_new_pools(run, publisher_current(process->publisher), snapshot);
     process->generation = snapshot->generation;
     publish(process->publisher, snapshot, process->listeners, all_adopted, run);
+    publish_end_candidate(process->publisher); /* after it: nobody goes back for a moment */
     listener_set_commit(process->listeners);
 }
 
@@ -350,28 +359,112 @@ void run_publish(struct server_process *process, struct prepared *prepared,
     publish_run(prepared, false, done, context);
 }
 
+/* ---- a share of the connections ---- */
+
+static void all_try(void *context, const struct snapshot *snapshot)
+{
+    struct prepared *run = context;
+
+    log_event(EV_CONFIG_TRIED, LOG_NUMBER("generation", snapshot->generation),
+              LOG_TEXT("digest", snapshot->conf->digest),
+              LOG_NUMBER("percent",
+                         publisher_candidate_below(run->process->publisher) * 100 / PUBLISH_WHOLE));
+    await_checks(run);
+}
+
+static uint32_t lots_of(uint32_t percent)
+{
+    return percent * (PUBLISH_WHOLE / 100);
+}
+
+static void runner_try(void *context, struct prepared *run, uint32_t percent,
+                       runner_published_fn *done, void *done_context)
+{
+    struct server_process *process = context;
+    struct snapshot *snapshot = TAKE_POINTER(&run->snapshot);
+
+    CHECK(run == under_way(process) && !run->is_published);
+    run->is_published = true;
+    run->published = done;
+    run->context = done_context;
+    run->waits_for_checks = true;
+    run->generation = snapshot->generation;
+    listener_set_abort(process->listeners); /* it has those that run, and opens none */
+    find_new_pools(run, publisher_current(process->publisher), snapshot);
+    process->generation = snapshot->generation;
+    publish_candidate(process->publisher, snapshot, lots_of(percent), all_try, run);
+    watch_running_names(process);
+}
+
+static void runner_widen(void *context, uint32_t percent)
+{
+    struct server_process *process = context;
+    const struct snapshot *candidate = publisher_candidate(process->publisher);
+
+    if (candidate == NULL)
+        return;
+    publish_widen(process->publisher, lots_of(percent));
+    log_event(EV_CONFIG_TRIED, LOG_NUMBER("generation", candidate->generation),
+              LOG_TEXT("digest", candidate->conf->digest), LOG_NUMBER("percent", percent));
+}
+
+static uint64_t runner_take_back(void *context)
+{
+    struct server_process *process = context;
+    const struct snapshot *candidate = publisher_candidate(process->publisher);
+    const struct snapshot *current = publisher_current(process->publisher);
+
+    if (candidate != NULL) {
+        log_event(EV_CONFIG_TAKEN_BACK, LOG_NUMBER("generation", candidate->generation),
+                  LOG_TEXT("digest", candidate->conf->digest));
+        publish_end_candidate(process->publisher);
+        if (under_way(process) == NULL)
+            watch_running_names(process);
+    }
+    return current != NULL ? current->generation : 0;
+}
+
 /* ---- names ---- */
+
+static struct snapshot *rebuilt(struct server_process *process, const struct snapshot *before)
+{
+    struct error why = {0};
+    struct snapshot *snapshot =
+        snapshot_rebuild(before, process->generation + 1, process->rates, process->counters, &why);
+
+    if (snapshot == NULL)
+        log_event(EV_CONFIG_REFUSED, LOG_TEXT("why", why.text));
+    else
+        process->generation++;
+    return snapshot;
+}
+
+static void rebuild_candidate(struct server_process *process)
+{
+    const struct snapshot *candidate = publisher_candidate(process->publisher);
+    struct snapshot *snapshot = candidate != NULL ? rebuilt(process, candidate) : NULL;
+
+    if (snapshot != NULL)
+        publish_candidate(process->publisher, snapshot,
+                          publisher_candidate_below(process->publisher), NULL, NULL);
+}
 
 void run_names_changed(void *context)
 {
     struct server_process *process = context;
     const struct snapshot *current = publisher_current(process->publisher);
     struct snapshot *snapshot;
-    struct error why = {0};
 
     if (process->is_stopping || current == NULL)
         return;
     process->names_changed = under_way(process) != NULL;
     if (process->names_changed) /* what is under way takes the new addresses, or comes back here */
         return;
-    snapshot =
-        snapshot_rebuild(current, process->generation + 1, process->rates, process->counters, &why);
-    if (snapshot == NULL) {
-        log_event(EV_CONFIG_REFUSED, LOG_TEXT("why", why.text));
+    snapshot = rebuilt(process, current);
+    if (snapshot == NULL)
         return;
-    }
-    process->generation++;
     publish(process->publisher, snapshot, process->listeners, NULL, NULL);
+    rebuild_candidate(process);
 }
 
 /* ---- what the ledger asks ---- */
@@ -408,6 +501,9 @@ struct runner run_configuration_runner(struct server_process *process)
     return (struct runner){.prepare = runner_prepare,
                            .publish = runner_publish,
                            .drop = runner_drop,
+                           .try = runner_try,
+                           .widen = runner_widen,
+                           .take_back = runner_take_back,
                            .running = runner_running,
                            .process = process};
 }

@@ -34,6 +34,9 @@ struct worker_rows {
     _Alignas(64) struct route_row routes[SLOTS];
     _Alignas(64) struct pool_row pools[SLOTS];
     _Alignas(64) struct server_row servers[SLOTS];
+    _Alignas(64) struct candidate_row candidate;
+    _Alignas(64) struct candidate_row candidate_pools[SLOTS];
+    _Alignas(64) counter candidate_picks[SLOTS];
 };
 
 struct scope {
@@ -202,4 +205,23 @@ struct server_row *counters_server(struct counters *counters, unsigned worker, u
 {
     CHECK(worker < counters->worker_count && slot < SLOTS);
     return &counters->rows[worker]->servers[slot];
+}
+
+struct candidate_row *counters_candidate(struct counters *counters, unsigned worker)
+{
+    CHECK(worker < counters->worker_count);
+    return &counters->rows[worker]->candidate;
+}
+
+struct candidate_row *counters_candidate_pool(struct counters *counters, unsigned worker,
+                                              uint32_t slot)
+{
+    CHECK(worker < counters->worker_count && slot < SLOTS);
+    return &counters->rows[worker]->candidate_pools[slot];
+}
+
+counter *counters_candidate_picks(struct counters *counters, unsigned worker, uint32_t slot)
+{
+    CHECK(worker < counters->worker_count && slot < SLOTS);
+    return &counters->rows[worker]->candidate_picks[slot];
 }

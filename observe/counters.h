@@ -94,6 +94,12 @@ struct server_row {
     struct histogram latency;
 };
 
+/* What began under a candidate (docs/canary.md), apart: it is in the rows above too. */
+struct candidate_row {
+    counter responses[COUNTERS_CLASSES];
+    struct histogram latency;
+};
+
 enum counter_scope { SCOPE_PROCESS, SCOPE_LISTENER, SCOPE_ROUTE, SCOPE_POOL, SCOPE_SERVER };
 enum { COUNTER_SCOPES = 5, COUNTERS_SLOTS = 65536 };
 
@@ -117,5 +123,11 @@ struct listener_row *counters_listener(struct counters *counters, unsigned worke
 struct route_row *counters_route(struct counters *counters, unsigned worker, uint32_t slot);
 struct pool_row *counters_pool(struct counters *counters, unsigned worker, uint32_t slot);
 struct server_row *counters_server(struct counters *counters, unsigned worker, uint32_t slot);
+/* All of a worker's requests under a candidate; those of one pool; and how often a server was
+ * chosen for them. */
+struct candidate_row *counters_candidate(struct counters *counters, unsigned worker);
+struct candidate_row *counters_candidate_pool(struct counters *counters, unsigned worker,
+                                              uint32_t slot);
+counter *counters_candidate_picks(struct counters *counters, unsigned worker, uint32_t slot);
 
 #endif

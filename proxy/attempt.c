@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "observe/counters.h"
+#include "proxy/hold.h"
 #include "proxy/queue.h"
 #include "proxy/request.h"
 #include "proxy/request_end.h"
@@ -91,6 +92,9 @@ static void count_attempt(struct request *req)
     count_one(&server_row_of(req)->in_flight);
     count_one(&pool_row_of(req)->in_flight);
     count_one(&pool_row_of(req)->picked[req->choice.reason]);
+    if (req->hold->arm != ARM_RUNNING)
+        count_one(
+            counters_candidate_picks(worker->counters, worker->index, req->server->counter_slot));
     request_enter(req, REQUEST_CONNECTING);
 }
 

@@ -5,6 +5,10 @@
  * checks is up; `on_adopted` is called on control when all run it.  A snapshot is freed when all of
  * them have let it go.
  *
+ * Beside the current snapshot there may be one candidate, under which a share of the connections
+ * begins its requests: it has the same listeners, and its servers are checked too.  The states that
+ * it configures for servers (drain, maint) wait until it is published as the current one.
+ *
  * Owner    control.      Threads  control only, but for publish_let_go(): the worker
  */
 #ifndef PROXY_PUBLISH_H
@@ -39,6 +43,21 @@ struct snapshot *publisher_current(const struct publisher *publisher);
 struct snapshot *publisher_running(const struct publisher *publisher);
 /* Snapshots that some request still needs, the current one included. */
 size_t publisher_alive(const struct publisher *publisher);
+
+/* The most that a share can be: it is in hundredths of a percent. */
+enum { PUBLISH_WHOLE = 10000 };
+
+/* A share of the connections, `below` of PUBLISH_WHOLE, begins under `snapshot`, which replaces the
+ * candidate if there is one.  Its listeners are those of the current one, in their order. */
+void publish_candidate(struct publisher *publisher, struct snapshot *snapshot, uint32_t below,
+                       publish_adopted_fn *on_adopted, void *context);
+/* More of them, from their next requests on; who is in stays in. */
+void publish_widen(struct publisher *publisher, uint32_t below);
+/* All begin under the current one again.  Harmless when there is no candidate. */
+void publish_end_candidate(struct publisher *publisher);
+/* NULL: there is none. */
+struct snapshot *publisher_candidate(const struct publisher *publisher);
+uint32_t publisher_candidate_below(const struct publisher *publisher);
 
 /* The worker's side: hold.c calls it when a worker needs an old snapshot no longer. */
 void publish_let_go(struct publisher *publisher, struct snapshot *snapshot);

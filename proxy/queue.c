@@ -114,14 +114,25 @@ void queue_leave(struct request *req)
 static void give_turn(struct worker *worker, const struct snapshot_pool *pool, uint64_t passed);
 static bool has_place(const struct snapshot_pool *pool);
 
-/* Those that waited here have gone: by the newest snapshot, whoever waits elsewhere. */
+static bool look_again_under(struct worker *worker, struct hold *hold, uint32_t pool_slot)
+{
+    const struct snapshot *snapshot = hold != NULL ? hold->snapshot : NULL;
+
+    for (size_t i = 0; snapshot != NULL && i < snapshot->pool_count; i++) {
+        if (snapshot->pools[i].counter_slot != pool_slot)
+            continue;
+        queue_look_again(worker, hold, &snapshot->pools[i]);
+        return true;
+    }
+    return false;
+}
+
+/* Those that waited here have gone: by the newest snapshot that has the pool, whoever waits
+ * elsewhere. */
 static void pass_on(struct worker *worker, uint32_t pool_slot)
 {
-    const struct snapshot *snapshot = worker->current != NULL ? worker->current->snapshot : NULL;
-
-    for (size_t i = 0; snapshot != NULL && i < snapshot->pool_count; i++)
-        if (snapshot->pools[i].counter_slot == pool_slot)
-            queue_look_again(worker, worker->current, &snapshot->pools[i]);
+    if (!look_again_under(worker, worker->current, pool_slot))
+        (void)look_again_under(worker, worker->candidate, pool_slot);
 }
 
 /* The place may be one that only a newer configuration knows: then nobody looks for it by the
@@ -131,7 +142,7 @@ static void take_turn(struct worker *worker, const struct request *first, uint64
     const struct snapshot_pool *pool = first->pool;
     struct hold *held = hold_pin(first->hold);
 
-    if (held != worker->current || has_place(pool))
+    if (held != worker->current || worker->candidate != NULL || has_place(pool))
         give_turn(worker, pool, passed);
     hold_unpin(&held);
 }
@@ -193,17 +204,17 @@ static unsigned find_next(const struct worker *worker, const struct pool_live *l
 }
 
 /* Lets the first one try; if there is no place by its configuration, the first one behind it of
- * each newer one, which may allow more. */
-static bool serve_own(struct worker_pool *own)
+ * each other one, which may allow more. */
+static bool serve_own(struct worker *worker, struct worker_pool *own)
 {
-    const struct hold *refused = NULL;
+    uint64_t round = ++worker->queue_round;
 
     LIST_EACH (link, &own->waiting) {
         struct request *req = container_of(link, struct request, link);
 
-        if (req->hold == refused)
+        if (req->hold->refused_in == round)
             continue;
-        refused = req->hold;
+        req->hold->refused_in = round;
         if (request_try_queued(req))
             return true;
     }
@@ -211,10 +222,13 @@ static bool serve_own(struct worker_pool *own)
 }
 
 /* Lets the oldest try, one after the other, until one finds no place or another worker's turn has
- * come.  What began under an older configuration holds up nobody. */
+ * come.  What began under an older configuration holds up nobody; while a change is tried there are
+ * two that count, and a place that one of them has no use for is offered on. */
 static void serve(struct worker *worker, struct worker_pool *own, const struct snapshot_pool *pool,
                   uint64_t passed)
 {
+    bool has_served = false;
+
     for (;;) {
         unsigned next = find_next(worker, pool->live, passed);
 
@@ -224,9 +238,11 @@ static void serve(struct worker *worker, struct worker_pool *own, const struct s
             wake_other(worker, pool, next, passed);
             return;
         }
-        if (serve_own(own))
+        if (serve_own(worker, own)) {
+            has_served = true;
             continue;
-        if (first_of(own)->hold == worker->current)
+        }
+        if (first_of(own)->hold == worker->current && (has_served || worker->candidate == NULL))
             return;
         passed |= UINT64_C(1) << worker->index;
     }

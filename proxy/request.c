@@ -14,6 +14,7 @@
 #include "observe/counters.h"
 #include "proxy/attempt.h"
 #include "proxy/client/client.h"
+#include "proxy/client/client_h1.h"
 #include "proxy/hold.h"
 #include "proxy/queue.h"
 #include "proxy/request_end.h"
@@ -170,10 +171,20 @@ void request_fail(struct request *req, enum failure failure, const char *why)
 
 /* ---- the head is there ---- */
 
+/* A whole connection is in one arm: its lot was drawn when it was accepted, and the bound only
+ * grows while a change is tried.  The listeners of both are the same, in the same order. */
 static void pin_snapshot(struct request *req)
 {
-    req->hold = hold_pin(req->worker->current);
-    req->listener = client_listener(req);
+    const struct worker *worker = req->worker;
+    const struct snapshot_listener *listener = client_listener(req);
+
+    if (req->client->lot < worker->candidate_below) {
+        req->hold = hold_pin(worker->candidate);
+        req->listener = &worker->candidate->snapshot->listeners[listener->index];
+        return;
+    }
+    req->hold = hold_pin(worker->current);
+    req->listener = listener;
 }
 
 void request_refuse(struct request *req, enum failure failure, const char *why)

@@ -51,7 +51,7 @@ struct worker_pool *worker_pool_of(struct worker *worker, const struct snapshot_
 struct balance_view *pool_view(struct worker *worker, const struct hold *hold,
                                const struct snapshot_pool *pool)
 {
-    struct worker_pool *own = &worker->pools[pool->counter_slot];
+    struct worker_view *own = &worker->pools[pool->counter_slot].views[hold->arm];
     uint64_t generation = hold->snapshot->generation;
 
     if (own->built_generation != generation || own->built_for != pool) {
@@ -63,6 +63,20 @@ struct balance_view *pool_view(struct worker *worker, const struct hold *hold,
         balance_view_free(&older);
     }
     return own->view;
+}
+
+void pool_views_drop(struct worker *worker, const struct hold *hold)
+{
+    const struct snapshot *snapshot = hold->snapshot;
+
+    for (size_t i = 0; i < snapshot->pool_count; i++) {
+        struct worker_view *own = &worker->pools[snapshot->pools[i].counter_slot].views[hold->arm];
+
+        if (own->view == NULL || own->built_generation != snapshot->generation)
+            continue;
+        balance_view_free(&own->view);
+        *own = (struct worker_view){0};
+    }
 }
 
 const struct snapshot_listener *client_listener(const struct request *req)
@@ -141,6 +155,21 @@ static void log_request(struct request *req)
     }
 }
 
+static void note_arm(const struct request *req, unsigned class, uint64_t total_us)
+{
+    const struct worker *worker = req->worker;
+    struct candidate_row *all = counters_candidate(worker->counters, worker->index);
+    struct candidate_row *pool;
+
+    count_one(&all->responses[class]);
+    histogram_note(&all->latency, total_us);
+    if (req->pool == NULL)
+        return;
+    pool = counters_candidate_pool(worker->counters, worker->index, req->pool->counter_slot);
+    count_one(&pool->responses[class]);
+    histogram_note(&pool->latency, total_us);
+}
+
 void request_record(struct request *req)
 {
     struct worker *worker = req->worker;
@@ -172,6 +201,8 @@ void request_record(struct request *req)
         count_one(&server->responses[req->server_status / 100u % COUNTERS_CLASSES]);
         histogram_note(&server->latency, (worker->now_ns - req->attempt_ns) / 1000);
     }
+    if (req->hold->arm != ARM_RUNNING)
+        note_arm(req, class, total_us);
     if (req->record == NULL)
         return;
     if (has_line(req))

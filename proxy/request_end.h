@@ -34,6 +34,9 @@ struct server_row *server_row_of(const struct request *req);
 struct balance_view *pool_view(struct worker *worker, const struct hold *hold,
                                const struct snapshot_pool *pool);
 
+/* Those that were built for the snapshot of `hold`, which is let go. */
+void pool_views_drop(struct worker *worker, const struct hold *hold);
+
 /* The listener as the current snapshot has it. */
 const struct snapshot_listener *client_listener(const struct request *req);
 /* True when the connection must not carry another request. */

@@ -87,8 +87,9 @@ static void make_memory(struct worker *worker)
 static void free_memory(struct worker *worker)
 {
     for (unsigned slot = 0; slot < WORKER_SLOTS; slot++)
-        if (worker->pools[slot].view != NULL)
-            balance_view_free(&worker->pools[slot].view);
+        for (unsigned arm = 0; arm < HOLD_ARMS; arm++)
+            if (worker->pools[slot].views[arm].view != NULL)
+                balance_view_free(&worker->pools[slot].views[arm].view);
     request_stock_fini(worker);
     slab_fini(&worker->client_slab);
     slab_fini(&worker->upstream_slab);

@@ -20,6 +20,7 @@
 #include "base/slab.h"
 #include "observe/counters.h"
 #include "proxy/deadline.h"
+#include "proxy/hold.h"
 #include "proxy/http/message.h"
 
 enum {
@@ -35,7 +36,6 @@ enum {
 
 struct balance_view;
 struct client_limit;
-struct hold;
 struct observer;
 struct prober;
 struct publisher;
@@ -62,12 +62,16 @@ struct reuse_list {
     bool is_ready;
 };
 
-/* A worker's own state of a pool; zero until first used. */
-struct worker_pool {
+struct worker_view {
     struct balance_view *view;
     const struct snapshot_pool *built_for;
     uint64_t built_generation;
-    struct list waiting; /* requests in the queue, oldest first */
+};
+
+/* A worker's own state of a pool; zero until first used. */
+struct worker_pool {
+    struct worker_view views[HOLD_ARMS]; /* two snapshots that take turns have one each */
+    struct list waiting;                 /* requests in the queue, oldest first */
     uint32_t waiting_count;
     bool is_serving; /* those that wait are being tried, further up the stack */
     bool is_ready;
@@ -98,7 +102,10 @@ struct worker {
     void *context;
 
     struct hold *current;
-    uint64_t now_ns; /* clock_ns() at the beginning of this callback */
+    struct hold *candidate;   /* NULL: nothing is tried */
+    uint32_t candidate_below; /* connections with a smaller lot begin under it; 0: none do */
+    uint64_t queue_round;     /* see hold.refused_in */
+    uint64_t now_ns;          /* clock_ns() at the beginning of this callback */
     int64_t wall_offset_ms;
     int64_t date_second;
     char date[32]; /* of date_second, as HTTP writes it */
@@ -123,9 +130,10 @@ struct worker {
     struct list clients;
     struct list listeners;
     uint32_t client_count;
-    struct reuse_list *reuse;     /* by server slot */
-    struct worker_pool *pools;    /* by the pool's counter slot */
-    uint64_t *server_generations; /* by server slot: of the newest snapshot that has it */
+    struct reuse_list *reuse;  /* by server slot */
+    struct worker_pool *pools; /* by the pool's counter slot */
+    /* By server slot: newest_generation where the current snapshot or the candidate has it. */
+    uint64_t *server_generations;
     uint64_t newest_generation;
     uint64_t idle_upstreams;
     struct deadline resume_deadline; /* looks again whether accepting may go on */

@@ -755,6 +755,7 @@ void client_h1_accept(struct listener *listener)
     client->is_eof = client->is_consuming = client->needs_more = client->lingers = false;
     client->skipped = 0;
     client->served = 0;
+    client->lot = (uint16_t)((random_next(&worker->random) >> 32) % CLIENT_LOTS);
     client->born_s = (uint32_t)(worker_now_ms(worker) / 1000);
     client->listener = listener;
     client->request = NULL;

@@ -464,6 +464,7 @@ static void take_configuration(struct watched *watched, struct watched_pool *poo
         probe_recheck(watched->probe, &given->pool->health_check);
     watched->target.pool = &pool->pool;
     watched->target.is_backup = given->is_backup;
+    watched->target.is_tried = given->is_tried;
     watched->target.weight = conf != NULL ? conf->weight : 1;
     watched->host = conf != NULL && conf->address.kind == ADDRESS_NAME ? conf->address.host : NULL;
 }

@@ -22,6 +22,7 @@ struct prober_target {
     struct server *server;
     const struct conf_pool *pool; /* health_check, ejection, slow_start … */
     bool is_backup;
+    bool is_tried; /* only a candidate has it: it counts for nothing in a pool that runs */
 };
 
 struct prober *prober_start(void);

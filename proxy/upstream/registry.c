@@ -498,6 +498,13 @@ static void watch_server(struct registry *registry, const struct conf_pool *pool
                       pool->discovery.max_shrink_percent);
 }
 
+static void watch_servers(struct registry *registry, const struct configuration *configuration)
+{
+    for (size_t p = 0; p < configuration->pool_count; p++)
+        for (size_t s = 0; s < configuration->pools[p].server_count; s++)
+            watch_server(registry, &configuration->pools[p], &configuration->pools[p].servers[s]);
+}
+
 void registry_watch_names(struct registry *registry, const struct configuration *configuration,
                           uint64_t patience_ms, registry_change_fn *on_first, void *context)
 {
@@ -505,10 +512,21 @@ void registry_watch_names(struct registry *registry, const struct configuration 
     ON_CONTROL();
     registry->list_number++;
     resolver_begin(registry->resolver);
-    for (size_t p = 0; p < configuration->pool_count; p++)
-        for (size_t s = 0; s < configuration->pools[p].server_count; s++)
-            watch_server(registry, &configuration->pools[p], &configuration->pools[p].servers[s]);
+    watch_servers(registry, configuration);
     resolver_end(registry->resolver, patience_ms, on_first, context);
+}
+
+void registry_watch_both(struct registry *registry, const struct configuration *configuration,
+                         const struct configuration *tried)
+{
+    CHECK_OBJ(registry, REGISTRY_TAG);
+    ON_CONTROL();
+    registry->list_number++;
+    resolver_begin(registry->resolver);
+    if (tried != NULL)
+        watch_servers(registry, tried);
+    watch_servers(registry, configuration); /* the last word is its */
+    resolver_end(registry->resolver, 0, NULL, NULL);
 }
 
 /* ---- life ---- */

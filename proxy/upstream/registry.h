@@ -44,6 +44,10 @@ void registry_give_server(struct registry *registry, struct server **server);
  * comes back is still drained. */
 void registry_watch_names(struct registry *registry, const struct configuration *configuration,
                           uint64_t patience_ms, registry_change_fn *on_first, void *context);
+/* The same of two that run side by side; what both name is as `configuration` says.  `tried` may be
+ * NULL. */
+void registry_watch_both(struct registry *registry, const struct configuration *configuration,
+                         const struct configuration *tried);
 
 /* The state that the configuration gives a server; the runtime override wins while one is set.
  * registry_watch_names() does this for servers that do not serve yet; for the others it waits

@@ -202,6 +202,8 @@ static bool cap_allows(const struct target *suspect)
     for (size_t i = 0; i < pool->count; i++) {
         const struct target *target = pool->targets[i];
 
+        if (target->is_tried != suspect->is_tried)
+            continue;
         ready += is_ready(target);
         ejected += word(&target->server->live.ejected) != 0;
         others += target != suspect && is_ready(target) && is_healthy(target);
@@ -325,7 +327,7 @@ static bool needs_panic(const struct target_pool *pool, size_t *ready_out, size_
     for (size_t i = 0; i < pool->count; i++) {
         const struct target *target = pool->targets[i];
 
-        if (!is_ready(target))
+        if (!is_ready(target) || target->is_tried)
             continue;
         if (target->is_backup) {
             backups += is_healthy(target);

@@ -37,6 +37,7 @@ struct target {
     struct target_pool *pool;
     uint32_t weight; /* configured */
     bool is_backup;
+    bool is_tried;   /* only a candidate has it: the pool's panic and cap are not about it */
     bool is_joining; /* new in a pool that serves already: its first verdict begins a slow start */
     uint32_t passes; /* in a row */
     uint32_t fails;  /* in a row */

@@ -100,6 +100,27 @@ static void world_drop(void *process, struct prepared *prepared)
     config_free(&conf);
 }
 
+/* Nothing is known of connections here: a share is all the same. */
+static void world_try(void *process, struct prepared *prepared, uint32_t percent,
+                      runner_published_fn *done, void *context)
+{
+    (void)percent;
+    world_drop(process, prepared);
+    done(context, ++world.generation);
+}
+
+static void world_widen(void *process, uint32_t percent)
+{
+    (void)process;
+    (void)percent;
+}
+
+static uint64_t world_take_back(void *process)
+{
+    (void)process;
+    return world.generation;
+}
+
 static const struct configuration *world_running(void *process)
 {
     (void)process;
@@ -109,6 +130,9 @@ static const struct configuration *world_running(void *process)
 static const struct runner world_runner = {.prepare = world_prepare,
                                            .publish = world_publish,
                                            .drop = world_drop,
+                                           .try = world_try,
+                                           .widen = world_widen,
+                                           .take_back = world_take_back,
                                            .running = world_running};
 static const struct ledger_clock world_clock = {.wall_ms = world_wall, .boot_ms = world_boot};
 

@@ -68,6 +68,9 @@ static struct {
     runner_published_fn *held;
     void *held_context;
     unsigned published;
+    struct configuration *tried; /* beside `running`; NULL: nothing is */
+    uint32_t percent;            /* of the connections that have it */
+    unsigned taken_back;
 } world;
 
 /* ---- clocks and runner ---- */
@@ -110,6 +113,8 @@ static void world_publish(void *process, struct prepared *prepared, runner_publi
 {
     (void)process;
     config_free(&world.running);
+    config_free(&world.tried);
+    world.percent = 0;
     world.running = (struct configuration *)prepared;
     world.published++;
     world.generation++;
@@ -138,6 +143,34 @@ static void world_drop(void *process, struct prepared *prepared)
     config_free(&conf);
 }
 
+static void world_try(void *process, struct prepared *prepared, uint32_t percent,
+                      runner_published_fn *done, void *context)
+{
+    (void)process;
+    config_free(&world.tried);
+    world.tried = (struct configuration *)prepared;
+    world.percent = percent;
+    world.generation++;
+    done(context, world.generation);
+}
+
+static void world_widen(void *process, uint32_t percent)
+{
+    (void)process;
+    assert_non_null(world.tried);
+    assert_true(percent > world.percent);
+    world.percent = percent;
+}
+
+static uint64_t world_take_back(void *process)
+{
+    (void)process;
+    world.taken_back += world.tried != NULL;
+    config_free(&world.tried);
+    world.percent = 0;
+    return world.generation;
+}
+
 static const struct configuration *world_running(void *process)
 {
     (void)process;
@@ -147,6 +180,9 @@ static const struct configuration *world_running(void *process)
 static const struct runner world_runner = {.prepare = world_prepare,
                                            .publish = world_publish,
                                            .drop = world_drop,
+                                           .try = world_try,
+                                           .widen = world_widen,
+                                           .take_back = world_take_back,
                                            .running = world_running};
 static const struct ledger_clock world_clock = {.wall_ms = world_wall, .boot_ms = world_boot};
 
@@ -240,6 +276,7 @@ static void world_end(void)
 {
     world_close();
     config_free(&world.running);
+    config_free(&world.tried);
     refusal_clear(&world.refusal);
     json_decref(world.answer);
     memory_clear(&memory);
@@ -265,6 +302,8 @@ static __attribute__((unused)) int end_enforced(void **state)
 static __attribute__((unused)) void world_restart(void)
 {
     world_close();
+    config_free(&world.tried); /* with the process */
+    world.percent = 0;
     world_open();
 }
 

@@ -68,6 +68,7 @@ struct ledger {
     struct override *overrides;
     size_t override_count;
     struct peaks *peaks;       /* NULL before the first use */
+    struct sample *sample;     /* of recent traffic; NULL: none came yet */
     struct activity *activity; /* an apply, cancel or rollback under way (apply.c), or NULL */
     struct serving serving;
     struct {

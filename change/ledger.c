@@ -25,6 +25,7 @@
 #include "change/refusal.h"
 #include "change/runner.h"
 #include "config/model.h"
+#include "observe/sample.h"
 
 enum {
     JUMP_BACK_MS = 60 * 1000,
@@ -271,6 +272,7 @@ void ledger_close(struct ledger **holder)
     xfree(ledger->session_person);
     serving_close(ledger);
     override_forget(ledger);
+    sample_release(&ledger->sample);
     if (ledger->boot_bytes != NULL) {
         buffer_fini(ledger->boot_bytes);
         xfree(ledger->boot_bytes);

@@ -28,6 +28,7 @@ struct ledger;
 struct refusal;
 struct registry;
 struct runner;
+struct sample;
 struct store;
 
 /* Replaced in tests.  boot_ms does not jump when the wall clock is set. */
@@ -186,6 +187,13 @@ struct configuration *ledger_keep_mode(struct ledger *ledger, struct configurati
 /* conf.d (its digest; NULL: it does not build) differs: in mode enforced from the last import, else
  * from what runs. */
 bool ledger_has_drift(struct ledger *ledger, const char *disk_digest);
+
+/* ---- recent traffic: traffic.c ---- */
+
+/* What was seen of late takes the place of the sample before it; takes the caller's reference. */
+void ledger_take_sample(struct ledger *ledger, struct sample *sample);
+/* The newest; NULL before the first.  Lives until the next one comes, or sample_hold() it. */
+struct sample *ledger_sample(const struct ledger *ledger);
 
 /* ---- revisions ---- */
 

@@ -34,7 +34,9 @@
 #include "observe/counters.h"
 #include "observe/observer.h"
 #include "observe/ring.h"
+#include "observe/sample.h"
 #include "observe/summary.h"
+#include "observe/tap.h"
 #include "proxy/failure.h"
 #include "proxy/limits.h"
 #include "proxy/listener.h"
@@ -130,6 +132,37 @@ static void observer_has_summary(void *context, struct summary *summary)
     }
 }
 
+struct sample_mail {
+    struct mail mail;
+    struct sample *sample;
+};
+
+static void on_sample(struct mail *mail, void *receiver)
+{
+    struct sample_mail *sample = container_of(mail, struct sample_mail, mail);
+    struct server_process *process = receiver;
+
+    if (process->ledger != NULL)
+        ledger_take_sample(process->ledger, sample->sample);
+    else
+        sample_release(&sample->sample);
+    xfree(sample);
+}
+
+/* On the observer's thread. */
+static void observer_has_sample(void *context, struct sample *sample)
+{
+    struct server_process *process = context;
+    struct sample_mail *mail = xcalloc(1, sizeof(*mail));
+
+    mail->mail.handle = on_sample;
+    mail->sample = sample;
+    if (!mailbox_post(&process->mailbox, &mail->mail)) {
+        sample_release(&sample);
+        xfree(mail);
+    }
+}
+
 unsigned serve_count_workers(const struct configuration *conf)
 {
     unsigned workers =
@@ -142,16 +175,20 @@ static void start_observer(struct server_process *process)
 {
     struct observer_options options = {
         .rings = process->rings,
+        .taps = process->taps,
         .worker_count = process->worker_count,
         .counters = process->counters,
         .reason_words = balance_reason_words,
         .failure_words = failure_words,
         .on_summary = observer_has_summary,
+        .on_sample = observer_has_sample,
         .context = process,
     };
 
-    for (unsigned i = 0; i < process->worker_count; i++)
+    for (unsigned i = 0; i < process->worker_count; i++) {
         process->rings[i] = ring_new();
+        process->taps[i] = tap_new();
+    }
     process->observer = observer_start(&options);
 }
 
@@ -164,6 +201,7 @@ static void start_workers(struct server_process *process, uint32_t most_clients)
             .prober = process->prober,
             .observer = process->observer,
             .ring = process->rings[i],
+            .tap = process->taps[i],
             .counters = process->counters,
             .client_limit = process->client_limit,
             .sticky_key = process->sticky_key,
@@ -415,8 +453,10 @@ static void free_parts(struct server_process *process)
     listener_set_free(&process->listeners);
     rate_store_free(&process->rates);
     client_limit_free(&process->client_limit);
-    for (unsigned i = 0; i < process->worker_count; i++)
+    for (unsigned i = 0; i < process->worker_count; i++) {
         ring_free(&process->rings[i]);
+        tap_free(&process->taps[i]);
+    }
     counters_free(&process->counters);
     sticky_key_free(&process->sticky_key);
 }

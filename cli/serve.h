@@ -30,6 +30,7 @@ struct registry;
 struct reload;
 struct ring;
 struct sticky_key;
+struct tap;
 struct watch;
 struct worker;
 
@@ -50,6 +51,7 @@ struct server_process {
     unsigned running_workers;
     struct worker *workers[BALANCE_MAX_WORKERS];
     struct ring *rings[BALANCE_MAX_WORKERS];
+    struct tap *taps[BALANCE_MAX_WORKERS];
     struct counters *counters;
     struct client_limit *client_limit;
     struct rate_store *rates;

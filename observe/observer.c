@@ -1,11 +1,12 @@
 /*
- * observer - the thread that drains the rings: access log, windows, summaries.
+ * observer - the thread that drains the rings and taps: access log, windows, summaries, samples.
  *
  *   rings --format--> block --write--> log file
  *
  * Every 20 ms, and when a worker wakes it, the observer empties the rings into one large block
  * and writes that.  While the file takes nothing the block fills up, then the rings, then
- * workers drop records: they never wait.  What was dropped is told once a second.
+ * workers drop records: they never wait.  What was dropped is told once a second.  Taps are emptied
+ * first, whatever becomes of the log.
  *
  * Owner    control starts and stops it.
  * Threads  observer_start, _stop, _set_access_log, _reopen: control; observer_wake: workers;
@@ -30,8 +31,11 @@
 #include "observe/access_log.h"
 #include "observe/log_file.h"
 #include "observe/ring.h"
+#include "observe/sample.h"
+#include "observe/sampling.h"
 #include "observe/spills.h"
 #include "observe/summary.h"
+#include "observe/tap.h"
 #include "observe/window.h"
 
 enum {
@@ -70,6 +74,7 @@ struct observer {
     uint64_t dropped_told;
     struct windows *windows;
     struct spills *spills;
+    struct sampling *sampling; /* NULL: there are no taps */
 };
 
 /* ---------------------------------------------------------------- writing */
@@ -227,6 +232,31 @@ static void tell_drops(struct observer *observer)
     observer->dropped_told = dropped;
 }
 
+/* ---------------------------------------------------------------- recent traffic */
+
+static void drain_taps(struct observer *observer)
+{
+    if (observer->sampling == NULL)
+        return;
+    for (unsigned i = 0; i < observer->options.worker_count; i++) {
+        struct tap *tap = observer->options.taps[i];
+        const struct tap_cell *cell;
+
+        for (unsigned n = 0; n < TAP_CELLS && (cell = tap_take(tap)) != NULL; n++) {
+            sampling_note(observer->sampling, cell);
+            tap_done(tap);
+        }
+    }
+}
+
+static void tell_sample(struct observer *observer, struct sample *sample)
+{
+    if (sample != NULL && observer->options.on_sample != NULL)
+        observer->options.on_sample(observer->options.context, sample);
+    else
+        sample_release(&sample);
+}
+
 /* ---------------------------------------------------------------- the loop */
 
 static void on_wake(uv_async_t *wake)
@@ -234,6 +264,7 @@ static void on_wake(uv_async_t *wake)
     struct observer *observer = container_of(wake, struct observer, wake);
 
     ON_OBSERVER();
+    drain_taps(observer);
     if (drain(observer))
         uv_async_send(&observer->wake);
 }
@@ -252,6 +283,8 @@ static void on_second(uv_timer_t *timer)
     tell_drops(observer);
     spills_tell(observer->spills, clock_ms());
     windows_tick(observer->windows, clock_ms());
+    if (observer->sampling != NULL)
+        tell_sample(observer, sampling_tick(observer->sampling, clock_ms(), clock_wall_ms()));
     if (observer->options.on_summary != NULL)
         observer->options.on_summary(observer->options.context,
                                      windows_summary(observer->windows, clock_wall_ms()));
@@ -323,6 +356,9 @@ static void handle_stop(struct mail *message, void *receiver)
     ON_OBSERVER();
     xfree(message);
     write_the_rest(observer);
+    drain_taps(observer);
+    if (observer->sampling != NULL)
+        tell_sample(observer, sampling_rest(observer->sampling, clock_ms(), clock_wall_ms()));
     uv_close((uv_handle_t *)&observer->wake, NULL);
     uv_close((uv_handle_t *)&observer->drain_timer, NULL);
     uv_close((uv_handle_t *)&observer->second_timer, NULL);
@@ -360,6 +396,8 @@ struct observer *observer_start(const struct observer_options *options)
     observer->block = xmalloc(BLOCK_BYTES);
     observer->windows = windows_new(options->counters, clock_ms());
     observer->spills = spills_new(options->counters);
+    if (options->taps != NULL)
+        observer->sampling = sampling_new(options->counters, clock_ms());
     access_log_init(&observer->format, options->reason_words, options->failure_words);
     CHECK(uv_loop_init(&observer->loop) == 0);
     CHECK(mailbox_open(&observer->mailbox, &observer->loop, observer) == 0);
@@ -392,6 +430,7 @@ void observer_stop(struct observer **held)
     log_file_close(&observer->file);
     windows_free(&observer->windows);
     spills_free(&observer->spills);
+    sampling_free(&observer->sampling);
     xfree(observer->block);
     observer->tag = 0;
     xfree(observer);

@@ -1,5 +1,5 @@
 /*
- * observer - the thread that drains the rings: access log, windows, summaries.
+ * observer - the thread that drains the rings and taps: access log, windows, summaries, samples.
  *
  * Owner    control starts and stops it.      Threads  the calls here: control; observer_wake:
  * workers
@@ -15,18 +15,26 @@ struct error;
 struct mailbox;
 struct observer;
 struct ring;
+struct sample;
 struct summary;
+struct tap;
 
 /* Called on the observer's thread once a second; the summary is the callee's (summary_free). */
 typedef void observer_summary_fn(void *context, struct summary *summary);
 
+/* Called on the observer's thread when there is a new sample of recent traffic, which is the
+ * callee's (sample_release): each second while little was seen, else every ten. */
+typedef void observer_sample_fn(void *context, struct sample *sample);
+
 struct observer_options {
     struct ring **rings; /* one a worker */
+    struct tap **taps;   /* one a worker; NULL: traffic is not sampled */
     unsigned worker_count;
     struct counters *counters;
     const char *const *reason_words;  /* by record.reason */
     const char *const *failure_words; /* by record.failure */
     observer_summary_fn *on_summary;
+    observer_sample_fn *on_sample; /* or NULL */
     void *context;
 };
 

@@ -4,7 +4,7 @@
  *
  * A kind is listener, scheme, host, method and the first two segments of the path.  Kept are no
  * bodies, no query strings, no cookies and no credentials: where a request was hashed or sticky,
- * only the hash and the server's name.
+ * only the hash and the server's name.  Memory: under 16 MiB each, 2 or 3 as a rule.
  *
  * A sample is frozen: the observer makes it, control gets it and may share it with jobs.
  *
@@ -31,12 +31,16 @@ struct sample_kind {
     bool is_https;
     uint64_t requests;     /* of the last hour */
     uint64_t requests_day; /* of the last 24 hours */
+    uint64_t requests_new; /* since the sample before this one */
 };
 
-/* A header of a request that conditions of routes ask for; never one that carries credentials. */
+/* A header of a request that a condition of some running route asks for. */
 struct sample_header {
     const char *name; /* lower case */
+    /* NULL: kept back, since it may be a credential, or is too long.  Where it `is_held`, it was
+     * what the condition of the route that the request took asks for. */
     const char *value;
+    bool is_held;
 };
 
 struct sample_request {
@@ -61,15 +65,15 @@ struct sample_request {
 
 struct sample {
     uint32_t references;
-    int64_t wall_ms;  /* when it was made */
-    uint32_t seconds; /* that `requests` of the kinds cover: at most an hour */
-    uint64_t requests;
+    int64_t wall_ms;         /* when it was made */
+    uint32_t seconds;        /* that `requests` of the kinds cover: at most an hour */
+    uint64_t requests;       /* of that time, those of no listed kind included */
     uint64_t other_requests; /* of no kind that is listed */
     const struct sample_kind *kinds;
     size_t kind_count;
     const struct sample_request *singles; /* the newest first */
     size_t single_count;
-    struct arena *arena; /* all of it */
+    struct arena *arena; /* all of it, this struct included */
 };
 
 static inline struct sample *sample_hold(struct sample *sample)
@@ -77,7 +81,7 @@ static inline struct sample *sample_hold(struct sample *sample)
     sample->references++;
     return sample;
 }
-/* Lets go, and clears the pointer. */
+/* Lets go, and clears the pointer; whoever lets go last frees it. */
 void sample_release(struct sample **sample);
 
 #endif

@@ -14,6 +14,7 @@
 #include "proxy/request_end.h"
 #include "proxy/retry.h"
 #include "proxy/snapshot.h"
+#include "proxy/tapping.h"
 #include "proxy/upstream/outlier.h"
 #include "proxy/upstream/server.h"
 #include "proxy/upstream/upstream.h"
@@ -95,6 +96,8 @@ static void count_attempt(struct request *req)
     if (req->hold->arm != ARM_RUNNING)
         count_one(
             counters_candidate_picks(worker->counters, worker->index, req->server->counter_slot));
+    if (req->tap != NULL)
+        tapping_give(req);
     request_enter(req, REQUEST_CONNECTING);
 }
 

@@ -18,6 +18,7 @@
 #include "proxy/route/route.h"
 #include "proxy/snapshot.h"
 #include "proxy/sticky.h"
+#include "proxy/tapping.h"
 #include "proxy/transport.h"
 #include "proxy/upstream/server.h"
 #include "proxy/worker.h"
@@ -561,5 +562,10 @@ enum failure request_decide(struct request *req, struct answer *answer_out, cons
     failure = judge_target(&d, why_out);
     if (failure == FAILURE_NONE)
         failure = judge_method(&d, answer_out, why_out);
-    return failure == FAILURE_NONE ? take_route(&d, answer_out) : failure;
+    if (failure != FAILURE_NONE)
+        return failure;
+    failure = take_route(&d, answer_out);
+    if (req->worker->draw.skip-- == 0)
+        tapping_begin(req, &d.target, d.message);
+    return failure;
 }

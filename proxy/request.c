@@ -85,7 +85,7 @@ struct request *request_take(struct worker *worker)
 void request_give(struct request *req)
 {
     CHECK_OBJ(req, REQUEST_TAG);
-    CHECK(req->hold == NULL && req->upstream == NULL && req->record == NULL);
+    CHECK(req->hold == NULL && req->upstream == NULL && req->record == NULL && req->tap == NULL);
     req->tag = 0;
     buffer_reset(&req->head, KEPT_MEMORY);
     buffer_reset(&req->replay, KEPT_MEMORY);

@@ -55,6 +55,7 @@ struct server;
 struct snapshot_listener;
 struct snapshot_pool;
 struct snapshot_route;
+struct tap_cell;
 struct upstream;
 struct worker;
 
@@ -138,6 +139,7 @@ struct request {
     uint64_t progress_ms; /* when the client last read or wrote something */
     uint64_t received_bytes, sent_bytes;
     struct record *record; /* NULL: not logged */
+    struct tap_cell *tap;  /* NULL: not drawn for the sample of the traffic, or told already */
 };
 
 /* ---- stock ---- */

@@ -18,6 +18,7 @@
 #include "proxy/queue.h"
 #include "proxy/request.h"
 #include "proxy/snapshot.h"
+#include "proxy/tapping.h"
 #include "proxy/upstream/server.h"
 #include "proxy/worker.h"
 
@@ -203,6 +204,8 @@ void request_record(struct request *req)
     }
     if (req->hold->arm != ARM_RUNNING)
         note_arm(req, class, total_us);
+    if (req->tap != NULL) /* it got no server */
+        tapping_give(req);
     if (req->record == NULL)
         return;
     if (has_line(req))

@@ -12,9 +12,11 @@
 #include "base/thread.h"
 #include "config/load.h"
 #include "observe/counters.h"
+#include "observe/tap.h"
 #include "proxy/compile.h"
 #include "proxy/limits.h"
 #include "proxy/route/route.h"
+#include "proxy/tapping.h"
 #include "proxy/upstream/registry.h"
 
 enum { ARENA_BLOCK = 256 * 1024, MAX_ADDRESSES = 16 };
@@ -127,6 +129,27 @@ static void add_route(struct snapshot *snapshot, struct counters *counters,
     compile_edits(snapshot->arena, &conf->response_headers, &route->response_edits);
 }
 
+/* A name that is too long for a sample is not asked for. */
+static void add_asked_header(struct snapshot *snapshot, struct slice name)
+{
+    if (snapshot->asked_header_count == TAP_HEADERS || name.len > TAP_HEADER_BYTES)
+        return;
+    for (size_t i = 0; i < snapshot->asked_header_count; i++)
+        if (slice_equal_nocase(snapshot->asked_headers[i].name, name))
+            return;
+    snapshot->asked_headers[snapshot->asked_header_count++] =
+        (struct snapshot_asked_header){.name = name, .is_secret = tapping_is_secret(name)};
+}
+
+static void add_asked_headers(struct snapshot *snapshot)
+{
+    snapshot->asked_headers =
+        arena_array(snapshot->arena, TAP_HEADERS, sizeof(*snapshot->asked_headers));
+    for (size_t r = 0; r < snapshot->conf->route_count; r++)
+        for (size_t i = 0; i < snapshot->conf->routes[r].header_count; i++)
+            add_asked_header(snapshot, slice_from(snapshot->conf->routes[r].headers[i].name));
+}
+
 /* ---- listeners ---- */
 
 static void add_listener(struct snapshot *snapshot, struct counters *counters, size_t index)
@@ -176,6 +199,7 @@ static struct snapshot *build(struct configuration *conf, uint32_t *references, 
         add_pool(snapshot, counters, i);
     for (size_t i = 0; i < conf->route_count; i++)
         add_route(snapshot, counters, rates, i);
+    add_asked_headers(snapshot);
     return snapshot;
 }
 

@@ -66,6 +66,12 @@ struct snapshot_route {
     uint32_t counter_slot;
 };
 
+/* A header that conditions of routes name: what a sample of the traffic tells of it. */
+struct snapshot_asked_header {
+    struct slice name; /* lower case */
+    bool is_secret;    /* its value is never told */
+};
+
 struct snapshot {
     uint64_t generation;
     struct configuration *conf;
@@ -79,6 +85,8 @@ struct snapshot {
     struct snapshot_route *routes;
     size_t route_count;
     struct route_table *route_table;
+    struct snapshot_asked_header *asked_headers; /* the first TAP_HEADERS of them */
+    size_t asked_header_count;
 };
 
 /* Compiles `conf`, which then belongs to the snapshot.  Servers already known to `registry` keep

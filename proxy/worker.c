@@ -19,7 +19,7 @@
 #include "proxy/transport.h"
 #include "proxy/upstream/upstream.h"
 
-enum { CHUNK = 64 };
+enum { CHUNK = 64, TAP_CHUNK = 16 };
 
 struct order {
     struct mail mail;
@@ -82,6 +82,7 @@ static void make_memory(struct worker *worker)
     slab_init(&worker->client_slab, sizeof(struct client), CHUNK);
     slab_init(&worker->upstream_slab, sizeof(struct upstream), CHUNK);
     slab_init(&worker->record_slab, sizeof(struct record), CHUNK);
+    slab_init(&worker->tap_slab, sizeof(struct tap_cell), TAP_CHUNK);
 }
 
 static void free_memory(struct worker *worker)
@@ -94,6 +95,7 @@ static void free_memory(struct worker *worker)
     slab_fini(&worker->client_slab);
     slab_fini(&worker->upstream_slab);
     slab_fini(&worker->record_slab);
+    slab_fini(&worker->tap_slab);
     xunmap(worker->read_block, WORKER_READ_BLOCK);
     xunmap(worker->scratch, WORKER_SCRATCH);
     xunmap(worker->path_memory, WORKER_PATH_MEMORY);
@@ -116,6 +118,8 @@ struct worker *worker_new(const struct worker_options *options)
     worker->prober = options->prober;
     worker->observer = options->observer;
     worker->ring = options->ring;
+    worker->tap = options->tap;
+    tap_draw_init(&worker->draw);
     worker->counters = options->counters;
     worker->client_limit = options->client_limit;
     worker->sticky_key = options->sticky_key;

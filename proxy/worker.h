@@ -19,6 +19,7 @@
 #include "base/mailbox.h"
 #include "base/slab.h"
 #include "observe/counters.h"
+#include "observe/tap.h"
 #include "proxy/deadline.h"
 #include "proxy/hold.h"
 #include "proxy/http/message.h"
@@ -43,6 +44,7 @@ struct ring;
 struct route_scratch;
 struct snapshot_pool;
 struct sticky_key;
+struct tap;
 struct transport;
 
 /* Called on the worker's thread, as the last thing it does. */
@@ -93,6 +95,7 @@ struct worker {
     struct prober *prober;
     struct observer *observer;
     struct ring *ring;
+    struct tap *tap;
     struct counters *counters;
     struct client_limit *client_limit;
     const struct sticky_key *sticky_key;
@@ -110,6 +113,7 @@ struct worker {
     int64_t date_second;
     char date[32]; /* of date_second, as HTTP writes it */
     uint64_t random;
+    struct tap_draw draw; /* which requests go to the tap */
 
     char *read_block;
     char *scratch;
@@ -126,6 +130,7 @@ struct worker {
     struct slab client_slab;
     struct slab upstream_slab;
     struct slab record_slab;
+    struct slab tap_slab;
     struct list spare_requests;
     struct list clients;
     struct list listeners;
@@ -149,6 +154,7 @@ struct worker_options {
     struct prober *prober;
     struct observer *observer;
     struct ring *ring;
+    struct tap *tap;
     struct counters *counters;
     struct client_limit *client_limit;
     const struct sticky_key *sticky_key;

@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "proxy/route": [r"base/"],
     "proxy/balance": [r"base/"],
     "proxy": [r"base/", r"config/(model|load)\.h", r"tls/",
-              r"observe/(record|ring|counters|observer)\.(h|def)",
+              r"observe/(record|ring|tap|counters|observer)\.(h|def)",
               r"proxy/"],
     "detect": [r"base/", r"config/", r"tls/", r"observe/(sample|window|distribution)\.h", r"proxy/route/",
                r"proxy/balance/", r"proxy/(compile|affinity)\.h"],

@@ -17,6 +17,7 @@
 #include "admin/internal.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "change/gate.h"
 #include "change/ledger.h"
 #include "config/model.h"
 #include "observe/exposition.h"
@@ -201,6 +202,30 @@ static void write_changes(struct call *call, struct buffer *out)
     }
 }
 
+static void write_gate(struct call *call, struct buffer *out)
+{
+    static const double values[] = {[GATE_INCONCLUSIVE] = -1, [GATE_PASS] = 0, [GATE_FAIL] = 1};
+    struct ledger *ledger = call->admin->options.ledger;
+    enum gate_word words[GATE_INPUTS];
+    struct ledger_numbers numbers;
+
+    if (ledger == NULL)
+        return;
+    numbers = ledger_numbers(ledger);
+    exposition_family(out, "twokey_rollbacks_total", METRIC_COUNTER,
+                      "ways back to what ran before, by cause");
+    for (unsigned i = 0; i < ROLLBACK_CAUSES; i++)
+        exposition_sample(out, "twokey_rollbacks_total", (double)numbers.rollbacks[i],
+                          EXPOSITION_LABELS("cause", rollback_cause_words[i]));
+    exposition_family(out, "twokey_gate_state", METRIC_GAUGE,
+                      "of the change that waits: 0 passes, 1 fails, -1 is inconclusive");
+    if (!ledger_gate_readings(ledger, words))
+        return;
+    for (unsigned i = 0; i < GATE_INPUTS; i++)
+        exposition_sample(out, "twokey_gate_state", values[words[i]],
+                          EXPOSITION_LABELS("input", gate_input_word((enum gate_input)i)));
+}
+
 static double resident_bytes(void)
 {
     long pages = 0, resident = 0;
@@ -283,6 +308,7 @@ void on_metrics(struct call *call)
         write_configuration(call, out, snapshot);
     }
     write_changes(call, out);
+    write_gate(call, out);
     write_process(call, out);
     reply_written(call, 200, EXPOSITION_CONTENT_TYPE);
 }

@@ -76,6 +76,24 @@ bool confirm_finish(struct ledger *ledger, const struct actor *actor, struct ref
 /* The deadline is over. */
 void confirm_deadline(struct ledger *ledger);
 
+/* ---- gate.c ---- */
+/* Something else runs from here on: what was seen is of what ran before. */
+void gate_start(struct ledger *ledger, uint64_t generation);
+/* The same of a change that waits from here on. */
+void gate_start_change(struct ledger *ledger, uint64_t generation, const struct change *change);
+void gate_close(struct ledger *ledger);
+/* All inputs together, as of the last reading; inconclusive where that is old. */
+enum gate_word gate_now(const struct ledger *ledger);
+/* The first input that says `word`, with its numbers. */
+const char *gate_why(const struct ledger *ledger, enum gate_word word, char text_out[GATE_TEXT]);
+/* False: it fails, nobody confirms that. */
+bool gate_allows(struct ledger *ledger, const struct change *change, struct refusal *refusal);
+/* What waits is taken back, and says why. */
+void gate_take_back(struct ledger *ledger, const char *principal, const char *why);
+/* Mode auto waits beyond its deadline. */
+void gate_note_holding(struct ledger *ledger);
+void gate_add_alerts(struct ledger *ledger, json_t *list);
+
 /* ---- restore.c ---- */
 /* What ran before the pending change runs again; `why` in words: "deadline". */
 void restore_begin(struct ledger *ledger, const struct actor *actor, const char *why,

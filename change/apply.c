@@ -258,6 +258,7 @@ static void apply_published(void *context, uint64_t generation)
     ledger->pending = pending;
     serving_reload(ledger);
     lkg_start(ledger);
+    gate_start_change(ledger, generation, change);
     fault_point("apply.active");
     activity_end(activity, applied_answer(ledger, change, generation), NULL);
 }

@@ -102,6 +102,7 @@ static void roll_back_pending(struct ledger *ledger)
     note(ledger, "RolledBackAtStart", "ticket",
          "change %s waited for its confirmation when twokey ended: it was rolled back",
          ledger->pending.change);
+    ledger->serving.rollbacks[ROLLBACK_RESTART]++;
     if (step_commit(&step, NULL)) /* else the deadline, which is over, does it later */
         serving_reload(ledger);
 }
@@ -382,6 +383,7 @@ void ledger_started(struct ledger *ledger, uint64_t rev)
     CHECK_OBJ(ledger, LEDGER_TAG);
     (void)rev;
     lkg_start(ledger);
+    gate_start(ledger, 0);
     ledger_enter(ledger);
 }
 

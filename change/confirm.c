@@ -19,10 +19,7 @@
 #include "config/model.h"
 #include "config/text.h"
 
-enum {
-    EXTEND_MAX_MS = 60 * 60 * 1000,
-    AUTO_REQUESTS = 200, /* fewer say nothing about a configuration */
-};
+enum { EXTEND_MAX_MS = 60 * 60 * 1000 };
 
 /* ---- who, and when ---- */
 
@@ -147,7 +144,8 @@ bool ledger_confirm(struct ledger *ledger, const struct actor *actor, const char
     ledger_enter(ledger);
     change = need_waiting(ledger, id, refusal);
     if (change == NULL || !activity_is_free(ledger, refusal) ||
-        !may_confirm(actor, change, refusal) || !has_baked(ledger, change, refusal))
+        !may_confirm(actor, change, refusal) || !has_baked(ledger, change, refusal) ||
+        !gate_allows(ledger, change, refusal))
         return ledger_denied(ledger, actor, "change.applied", id, refusal);
     if (!ledger->pending.is_confirmed && !write_confirmed(ledger, actor, change, refusal))
         return false;
@@ -193,18 +191,34 @@ bool ledger_extend(struct ledger *ledger, const struct actor *actor, const char 
     return true;
 }
 
-/* Mode auto, until there is a health gate: traffic must have come, or nothing is known of it. */
+/* Mode auto: everything that is looked at is well, and has been looked at. */
 static bool may_confirm_itself(const struct ledger *ledger)
 {
-    return ledger->pending.is_auto && ledger->serving.requests >= AUTO_REQUESTS &&
+    return ledger->pending.is_auto && gate_now(ledger) == GATE_PASS &&
            ledger_boot_ms(ledger) >= ledger->pending.min_bake_boot_ms;
 }
 
-/* True: it goes on waiting, for at most an hour from apply. */
-static bool waits_for_traffic(const struct ledger *ledger)
+/* True: it is not known how it does; it goes on waiting, for at most an hour from apply. */
+static bool waits_to_be_known(const struct ledger *ledger)
 {
-    return ledger->pending.is_auto &&
+    return ledger->pending.is_auto && gate_now(ledger) != GATE_FAIL &&
            ledger_boot_ms(ledger) < ledger->pending.applied_boot_ms + EXTEND_MAX_MS;
+}
+
+static void go_back(struct ledger *ledger)
+{
+    enum gate_word word = gate_now(ledger);
+    struct actor system = actor_system("deadline");
+    char text[GATE_TEXT];
+    char why[GATE_TEXT + 64];
+
+    if (word == GATE_PASS || !ledger->pending.is_auto) {
+        restore_begin(ledger, &system, "deadline", NULL, NULL);
+        return;
+    }
+    (void)snprintf(why, sizeof(why), "deadline, and the health gate %s: %s",
+                   word == GATE_FAIL ? "fails" : "does not know", gate_why(ledger, word, text));
+    gate_take_back(ledger, "deadline", why);
 }
 
 void confirm_deadline(struct ledger *ledger)
@@ -217,7 +231,9 @@ void confirm_deadline(struct ledger *ledger)
         memcpy(id, ledger->pending.change, sizeof(id));           /* which is gone afterwards */
         (void)ledger_confirm(ledger, &system, id, &answer, NULL); /* the next second tries again */
         json_decref(answer);
-    } else if (!waits_for_traffic(ledger)) {
-        restore_begin(ledger, &system, "deadline", NULL, NULL);
+    } else if (waits_to_be_known(ledger)) {
+        gate_note_holding(ledger);
+    } else {
+        go_back(ledger);
     }
 }

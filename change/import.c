@@ -140,6 +140,7 @@ bool ledger_adopt(struct ledger *ledger, const struct actor *actor,
     ledger->newest_rev++;
     serving_reload(ledger);
     lkg_start(ledger);
+    gate_start(ledger, 0);
     return true;
 }
 

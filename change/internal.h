@@ -9,6 +9,7 @@
 #include "change/ledger.h"
 
 #include "change/audit.h"
+#include "change/gate.h"
 #include "change/store.h"
 
 enum { LEDGER_TAG = 0x4c454447 };
@@ -49,6 +50,32 @@ struct serving {
     uint64_t since_boot_ms;       /* when that was */
     struct activity *undurable;   /* done, but the store does not say so yet; NULL: none */
     json_t *alerts;               /* of the start: array, or NULL */
+    uint64_t rollbacks[ROLLBACK_CAUSES];
+};
+
+enum { GATE_TEXT = GATE_WHY_TEXT + 32 };
+
+/* What the health gate has seen of what runs. */
+struct gate {
+    uint64_t generation; /* that runs since; 0: by a start */
+    bool has_reading;
+    uint64_t read_boot_ms;
+    enum gate_word word; /* of all inputs together */
+    int64_t since_ms;    /* wall clock */
+    struct gate_seen {
+        struct gate_reading reading;
+        unsigned fails; /* in a row */
+    } inputs[GATE_INPUTS];
+    char change[CHANGE_ID_TEXT]; /* that it is about; "" for none */
+    json_t *changed;             /* pools, or NULL */
+    json_t *prediction;          /* or NULL */
+    int64_t holding_since_ms;    /* mode auto is over its deadline; 0: it is not */
+    struct gate_end {
+        char change[CHANGE_ID_TEXT]; /* that was taken back last; "" for none */
+        char why[GATE_TEXT + 64];
+        int64_t wall_ms;
+        uint64_t boot_ms;
+    } taken_back;
 };
 
 struct ledger {
@@ -71,6 +98,7 @@ struct ledger {
     struct sample *sample;     /* of recent traffic; NULL: none came yet */
     struct activity *activity; /* an apply, cancel or rollback under way (apply.c), or NULL */
     struct serving serving;
+    struct gate gate;
     struct {
         json_t *alerts; /* of changes approved by who is revoked; NULL: not looked for */
         char searched[DIGEST_TEXT]; /* the configuration they were looked for under */

@@ -271,6 +271,7 @@ void ledger_close(struct ledger **holder)
     json_decref(ledger->revoked.alerts);
     xfree(ledger->session_person);
     serving_close(ledger);
+    gate_close(ledger);
     override_forget(ledger);
     sample_release(&ledger->sample);
     if (ledger->boot_bytes != NULL) {

@@ -207,6 +207,18 @@ bool ledger_revisions(struct ledger *ledger, const char *cursor, unsigned limit,
 bool ledger_revision_diff(struct ledger *ledger, const char *a, const char *b, json_t **answer,
                           struct refusal *refusal);
 
+/* Ways back, for /metrics. */
+enum rollback_cause {
+    ROLLBACK_GATE,     /* the health gate failed three times in a row */
+    ROLLBACK_DEADLINE, /* it was not confirmed in time */
+    ROLLBACK_CANCEL,   /* POST …/cancel */
+    ROLLBACK_CALL,     /* POST /v1/rollback */
+    ROLLBACK_APPLY,    /* it could not be recorded */
+    ROLLBACK_RESTART,  /* found at a start, not confirmed */
+    ROLLBACK_CAUSES,
+};
+extern const char *const rollback_cause_words[ROLLBACK_CAUSES];
+
 /* The same in numbers, for /metrics. */
 struct ledger_numbers {
     uint64_t running_rev;
@@ -215,7 +227,8 @@ struct ledger_numbers {
     bool is_violated;  /* what is stored does not verify */
     bool is_undurable; /* what runs could not be recorded yet */
     unsigned reviews_overdue;
-    unsigned open[CHANGE_STATE_COUNT]; /* changes that are not over, by state */
+    unsigned open[CHANGE_STATE_COUNT];   /* changes that are not over, by state */
+    uint64_t rollbacks[ROLLBACK_CAUSES]; /* since the start */
 };
 struct ledger_numbers ledger_numbers(struct ledger *ledger);
 

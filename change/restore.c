@@ -58,6 +58,16 @@ static void note_undurable(struct activity *activity, const struct refusal *refu
               LOG_TEXT("why", refusal->detail));
 }
 
+/* By whom; people cancel. */
+static enum rollback_cause cause_of(const struct activity *activity)
+{
+    if (strcmp(activity->actor.auth, "system") != 0)
+        return ROLLBACK_CANCEL;
+    if (strcmp(activity->actor.principal, "gate") == 0)
+        return ROLLBACK_GATE;
+    return strcmp(activity->actor.principal, "deadline") == 0 ? ROLLBACK_DEADLINE : ROLLBACK_APPLY;
+}
+
 static void restore_published(void *context, uint64_t generation)
 {
     struct activity *activity = context;
@@ -67,6 +77,8 @@ static void restore_published(void *context, uint64_t generation)
 
     fault_point("restore.published");
     lkg_start(ledger);
+    gate_start(ledger, generation);
+    ledger->serving.rollbacks[cause_of(activity)]++;
     answer = change != NULL ? change_shown(ledger, change) : json_object();
     json_object_set_new(answer, "running",
                         json_pack("{s:I, s:s, s:I}", "rev", (json_int_t)activity->rev, "digest",

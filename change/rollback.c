@@ -182,6 +182,8 @@ static void rollback_published(void *context, uint64_t generation)
 
     fault_point("rollback.published");
     lkg_start(ledger);
+    gate_start(ledger, generation);
+    ledger->serving.rollbacks[ROLLBACK_CALL]++;
     answer = json_pack(
         "{s:I, s:s, s:I, s:I, s:I, s:s?, s:s, s:b, s:o, s:s}", "rev", (json_int_t)activity->rev,
         "digest", activity->digest, "generation", (json_int_t)generation, "to",

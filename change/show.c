@@ -177,8 +177,10 @@ json_t *change_shown(struct ledger *ledger, const struct change *change)
     add_content(shown, change);
     json_object_set_new(shown, "approvals", approvals(ledger, change));
     add_outcome(shown, change);
-    if (ledger->pending.is_set && strcmp(ledger->pending.change, change->id) == 0)
+    if (ledger->pending.is_set && strcmp(ledger->pending.change, change->id) == 0) {
         json_object_set_new(shown, "deadline", time_or_null(ledger->pending.deadline_wall_ms));
+        json_object_set_new(shown, "gate", ledger_gate_shown(ledger));
+    }
     json_object_set_new(shown, "next", next_calls(change));
     return shown;
 }

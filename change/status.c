@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "change/internal.h"
+#include "change/activity.h"
 #include "change/revoked.h"
 #include "config/model.h"
 
@@ -44,7 +44,7 @@ static json_t *running_shown(struct ledger *ledger)
     return shown;
 }
 
-static json_t *pending_shown(const struct ledger *ledger)
+static json_t *pending_shown(struct ledger *ledger)
 {
     const struct pending_confirm *pending = &ledger->pending;
     int64_t left = (int64_t)pending->deadline_boot_ms - (int64_t)ledger_boot_ms(ledger);
@@ -53,11 +53,12 @@ static json_t *pending_shown(const struct ledger *ledger)
     if (!pending->is_set)
         return json_null();
     (void)snprintf(call, sizeof(call), "POST /v1/changes/%s/confirm", pending->change);
-    return json_pack("{s:s, s:I, s:I, s:o, s:o, s:s, s:[s]}", "change", pending->change, "rev",
+    return json_pack("{s:s, s:I, s:I, s:o, s:o, s:s, s:o, s:[s]}", "change", pending->change, "rev",
                      (json_int_t)pending->rev, "previous_rev", (json_int_t)pending->previous_rev,
                      "applied", time_or_null(pending->applied_wall_ms), "deadline",
                      time_or_null(ledger_wall_ms(ledger) + left), "mode",
-                     pending->is_auto ? "auto" : "manual", "next", call);
+                     pending->is_auto ? "auto" : "manual", "gate", ledger_gate_shown(ledger),
+                     "next", call);
 }
 
 static const char *mode_word(const struct ledger *ledger)
@@ -92,6 +93,11 @@ json_t *ledger_status(struct ledger *ledger)
         ledger->cluster, "changes", open_counts(ledger), "freeze", ledger_freeze_shown(ledger));
 }
 
+const char *const rollback_cause_words[ROLLBACK_CAUSES] = {
+    [ROLLBACK_GATE] = "gate",     [ROLLBACK_DEADLINE] = "deadline", [ROLLBACK_CANCEL] = "cancel",
+    [ROLLBACK_CALL] = "rollback", [ROLLBACK_APPLY] = "apply",       [ROLLBACK_RESTART] = "restart",
+};
+
 struct ledger_numbers ledger_numbers(struct ledger *ledger)
 {
     struct ledger_numbers numbers = {
@@ -103,6 +109,7 @@ struct ledger_numbers ledger_numbers(struct ledger *ledger)
         .reviews_overdue = ledger_reviews_overdue(ledger),
     };
 
+    memcpy(numbers.rollbacks, ledger->serving.rollbacks, sizeof(numbers.rollbacks));
     for (size_t i = 0; i < ledger->open_count; i++)
         numbers.open[ledger->open[i]->state]++;
     return numbers;
@@ -217,6 +224,7 @@ json_t *ledger_alerts(struct ledger *ledger)
 
     add_store_alerts(ledger, list);
     add_change_alerts(ledger, list);
+    gate_add_alerts(ledger, list);
     add_start_alerts(ledger, list);
     add_unreviewed_reload(ledger, list);
     revoked_add_alerts(ledger, list);

@@ -20,7 +20,7 @@ MAY_INCLUDE = {
               r"proxy/"],
     "detect": [r"base/", r"config/", r"tls/", r"observe/(sample|window|distribution)\.h", r"proxy/route/",
                r"proxy/balance/", r"proxy/(compile|affinity)\.h"],
-    "change": [r"base/", r"config/", r"detect/", r"observe/(sample|window|distribution)\.h",
+    "change": [r"base/", r"config/", r"detect/", r"observe/(sample|window|distribution|counters)\.h",
                r"proxy/(snapshot|publish)\.h", r"proxy/upstream/(registry|server)\.h"],
     "watch": [r"base/", r"config/", r"detect/", r"change/", r"observe/", r"proxy/(snapshot|publish)\.h",
               r"proxy/upstream/(registry|server)\.h", r"proxy/balance/balance\.h"],

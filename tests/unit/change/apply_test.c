@@ -194,43 +194,6 @@ static void min_bake_counts_from_when_all_workers_have_it(void **state)
     assert_string_equal(call(ledger_confirm, "ann", id), "");
 }
 
-static void apply_in_mode_auto(char id_out[CHANGE_ID_TEXT])
-{
-    run_configuration(CONFIGURATION(ENFORCED ",\"confirm\":{\"mode\":\"auto\"}"));
-    (void)snprintf(id_out, CHANGE_ID_TEXT, "%s",
-                   create_as(who("ann"),
-                             "{\"title\":\"t\",\"reason\":\"r\",\"confirm\":{\"mode\":\"auto\"},"
-                             "\"patch\":" WEIGHT "}",
-                             true));
-    assert_string_equal(approve("bob", id_out), "");
-    assert_string_equal(apply_as("ann", id_out), "");
-}
-
-static void auto_confirms_when_traffic_has_come(void **state)
-{
-    char id[CHANGE_ID_TEXT];
-
-    (void)state;
-    apply_in_mode_auto(id);
-    ledger_count_requests(world.ledger, 500);
-    pass(9 * MINUTE_MS);
-    assert_string_equal(state_of(id), "confirming");
-    pass(2 * MINUTE_MS);
-    assert_string_equal(state_of(id), "applied");
-}
-
-static void auto_without_traffic_waits_an_hour_and_goes_back(void **state)
-{
-    char id[CHANGE_ID_TEXT];
-
-    (void)state;
-    apply_in_mode_auto(id);
-    pass(59 * MINUTE_MS);
-    assert_string_equal(state_of(id), "confirming");
-    pass(2 * MINUTE_MS);
-    assert_string_equal(state_of(id), "rolled_back");
-}
-
 static void extend_goes_to_an_hour_from_apply(void **state)
 {
     struct actor bob;
@@ -692,8 +655,6 @@ int main(void)
         TEST(each_step_is_in_the_audit),
         TEST(a_deadline_is_not_of_the_wall_clock),
         TEST(min_bake_counts_from_when_all_workers_have_it),
-        TEST(auto_confirms_when_traffic_has_come),
-        TEST(auto_without_traffic_waits_an_hour_and_goes_back),
         TEST(extend_goes_to_an_hour_from_apply),
         TEST(nothing_is_exposed_that_cannot_be_armed),
         TEST(what_cannot_be_recorded_goes_back),

@@ -11,6 +11,7 @@
  * Threads  the first
  */
 #include "base/log.h"
+#include "change/activity.h"
 #include "change/audit.h"
 #include "tests/support/ledger_fixture.h"
 
@@ -270,6 +271,18 @@ static void roll_back(void)
     ledger_rollback(world.ledger, &ann, "previous", "bad", done_note, &is_done);
 }
 
+static void gate_reads(enum gate_word word, unsigned times)
+{
+    struct gate_readings readings = {0};
+
+    for (unsigned i = 0; i < GATE_INPUTS; i++)
+        readings.inputs[i].word = i == GATE_ERRORS ? word : GATE_PASS;
+    for (unsigned i = 0; i < times && world.ledger->pending.is_set; i++) {
+        pass_ms(GATE_TICK_MS);
+        ledger_gate_tick(world.ledger, &readings);
+    }
+}
+
 static void veto(size_t which)
 {
     char digest[DIGEST_TEXT];
@@ -299,6 +312,8 @@ static void veto(size_t which)
     MOVE("it crashes after CONFIRMED", confirm_and_crash())                                        \
     MOVE("it is cancelled", cancel())                                                              \
     MOVE("the deadline", (pass_ms(11 * MINUTE_MS), ledger_tick(world.ledger)))                     \
+    MOVE("the gate fails once", gate_reads(GATE_FAIL, 1))                                          \
+    MOVE("the gate fails", gate_reads(GATE_FAIL, GATE_FAILS))                                      \
     MOVE("a rollback", roll_back())                                                                \
     MOVE("A is rebased", rebase(0))                                                                \
     MOVE("B is rebased", rebase(1))                                                                \
@@ -573,6 +588,8 @@ static uint64_t state_key(void)
                   previous.digest,
                   ledger->session[0] != '\0' && world.boot_ms < ledger->session_until_boot_ms,
                   ledger->clock_jumped, oracle.forced);
+    if (ledger->pending.is_set)
+        buffer_printf(&key, " %d %u", gate_now(ledger), ledger->gate.inputs[GATE_ERRORS].fails);
     revision_fini(&previous);
     for (size_t i = 0; i < CHANGES; i++)
         add_change_key(&key, oracle.ids[i]);
@@ -616,6 +633,7 @@ struct moment {
     uint64_t generation;
     struct pending_confirm pending;
     struct serving serving;
+    struct gate gate;
     struct revision_pointer running;
     char session[CHANGE_ID_TEXT];
     uint64_t session_until_boot_ms;
@@ -638,6 +656,7 @@ static void keep_moment(struct moment *moment)
         .generation = world.generation,
         .pending = ledger->pending,
         .serving = ledger->serving,
+        .gate = ledger->gate,
         .running = ledger->running,
         .session_until_boot_ms = ledger->session_until_boot_ms,
         .clock_jumped = ledger->clock_jumped,
@@ -645,6 +664,7 @@ static void keep_moment(struct moment *moment)
     };
     HOLDS(ledger->activity == NULL && ledger->serving.undurable == NULL, "something is under way");
     moment->serving.alerts = NULL;
+    moment->gate.changed = moment->gate.prediction = NULL; /* for who takes readings */
     memcpy(moment->session, ledger->session, sizeof(moment->session));
     for (size_t i = 0; i < CHANGES; i++) {
         const struct change *change = change_now(oracle.ids[i]);
@@ -693,6 +713,7 @@ static void return_to(const struct moment *moment)
     ledger = world.ledger;
     ledger->pending = moment->pending;
     ledger->serving = moment->serving;
+    ledger->gate = moment->gate;
     ledger->running = moment->running;
     ledger->session_until_boot_ms = moment->session_until_boot_ms;
     ledger->clock_jumped = moment->clock_jumped;

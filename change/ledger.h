@@ -238,6 +238,10 @@ json_t *ledger_status(struct ledger *ledger);
  * them. */
 json_t *ledger_alerts(struct ledger *ledger);
 
+/* What was changed last, within a day: {change, revision, author, approvers, applied_ms,
+ * is_waiting, revert}, `revert` being the one command that takes it back; NULL: nothing was. */
+json_t *ledger_suspect(struct ledger *ledger);
+
 /* ---- freeze, break-glass: freeze.c, breakglass.c ---- */
 
 bool ledger_freeze(struct ledger *ledger, const struct actor *actor, const char *reason,

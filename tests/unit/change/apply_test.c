@@ -385,6 +385,49 @@ static void previous_of_yesterday_is_asked_of_others(void **state)
     assert_int_equal(json_integer_value(json_object_get(world.answer, "class")), 3);
 }
 
+static bool suspects(const char *change, const char *revert)
+{
+    json_t *suspect = ledger_suspect(world.ledger);
+    const char *command = json_string_value(json_object_get(suspect, "revert"));
+    bool found = suspect != NULL && command != NULL && strstr(command, revert) != NULL &&
+                 strcmp(json_string_value(json_object_get(suspect, "change")), change) == 0 &&
+                 strcmp(json_string_value(json_object_get(suspect, "author")), "ann") == 0;
+
+    json_decref(suspect);
+    return found;
+}
+
+static void what_was_changed_last_is_suspected_for_a_day(void **state)
+{
+    char id[CHANGE_ID_TEXT];
+    char cancel[96];
+    json_t *suspect;
+
+    (void)state;
+    assert_null(ledger_suspect(world.ledger)); /* what it began with */
+    approved(WEIGHT, id);
+    assert_null(ledger_suspect(world.ledger));
+    assert_string_equal(apply_as("ann", id), "");
+    (void)snprintf(cancel, sizeof(cancel), "http://127.0.0.1:9901/v1/changes/%s/cancel", id);
+    assert_true(suspects(id, cancel));
+    suspect = ledger_suspect(world.ledger);
+    assert_true(json_is_true(json_object_get(suspect, "is_waiting")));
+    assert_string_equal(json_string_value(json_array_get(json_object_get(suspect, "approvers"), 0)),
+                        "bob");
+    json_decref(suspect);
+    pass(31 * SECOND_MS);
+    assert_string_equal(call(ledger_confirm, "ann", id), "");
+    assert_true(suspects(id, "/v1/rollback -d '{\"to\":\"previous\"}'"));
+    pass(23 * HOUR_MS);
+    assert_true(suspects(id, "/v1/rollback"));
+    pass(2 * HOUR_MS);
+    assert_null(ledger_suspect(world.ledger));
+    applied(WEIGHT_2, id);
+    assert_true(suspects(id, "/v1/rollback"));
+    assert_string_equal(rollback_as("ann", "previous"), "");
+    assert_null(ledger_suspect(world.ledger));
+}
+
 /* ---- what is known to be good ---- */
 
 static void soak(void)
@@ -664,6 +707,7 @@ int main(void)
         TEST(a_rollback_waits_for_an_apply_and_ends_it),
         TEST(a_rollback_is_by_what_runs_when_it_is_ready),
         TEST(previous_of_yesterday_is_asked_of_others),
+        TEST(what_was_changed_last_is_suspected_for_a_day),
         TEST(lkg_takes_time_and_requests),
         TEST(what_waits_is_not_known_to_be_good),
         TEST(a_crash_before_it_is_recorded_starts_with_what_ran),

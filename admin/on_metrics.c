@@ -24,7 +24,9 @@
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
+#include "watch/alerts.h"
 #include "watch/live.h"
+#include "watch/watch.h"
 
 static void write_one(struct buffer *out, const char *name, enum metric_type type, const char *help,
                       double value)
@@ -226,6 +228,40 @@ static void write_gate(struct call *call, struct buffer *out)
                           EXPOSITION_LABELS("input", gate_input_word((enum gate_input)i)));
 }
 
+static size_t count_alerts(const json_t *alerts, const char *name, const char *severity)
+{
+    const json_t *alert;
+    size_t count = 0, i;
+
+    json_array_foreach(alerts, i, alert) count +=
+        strcmp(json_string_value(json_object_get(alert, "name")), name) == 0 &&
+        strcmp(json_string_value(json_object_get(alert, "severity")), severity) == 0;
+    return count;
+}
+
+/* Each kind with each severity that it has now; its usual one always. */
+static void write_alerts(struct call *call, struct buffer *out)
+{
+    static const char *const severities[] = {"page", "ticket", "warning"};
+    const struct alert_kind *kind;
+    json_t *alerts;
+
+    if (call->admin->options.watch == NULL)
+        return;
+    alerts = watch_alerts(call->admin->options.watch);
+    exposition_family(out, "twokey_alerts", METRIC_GAUGE, "alerts that are raised now");
+    for (size_t i = 0; (kind = alert_kind_at(i)) != NULL; i++) {
+        for (size_t j = 0; j < sizeof(severities) / sizeof(severities[0]); j++) {
+            size_t count = count_alerts(alerts, kind->name, severities[j]);
+
+            if (count > 0 || strcmp(kind->severity, severities[j]) == 0)
+                exposition_sample(out, "twokey_alerts", (double)count,
+                                  EXPOSITION_LABELS("name", kind->name, "severity", severities[j]));
+        }
+    }
+    json_decref(alerts);
+}
+
 static double resident_bytes(void)
 {
     long pages = 0, resident = 0;
@@ -309,6 +345,7 @@ void on_metrics(struct call *call)
     }
     write_changes(call, out);
     write_gate(call, out);
+    write_alerts(call, out);
     write_process(call, out);
     reply_written(call, 200, EXPOSITION_CONTENT_TYPE);
 }

@@ -218,6 +218,30 @@ static void add_change_alerts(struct ledger *ledger, json_t *list)
     }
 }
 
+/* Nobody has confirmed, and more than half of the time for it is over. */
+static void add_waiting(struct ledger *ledger, json_t *list)
+{
+    const struct pending_confirm *pending = &ledger->pending;
+    uint64_t now = ledger_boot_ms(ledger);
+    uint64_t half = pending->applied_boot_ms / 2 + pending->deadline_boot_ms / 2;
+    char summary[128], description[256], when[CLOCK_RFC3339_TEXT];
+
+    if (!pending->is_set || pending->is_auto || pending->is_confirmed || now < half ||
+        now < pending->min_bake_boot_ms)
+        return;
+    clock_rfc3339(ledger_wall_ms(ledger) + (int64_t)pending->deadline_boot_ms - (int64_t)now, when);
+    (void)snprintf(summary, sizeof(summary), "change %s waits for its confirmation",
+                   pending->change);
+    (void)snprintf(description, sizeof(description),
+                   "It is rolled back at %s. Until then nothing else can be applied. POST "
+                   "/v1/changes/%s/confirm keeps it, /cancel takes it back now.",
+                   when, pending->change);
+    json_array_append_new(list,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", "ConfirmationWaiting",
+                                    "severity", "warning", "change", pending->change, "summary",
+                                    summary, "description", description));
+}
+
 json_t *ledger_alerts(struct ledger *ledger)
 {
     json_t *list = json_array();
@@ -228,5 +252,6 @@ json_t *ledger_alerts(struct ledger *ledger)
     add_start_alerts(ledger, list);
     add_unreviewed_reload(ledger, list);
     revoked_add_alerts(ledger, list);
+    add_waiting(ledger, list);
     return list;
 }

@@ -222,6 +222,13 @@ static void start_workers(struct server_process *process, uint32_t most_clients)
     process->running_workers = process->worker_count;
 }
 
+static uint64_t checks_seen_ms(void *context)
+{
+    const struct server_process *process = context;
+
+    return prober_seen_ms(process->prober);
+}
+
 static void start_watch(struct server_process *process)
 {
     struct watch_options options = {
@@ -232,6 +239,7 @@ static void start_watch(struct server_process *process)
         .ledger = process->ledger,
         .configuration_directory = process->configuration_directory,
         .has_drift = reload_has_drift,
+        .prober_seen_ms = checks_seen_ms,
         .context = process,
     };
 
@@ -395,8 +403,11 @@ static void on_ledger_timer(uv_timer_t *timer)
 {
     struct server_process *process = container_of(timer, struct server_process, ledger_timer);
 
-    if (!process->is_stopping)
-        ledger_tick(process->ledger);
+    if (process->is_stopping)
+        return;
+    ledger_tick(process->ledger);
+    if (process->watch != NULL)
+        watch_second(process->watch);
 }
 
 /* ---- starting ---- */

@@ -275,6 +275,15 @@ static void on_drain_timer(uv_timer_t *timer)
     uv_async_send(&container_of(timer, struct observer, drain_timer)->wake);
 }
 
+static struct summary *make_summary(const struct observer *observer)
+{
+    struct summary *summary = windows_summary(observer->windows, clock_wall_ms());
+
+    summary->is_log_failing = observer->failure != 0;
+    summary->log_lines_dropped = observer->dropped_told;
+    return summary;
+}
+
 static void on_second(uv_timer_t *timer)
 {
     struct observer *observer = container_of(timer, struct observer, second_timer);
@@ -286,8 +295,7 @@ static void on_second(uv_timer_t *timer)
     if (observer->sampling != NULL)
         tell_sample(observer, sampling_tick(observer->sampling, clock_ms(), clock_wall_ms()));
     if (observer->options.on_summary != NULL)
-        observer->options.on_summary(observer->options.context,
-                                     windows_summary(observer->windows, clock_wall_ms()));
+        observer->options.on_summary(observer->options.context, make_summary(observer));
 }
 
 /* ---------------------------------------------------------------- messages */

@@ -6,6 +6,7 @@
 #ifndef OBSERVE_SUMMARY_H
 #define OBSERVE_SUMMARY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Over the last 10 s (or since the start, if that is shorter). */
@@ -25,6 +26,8 @@ struct summary {
     struct summary_rates *routes;                   /* by counter slot */
     struct summary_rates *pools;
     struct summary_rates *servers;
+    bool is_log_failing;        /* the access log cannot be written */
+    uint64_t log_lines_dropped; /* of the access log, since the start */
 };
 
 void summary_free(struct summary **summary);

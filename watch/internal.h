@@ -10,10 +10,26 @@
 
 enum { WATCH_TAG = 0x57415443 };
 
+struct alerts;
+
 struct watch {
     uint32_t tag;
     struct watch_options options;
-    int64_t drift_since_ms; /* wall clock; 0: there is none */
+    struct alerts *alerts;
+    json_t *pool_alerts; /* as of the last second; NULL before */
+    uint64_t observer_seen_ms;
+    bool is_log_failing;
+    uint64_t log_lines_dropped; /* in the last second */
+    uint64_t log_lines_before;  /* since the start */
 };
+
+/* ---- look.c ---- */
+
+/* All that is wrong now is told, and what it moved is logged. */
+void look(struct watch *watch);
+void look_at_summary(struct watch *watch, const struct summary *summary);
+void look_at_pools(struct watch *watch, const struct summary *summary);
+/* What stands before the name of a page; the running configuration's. */
+const char *look_runbooks(const struct watch *watch);
 
 #endif

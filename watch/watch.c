@@ -1,15 +1,14 @@
 /*
- * watch - see watch.h: its life, and the list of alerts.
+ * watch - see watch.h: its life, what it does each second, and what it answers.
  *
  * Owner    cli/serve.c.      Threads  control only
  */
 #include "watch/watch.h"
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "change/ledger.h"
+#include "watch/alerts.h"
 #include "watch/internal.h"
 
 struct watch *watch_new(const struct watch_options *options)
@@ -19,6 +18,7 @@ struct watch *watch_new(const struct watch_options *options)
     ON_CONTROL();
     watch->tag = WATCH_TAG;
     watch->options = *options;
+    watch->alerts = alerts_new();
     return watch;
 }
 
@@ -29,37 +29,10 @@ void watch_free(struct watch **holder)
     if (watch == NULL)
         return;
     CHECK_OBJ(watch, WATCH_TAG);
+    alerts_free(&watch->alerts);
+    json_decref(watch->pool_alerts);
     watch->tag = 0;
     xfree(watch);
-}
-
-/* ---- drift ---- */
-
-static bool has_drift(const struct watch *watch)
-{
-    return watch->options.has_drift != NULL && watch->options.has_drift(watch->options.context);
-}
-
-static void notice_drift(struct watch *watch, int64_t now_ms)
-{
-    if (!has_drift(watch))
-        watch->drift_since_ms = 0;
-    else if (watch->drift_since_ms == 0)
-        watch->drift_since_ms = now_ms;
-}
-
-static json_t *drift_alert(const struct watch *watch)
-{
-    char since[CLOCK_RFC3339_TEXT];
-
-    return json_pack(
-        "{s:s, s:s, s:o, s:s, s:s+}", "name", "Drift", "severity", "warning", "since",
-        watch->drift_since_ms > 0 ? json_string(clock_rfc3339(watch->drift_since_ms, since))
-                                  : json_null(),
-        "summary", "conf.d on disk differs from what was last taken over", "description",
-        "GET /v1/drift shows what differs; POST /v1/reload takes it over, in mode "
-        "enforced as a change that others approve. Directory: ",
-        watch->options.configuration_directory);
 }
 
 /* ---- each second ---- */
@@ -68,17 +41,21 @@ void watch_tick(struct watch *watch, const struct summary *summary)
 {
     ON_CONTROL();
     CHECK_OBJ(watch, WATCH_TAG);
-    (void)summary;
-    notice_drift(watch, clock_wall_ms());
+    look_at_summary(watch, summary);
+}
+
+void watch_second(struct watch *watch)
+{
+    ON_CONTROL();
+    CHECK_OBJ(watch, WATCH_TAG);
+    look_at_pools(watch, NULL);
+    look(watch);
 }
 
 json_t *watch_alerts(struct watch *watch)
 {
-    json_t *list =
-        watch->options.ledger != NULL ? ledger_alerts(watch->options.ledger) : json_array();
-
     ON_CONTROL();
-    if (has_drift(watch))
-        json_array_append_new(list, drift_alert(watch));
-    return list;
+    CHECK_OBJ(watch, WATCH_TAG);
+    look(watch);
+    return alerts_shown(watch->alerts, look_runbooks(watch));
 }

@@ -32,6 +32,8 @@ struct watch_options {
     const char *configuration_directory; /* conf.d; borrowed */
     /* conf.d on disk is not what was taken over. */
     bool (*has_drift)(void *context);
+    /* When the prober's loop last turned (clock_ms); may be NULL. */
+    uint64_t (*prober_seen_ms)(void *context);
     void *context;
 };
 
@@ -40,6 +42,9 @@ void watch_free(struct watch **watch);
 
 /* Each second, with the observer's last second (borrowed). */
 void watch_tick(struct watch *watch, const struct summary *summary);
+
+/* Each second, whether or not the observer says anything: servers, pools and alerts. */
+void watch_second(struct watch *watch);
 
 /* [{name, severity, since, summary, description, …}], each once; the caller's. */
 json_t *watch_alerts(struct watch *watch);

@@ -89,6 +89,7 @@ struct prober {
     uint64_t random;
     bool has_adopted;
     bool is_stopping;
+    _Atomic uint64_t seen_ms; /* written at each sweep, read by control */
 };
 
 struct adoption {
@@ -181,6 +182,7 @@ static void on_sweep(uv_timer_t *timer)
 {
     struct prober *prober = container_of(timer, struct prober, sweep);
 
+    atomic_store_explicit(&prober->seen_ms, clock_ms(), memory_order_relaxed);
     LIST_EACH (item, &prober->pools) {
         struct watched_pool *pool = container_of(item, struct watched_pool, in_all);
 
@@ -654,6 +656,12 @@ static void on_settle(uv_timer_t *timer)
     judge_dirty_pools(prober);
     if (prober->is_stopping)
         shut_down(prober);
+}
+
+uint64_t prober_seen_ms(const struct prober *prober)
+{
+    CHECK_OBJ(prober, PROBER_TAG);
+    return atomic_load_explicit(&prober->seen_ms, memory_order_relaxed);
 }
 
 /* Not at once: the mailbox is being emptied. */

@@ -35,6 +35,9 @@ typedef void prober_adopted_fn(void *context);
 void prober_adopt(struct prober *prober, const struct prober_target *targets, size_t count,
                   prober_adopted_fn *on_adopted, void *context);
 
+/* When its loop last turned (clock_ms), to the second: whether it lives.  Control. */
+uint64_t prober_seen_ms(const struct prober *prober);
+
 /* A worker saw `failures` reach the pool's limit: eject, if the cap allows. */
 void prober_suspect(struct prober *prober, struct server *server);
 

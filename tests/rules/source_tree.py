@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FOLDERS = ("base", "config", "tls", "observe", "proxy", "detect", "change", "admin", "cli")
+FOLDERS = ("base", "config", "tls", "observe", "proxy", "detect", "change", "watch", "admin", "cli")
 SKIPPED = re.compile(r"(^|/)(build[^/]*|\.git|node_modules|__pycache__|\.pytest_cache)(/|$)")
 
 

@@ -223,7 +223,50 @@ def classes():
 """ % "\n".join(lines)
 
 
-PAGES = {"docs/approvals.md": classes, "docs/audit.md": audit_records, "docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields,
+ALERTS = """
+One list of everything that is wrong now: `GET /v1/alerts`, the count in `GET /v1/status`, the metric `twokey_alerts`, and
+a line in the log when one is raised (`alert-raised`) and when it is over (`alert-resolved`). Whoever is named under
+`observe.alerts` is told, too.
+
+```json
+{"name":"PoolDown","severity":"page","pool":"shop","since":"2026-11-22T10:41:40.123Z",
+ "summary":"pool shop: no server may be used; its requests get 503","description":"4 of 4 servers that should serve are out; …",
+ "change":"chg_01…","revision":42,"author":"ann","approvers":["bob"],
+ "revert":"curl -X POST -H \\"Authorization: Bearer $TWOKEY_TOKEN\\" http://127.0.0.1:9901/v1/changes/chg_01…/cancel",
+ "runbook":"runbooks/everything-answers-503.md"}
+```
+
+`name`, `pool`, `server` and `ref` say which alert it is; words may change while it lasts. An alert about traffic names what was changed last,
+if that was within a day and before the trouble began, and **the one command that reverts it**: `cancel` while the change waits for its
+confirmation, `rollback` to what ran before afterwards. The command stands only as long as that is still what was changed last.
+It is a suspicion, not a finding.
+
+What its source has judged already stands at once. The rest must last for a while before it is raised, and be gone for a while before it is
+over, so that a server that comes and goes is one alert. At most 500 are kept.
+
+"""
+
+
+def alerts():
+    def seconds(argument):
+        return "–" if argument == "0" else argument + " s"
+
+    lines = ["| `%s` | %s | %s | %s | %s | %s | [%s](../runbooks/%s) |" % (
+        name, text(severity), text(meaning), seconds(raise_s), seconds(clear_s), "yes" if names == "CAUSE" else "",
+        text(runbook)[:-3], text(runbook))
+        for name, severity, raise_s, clear_s, names, runbook, meaning in of("watch/alerts.def")]
+    return (MADE % "watch/alerts.def") + "# Alerts\n" + ALERTS + """
+## Every alert
+
+*Lasts* and *gone* are how long it must be there, and away; *change* says whether what was changed last is named.
+
+| alert | severity | what it means | lasts | gone | change | runbook |
+|---|---|---|---|---|---|---|
+%s
+""" % "\n".join(lines)
+
+
+PAGES = {"docs/alerts.md": alerts, "docs/approvals.md": classes, "docs/audit.md": audit_records, "docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields,
          "docs/change-states.md": change_states, "docs/detectors.md": detectors}
 
 

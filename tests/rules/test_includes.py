@@ -24,7 +24,7 @@ MAY_INCLUDE = {
                r"proxy/(snapshot|publish)\.h", r"proxy/upstream/(registry|server)\.h"],
     "watch": [r"base/", r"config/", r"detect/", r"change/", r"observe/", r"proxy/(snapshot|publish)\.h",
               r"proxy/upstream/(registry|server)\.h", r"proxy/balance/balance\.h"],
-    "admin": [r"base/", r"config/", r"detect/", r"change/", r"watch/(watch|distributions|live)\.h",
+    "admin": [r"base/", r"config/", r"detect/", r"change/", r"watch/(watch|distributions|live|alerts)\.h",
               r"observe/", r"proxy/(snapshot|publish|affinity|network|limits)\.h",
               r"proxy/upstream/(registry|server)\.h", r"proxy/(http|route|balance)/"],
     "cli": [r"."],

@@ -4,7 +4,7 @@ import re
 import pytest
 import source_tree
 
-TABLES = source_tree.files(r"^(base|config|observe|proxy|admin|detect|change)/.*\.def$")
+TABLES = source_tree.files(r"^(base|config|observe|proxy|admin|detect|change|watch)/.*\.def$")
 
 
 def explained(argument):

@@ -118,7 +118,7 @@ class Metrics:
             assert match, f"not a line of the Prometheus text format: {line!r}"
             self.samples.append((match[1], dict(self.LABEL.findall(match[2] or "")), float(match[3])))
 
-    def value(self, name, **labels):
+    def value(self, name, /, **labels):
         """The sum of all samples of this name that carry these labels."""
         return sum(value for key, has, value in self.samples
                    if key == name and all(has.get(label) == want for label, want in labels.items()))

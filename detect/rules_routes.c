@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "detect/expression.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
 #include "proxy/route/route.h"
@@ -102,96 +103,6 @@ void everyone_is_trusted(struct detect_run *run)
 
 /* ---- R010 ---- */
 
-/* A group that is open while an expression is read. */
-struct group {
-    bool has_repetition; /* without end, in this alternative */
-    bool has_anchor;     /* something that must stand there once, in this alternative */
-    bool is_dangerous;   /* some alternative repeats, and nothing in it must be there */
-};
-
-enum { GROUPS_MAX = 64 };
-
-/* Past "[…]". */
-static const char *after_class(const char *at)
-{
-    at++;
-    at += *at == '^';
-    at += *at == ']';
-    while (*at != '\0' && *at != ']')
-        at += at[0] == '\\' && at[1] != '\0' ? 2 : 1;
-    return *at == ']' ? at + 1 : at;
-}
-
-/* What follows an atom: *has_end_out false for *, + and {n,}; true past "?" and {n,m}. */
-static const char *after_quantifier(const char *at, bool *is_there_out, bool *has_end_out)
-{
-    *is_there_out = true;
-    *has_end_out = true;
-    if (*at == '*' || *at == '+') {
-        *has_end_out = at[1] == '+'; /* possessive: never tried again */
-        at++;
-    } else if (*at == '?') {
-        at++;
-    } else if (*at == '{' && at[1] >= '0' && at[1] <= '9') {
-        const char *close = strchr(at, '}');
-
-        if (close == NULL) {
-            *is_there_out = false;
-            return at;
-        }
-        *has_end_out = close[-1] != ',';
-        at = close + 1;
-    } else {
-        *is_there_out = false;
-        return at;
-    }
-    return at + (*at == '?' || *at == '+');
-}
-
-static void end_alternative(struct group *group)
-{
-    group->is_dangerous = group->is_dangerous || (group->has_repetition && !group->has_anchor);
-    group->has_repetition = false;
-    group->has_anchor = false;
-}
-
-/* A group repeated without end, of which an alternative repeats without end too and holds nothing
- * that must be there: the same text can be cut into turns in exponentially many ways. */
-static bool repeats_repetition(const char *at)
-{
-    struct group groups[GROUPS_MAX] = {{0}};
-    size_t depth = 0;
-
-    while (*at != '\0') {
-        bool is_group_end = *at == ')' && depth > 0;
-        bool was_dangerous = false;
-        bool is_quantified;
-        bool has_end;
-
-        if (*at == '(' && depth + 1 < GROUPS_MAX) {
-            groups[++depth] = (struct group){0};
-            at += at[1] == '?' ? 2 + (at[2] == ':' || at[2] == '>') : 1;
-            continue;
-        }
-        if (*at == '|') {
-            end_alternative(&groups[depth]);
-            at++;
-            continue;
-        }
-        if (is_group_end) {
-            end_alternative(&groups[depth]);
-            was_dangerous = groups[depth--].is_dangerous;
-        }
-        at = *at == '[' ? after_class(at) : at + (at[0] == '\\' && at[1] != '\0' ? 2 : 1);
-        at = after_quantifier(at, &is_quantified, &has_end);
-        if (was_dangerous && is_quantified && !has_end)
-            return true;
-        groups[depth].has_repetition = groups[depth].has_repetition || (is_quantified && !has_end);
-        groups[depth].has_anchor = groups[depth].has_anchor || !is_quantified;
-    }
-    return false;
-}
-
 void expression_is_dangerous(struct detect_run *run)
 {
     FOR_ROUTES(run, route)
@@ -206,7 +117,7 @@ void expression_is_dangerous(struct detect_run *run)
         if (table == NULL)
             detect_report_as(run, FINDING_BLOCK, AT("routes", route->name, "path_regex"), "%s",
                              why.text);
-        else if (repeats_repetition(route->path_regex))
+        else if (expression_is_ambiguous(route->path_regex))
             detect_report(run, AT("routes", route->name, "path_regex"),
                           "%s repeats a repetition: some paths take exponentially many steps",
                           route->path_regex);

@@ -107,6 +107,9 @@ static const struct detect_case cases[] = {
     QUIET("R010", ROUTES("'a':{'path_regex':'/(v[0-9]+)(/[^/]+)+'," TO "}")),
     QUIET("R010", ROUTES("'a':{'path_regex':'/(a+)?b[(*+)]+'," TO "}")),
     JUST_QUIET("R010", ROUTES("'a':{'path_regex':'/(a++)+'," TO "}")),
+    FIRES("R010", ROUTES("'a':{'path_regex':'/(([a-z])+.)+'," TO "}"), "/routes/a/path_regex",
+          "repeats a repetition", ERROR),
+    QUIET("R010", ROUTES("'a':{'path_regex':'/(([a-z])+,)+'," TO "}")),
     /* R014 */
     JUST_FIRES(
         "R014",

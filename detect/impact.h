@@ -2,8 +2,9 @@
  * impact - what a candidate would do to traffic: recent requests go once more through the routes
  * and the balancing of what runs, and through those of the candidate.
  *
- * The same code that workers run decides: route_match(), balance_pick().  Where nothing was seen,
- * shares come from weights alone, and what needs traffic is not known (negative).
+ * The same code that workers run decides: route_match(), balance_pick() (trial.h).  Where nothing
+ * was seen, shares come from weights alone, and what needs traffic is not known (negative).  So it
+ * is where a route asks for a header that was not looked at: such requests are counted as unknown.
  *
  * Owner    the caller, until impact_free()      Threads  any; no sockets, no clock
  */
@@ -25,11 +26,10 @@ struct impact_down {
     const char *server;
 };
 
-/* Mean time of an answer, for methods that follow load. */
-struct impact_service {
+/* The most requests a second that a pool had, of late. */
+struct impact_peak {
     const char *pool;
-    const char *server;
-    double mean_us;
+    double requests_per_second;
 };
 
 /* All but base and target may be left out; everything is borrowed. */
@@ -43,8 +43,8 @@ struct impact_subject {
     size_t ordered_count;
     const struct impact_down *down;
     size_t down_count;
-    const struct impact_service *services;
-    size_t service_count;
+    const struct impact_peak *peaks; /* sorted by pool */
+    size_t peak_count;
 };
 
 /* Negative: not known, or not there. */
@@ -66,11 +66,16 @@ enum impact_n_minus_1 { N_MINUS_1_UNKNOWN, N_MINUS_1_OK, N_MINUS_1_SHORT };
 struct impact_pool {
     const char *name;
     struct impact_pair requests_per_second;
-    double tvd; /* the part of its requests that goes to another server */
+    struct impact_pair peak; /* the same at the peak; negative where that is not known */
+    double tvd;              /* the part of its requests that goes to another server */
     struct impact_pair n_eff;
-    enum impact_n_minus_1 n_minus_1; /* after, at the observed rate */
-    bool is_changed;                 /* shares, servers or rate are not as before */
-    struct impact_server *servers;   /* by name, those that go too */
+    double away;                     /* as share_moved_away(), with these shares */
+    enum impact_n_minus_1 n_minus_1; /* after, at the peak; where not known, at the observed rate */
+    bool has_eligible_before;        /* whatever their health: somebody may serve */
+    bool has_eligible_after;
+    bool is_reached;               /* after: some route that is not known to be idle leads to it */
+    bool is_changed;               /* shares, servers or rate are not as before */
+    struct impact_server *servers; /* by name, those that go too */
     size_t server_count;
 };
 
@@ -85,8 +90,9 @@ struct impact_move {
 enum { IMPACT_MOVES = 20 };
 
 struct impact {
-    struct arena *arena;
-    uint64_t requests; /* looked at; 0: none */
+    struct arena *arena; /* names in it are the subject's */
+    uint64_t requests;   /* looked at; 0: none */
+    uint64_t unknown;    /* of them: where they would go is not known */
     uint32_t seconds;
     struct impact_pool *pools; /* all of both sides, by name */
     size_t pool_count;
@@ -103,5 +109,7 @@ struct impact {
 /* NULL and `why`: a regular expression of one of them does not compile. */
 struct impact *impact_of(const struct impact_subject *subject, struct error *why);
 void impact_free(struct impact **impact);
+/* NULL: neither side has it. */
+const struct impact_pool *impact_find_pool(const struct impact *impact, const char *name);
 
 #endif

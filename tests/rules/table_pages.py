@@ -92,7 +92,7 @@ stateDiagram-v2
 
 DETECTORS = """
 Rules that look at a configuration before it runs (`twokey check`), and at each change against what runs. A finding has
-the rule's id, the place (RFC 6901), the numbers, and what to do.
+the rule's id, the place (RFC 6901), the numbers, and what to do. Which public outages these stop: [outages.md](outages.md).
 
 | severity | means |
 |---|---|

@@ -76,3 +76,20 @@ def test_the_cases_of_the_threat_model_have_the_tests_that_it_names():
               for name, path in scenarios.items()
               for number in re.findall(r"/k9\d\d_e(\d+)_", path) if "`%s`" % name not in rows["E-" + number]]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_outages_have_the_tests_that_they_name():
+    rows = re.findall(r"^\| .* \| .* \| .* \| (.*) \|$", source_tree.text("docs/outages.md"), re.M)[1:]
+    known = {path.split("/")[-1].split("_")[0] for path in source_tree.files(r"^tests/scenario/\w+\.py$")}
+    known |= set(re.findall(r"^def (\w+)\(rng, document\)", source_tree.text("tests/support/configurations.py"), re.M))
+    for path in source_tree.files(r"^tests/unit/.*_test\.c$"):
+        known |= set(re.findall(r"^static void (\w+)\(void \*\*state\)", source_tree.text(path), re.M))
+    assert len(rows) > 15 and all("`" in row for row in rows), "an outage without a test"
+    wrong = [name for row in rows for name in re.findall(r"`(\w+)`", row) if name not in known]
+    assert not wrong, ", ".join(wrong)
+
+
+def test_the_outages_name_rules_that_there_are():
+    rules = {arguments[0] for _, _, arguments in source_tree.rows("detect/rules.def")}
+    named = set(re.findall(r"\b[CDHMRSTX]\d{3}\b", source_tree.text("docs/outages.md")))
+    assert named <= rules, named - rules

@@ -75,13 +75,18 @@ static bool take_token(struct api_client *client, const char *token, struct erro
 
 struct api_client *api_client_open(const char *address, struct error *why)
 {
+    return api_client_open_as(address, getenv("TWOKEY_TOKEN"), why);
+}
+
+struct api_client *api_client_open_as(const char *address, const char *token, struct error *why)
+{
     struct api_client *client = xcalloc(1, sizeof(*client));
     const char *from_environment = getenv("TWOKEY_ADMIN");
 
     if (address == NULL)
         address = from_environment != NULL && from_environment[0] != '\0' ? from_environment
                                                                           : "http://127.0.0.1:9901";
-    if (take_address(client, address, why) && take_token(client, getenv("TWOKEY_TOKEN"), why)) {
+    if (take_address(client, address, why) && take_token(client, token, why)) {
         client->curl = curl_easy_init();
         if (client->curl != NULL)
             return client;

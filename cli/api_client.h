@@ -35,6 +35,8 @@ struct api_answer {
 
 /* `address`: instead of TWOKEY_ADMIN, or NULL.  NULL and `why`: not an address. */
 struct api_client *api_client_open(const char *address, struct error *why);
+/* The same as somebody else: `token` instead of TWOKEY_TOKEN; NULL: nobody. */
+struct api_client *api_client_open_as(const char *address, const char *token, struct error *why);
 void api_client_close(struct api_client **client);
 
 /* False and `why`: nobody answered.  True: whatever the status; api_answer_fini() then. */

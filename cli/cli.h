@@ -37,6 +37,7 @@ int cli_maint(int argc, char **argv);
 int cli_ready(int argc, char **argv);
 int cli_diff(int argc, char **argv);
 int cli_export(int argc, char **argv);
+int cli_drill(int argc, char **argv);
 int cli_version(int argc, char **argv);
 /* Writes the documents that are generated from the table of keys. */
 int cli_reference(int argc, char **argv);

@@ -38,6 +38,7 @@ static const struct subcommand subcommands[] = {
     {"ready", cli_ready, "a server takes part again"},
     {"diff", cli_diff, "what differs between two directories"},
     {"export", cli_export, "write what runs as documents"},
+    {"drill", cli_drill, "an outage on this machine, to practise on"},
     {"version", cli_version, "which version this is"},
     {"reference", cli_reference, NULL},
 };

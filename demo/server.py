@@ -8,7 +8,8 @@
 /healthz     "ok"; 503 after POST /fail      /echo          sends the body back
 /status/503  any status                      /headers       the request as it came in, as JSON
 /events      server-sent events              /socket        a WebSocket that echoes
-POST /fail and POST /recover make it fail and pass its health checks, to see it taken out and back.
+POST /fail and POST /recover make it fail and pass its health checks, to see it taken out and back;
+after POST /empty it passes them and answers 404 to everything else, until POST /recover.
 """
 import asyncio
 import base64
@@ -112,7 +113,7 @@ async def body_blocks(reader, request):
 
 class Server:
     def __init__(self, name):
-        self.name, self.is_failing, self.connections = name, False, set()
+        self.name, self.is_failing, self.is_empty, self.connections = name, False, False, set()
 
     async def connection(self, reader, writer):
         task = asyncio.current_task()
@@ -162,9 +163,11 @@ class Server:
             pass
         if path == "/healthz":
             return await self.reply(request, writer, *((503, "failing\n") if self.is_failing else (200, "ok\n")))
-        if path in ("/fail", "/recover") and request.method == "POST":
-            self.is_failing = path == "/fail"
+        if path in ("/fail", "/empty", "/recover") and request.method == "POST":
+            self.is_failing, self.is_empty = path == "/fail", path == "/empty"
             return await self.reply(request, writer, 200, "%s %s\n" % (self.name, path[1:]))
+        if self.is_empty:
+            return await self.reply(request, writer, 404, "%s has nothing\n" % self.name)
         if path == "/name":
             return await self.reply(request, writer, 200, self.name + "\n")
         if path == "/":

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "change/change.h"
 #include "change/merge.h"
 #include "config/text.h"
@@ -45,15 +46,30 @@ static json_t *required(const struct change *change)
     return list;
 }
 
+/* The steps by which it reaches the connections: their sha256, or null. */
+static json_t *rollout_digest(const struct change *change)
+{
+    char text[DIGEST_TEXT];
+    struct digest digest;
+    size_t bytes;
+    char *list;
+
+    if (change->rollout == NULL)
+        return json_null();
+    list = merge_canonical(change->rollout, &bytes);
+    digest = digest_of(slice_of(list, bytes));
+    xfree(list);
+    return json_string(digest_text(&digest, text));
+}
+
 static json_t *apply_facts(const struct change *change)
 {
-    return json_pack("{s:o, s:o, s:b, s:{s:s, s:o, s:o}, s:n}", "not_before",
+    return json_pack("{s:o, s:o, s:b, s:{s:s, s:o, s:o}, s:o}", "not_before",
                      time_or_null(change->not_before_ms), "not_after",
                      time_or_null(change->not_after_ms), "auto", (int)change->is_auto_apply,
                      "confirm", "mode", change->confirm_is_auto ? "auto" : "manual", "deadline",
                      duration(change->confirm_deadline_ms), "min_bake",
-                     duration(change->confirm_min_bake_ms),
-                     "rollout"); /* rollouts begin with fleets */
+                     duration(change->confirm_min_bake_ms), "rollout", rollout_digest(change));
 }
 
 char *bound_write(const struct change *change, const struct bound_facts *facts, size_t *bytes_out)

@@ -108,6 +108,7 @@ static const struct field fields[] = {
     FIELD(FLAG, confirm_is_auto),
     FIELD(64, confirm_deadline_ms),
     FIELD(64, confirm_min_bake_ms),
+    FIELD(JSON, rollout),
     FIELD(FLAG, is_forced),
     FIELD(TEXT, session),
     FIELD(U32, failures),

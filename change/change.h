@@ -91,6 +91,7 @@ struct change {
     bool confirm_is_auto;
     uint64_t confirm_deadline_ms; /* durations */
     uint64_t confirm_min_bake_ms;
+    json_t *rollout;   /* [{percent, for}]; NULL: all connections at once (rollout.h) */
     bool is_forced;    /* applied by break-glass */
     char *session;     /* that break-glass session, or NULL */
     uint32_t failures; /* of apply, before anything was exposed */

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "change/change.h"
 #include "change/refusal.h"
+#include "change/rollout.h"
 #include "config/model.h"
 #include "config/text.h"
 
@@ -328,6 +329,30 @@ static void read_confirm(struct reading *reading)
         wrong(reading, "/confirm/min_bake", "is not shorter than the deadline");
 }
 
+/* ---- rollout ---- */
+
+static void wrong_rollout(void *context, const char *pointer, const char *message)
+{
+    wrong(context, pointer, "%s", message);
+}
+
+static void read_rollout(struct reading *reading)
+{
+    const json_t *value = json_object_get(reading->request, "rollout");
+    struct change *change = reading->change;
+    char deadline[32];
+
+    if (value != NULL || reading->context->is_whole) {
+        json_decref(change->rollout);
+        change->rollout = rollout_read(value, wrong_rollout, reading);
+    }
+    if (rollout_steps(change) > 0 &&
+        rollout_left_ms(change, 0) + change->confirm_deadline_ms > ROLLOUT_HOUR_MS)
+        wrong(reading, "/rollout",
+              "and the time to confirm after it (\"%s\") are together longer than \"60m\"",
+              text_of_duration(change->confirm_deadline_ms, deadline));
+}
+
 /* ---- the content ---- */
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as the dispatcher lets a body be */
@@ -392,9 +417,9 @@ static void read_content(struct reading *reading, const json_t **config_out)
 
 static void check_known(struct reading *reading)
 {
-    static const char *const known[] = {"title",      "reason",    "ticket",     "patch",
-                                        "config",     "deletes",   "override",   "overrides",
-                                        "not_before", "not_after", "auto_apply", "confirm"};
+    static const char *const known[] = {
+        "title",     "reason",     "ticket",    "patch",      "config",  "deletes", "override",
+        "overrides", "not_before", "not_after", "auto_apply", "confirm", "rollout"};
     const char *key;
     json_t *value;
 
@@ -431,6 +456,7 @@ bool request_read(const json_t *request, const struct request_context *context,
     read_times(&reading);
     read_flag(&reading, "auto_apply", &change->is_auto_apply);
     read_confirm(&reading);
+    read_rollout(&reading);
     read_content(&reading, config_out);
     count = json_array_size(reading.errors);
     if (count > 0)

@@ -150,6 +150,7 @@ static void add_outcome(json_t *shown, const struct change *change)
                                   change->confirm_is_auto ? "auto" : "manual", "deadline",
                                   duration(change->confirm_deadline_ms), "min_bake",
                                   duration(change->confirm_min_bake_ms)));
+    json_object_set_new(shown, "rollout", copy_or_list(change->rollout));
     json_object_set_new(shown, "forced", json_boolean(change->is_forced));
     json_object_set_new(shown, "session", text_or_null(change->session));
     json_object_set_new(shown, "last_error", text_or_null(change->last_error));

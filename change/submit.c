@@ -17,6 +17,7 @@
 #include "change/internal.h"
 #include "change/merge.h"
 #include "change/refusal.h"
+#include "change/rollout.h"
 #include "config/model.h"
 
 enum { NEXT_TEXT = 96, NONCE_TEXT = 33 };
@@ -47,6 +48,19 @@ static void collect_files(struct candidate *candidate, const struct change *chan
         wanted.kept = base.files;
     files_collect(&wanted, files, &candidate->findings);
     revision_fini(&base);
+}
+
+/* Told before anybody is asked to agree; apply looks again. */
+static bool check_rollout(const struct candidate *candidate, const struct change *change,
+                          struct refusal *refusal)
+{
+    json_t *tried;
+
+    if (rollout_steps(change) == 0)
+        return true;
+    tried = rollout_tried(candidate->base_json, candidate->target_json, refusal);
+    json_decref(tried);
+    return tried != NULL;
 }
 
 /* An author's wishes may not undercut the policy of now; and whoever changes how twokey is reached
@@ -110,7 +124,7 @@ bool change_fix(struct step *step, struct change *change, struct candidate *cand
 
     collect_files(candidate, change, &files);
     is_good = candidate_may_submit(candidate, change, in_session, refusal) &&
-              files_put(step, &files, refusal);
+              check_rollout(candidate, change, refusal) && files_put(step, &files, refusal);
     if (is_good) {
         candidate_describe(candidate, change);
         fix_confirm(candidate, change);

@@ -20,6 +20,7 @@
 #include "change/gate.h"
 #include "change/ledger.h"
 #include "config/model.h"
+#include "observe/counters.h"
 #include "observe/exposition.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
@@ -333,6 +334,29 @@ static void write_counters(struct call *call, struct buffer *out)
     exposition_write(out, options->counters, &words);
 }
 
+/* Of what is tried on a share of the connections: all workers' together. */
+static void write_canary(struct call *call, struct buffer *out)
+{
+    static const char *const words[COUNTERS_CLASSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    const struct admin_options *options = &call->admin->options;
+    unsigned workers = counters_worker_count(options->counters);
+
+    write_one(out, "twokey_canary_percent", METRIC_GAUGE,
+              "share of the connections that have a change first; 0: none is tried",
+              publisher_candidate_below(options->publisher) * 100.0 / PUBLISH_WHOLE);
+    exposition_family(out, "twokey_canary_responses_total", METRIC_COUNTER,
+                      "of the responses, those of connections that had a change first");
+    for (unsigned class = 0; class < COUNTERS_CLASSES; class ++) {
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < workers; i++)
+            sum += atomic_load_explicit(&counters_candidate(options->counters, i)->responses[class],
+                                        memory_order_relaxed);
+        exposition_sample(out, "twokey_canary_responses_total", (double)sum,
+                          EXPOSITION_LABELS("code_class", words[class]));
+    }
+}
+
 void on_metrics(struct call *call)
 {
     const struct snapshot *snapshot = admin_snapshot(call->admin);
@@ -346,6 +370,7 @@ void on_metrics(struct call *call)
     write_changes(call, out);
     write_gate(call, out);
     write_alerts(call, out);
+    write_canary(call, out);
     write_process(call, out);
     reply_written(call, 200, EXPOSITION_CONTENT_TYPE);
 }

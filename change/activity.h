@@ -70,6 +70,38 @@ void serving_reload(struct ledger *ledger);
 /* What of it is left at the end is told that twokey stops. */
 void serving_close(struct ledger *ledger);
 
+/* In the answer of an apply: until when, and the call that confirms. */
+json_t *applied_answer(struct ledger *ledger, const struct change *change, uint64_t generation);
+/* Times count from when all workers had it. */
+void pending_count_from_now(struct ledger *ledger, struct pending_confirm *pending);
+/* ARMED; the change is exposed from here on. */
+bool apply_arm(struct activity *activity, struct change *change, struct refusal *refusal);
+/* Nothing was exposed; the activity is over. */
+void apply_end_unexposed(struct activity *activity, struct refusal *refusal, bool counts);
+/* It runs and could not be recorded: back.  The activity is over. */
+void apply_end_unrecorded(struct activity *activity, struct refusal *refusal);
+
+/* ---- canary.c ---- */
+static inline bool canary_is_running(const struct ledger *ledger)
+{
+    return ledger->pending.is_set && ledger->pending.trying.percent > 0;
+}
+/* The target was built once: from here on with its first share. */
+void canary_begin(struct activity *activity, struct change *change);
+/* Fills pending->trying for a change that begins to be tried now. */
+void canary_fill(struct ledger *ledger, const struct change *change,
+                 struct pending_confirm *pending);
+/* Each second, while one runs: the next step, or back. */
+void canary_tick(struct ledger *ledger);
+/* Until it may be confirmed, if all goes well. */
+uint64_t canary_confirm_wait_ms(struct ledger *ledger);
+/* {"step","steps","percent","until","waits","limit"}, or null. */
+json_t *canary_shown(const struct ledger *ledger);
+void canary_add_alerts(struct ledger *ledger, json_t *list);
+/* Stored within "pending", and back. */
+json_t *canary_encode(const struct trying *trying);
+void canary_decode(const json_t *stored, struct trying *trying);
+
 /* ---- confirm.c ---- */
 /* Moves what was confirmed to its end; the second of its two steps. */
 bool confirm_finish(struct ledger *ledger, const struct actor *actor, struct refusal *refusal);

@@ -8,6 +8,9 @@
  *              published; all workers have it
  *   ACTIVE     the change is confirming                                   change.confirming
  *
+ * A change with a rollout is armed with its first share of the connections; `running` is what ran
+ * until all of them have it (canary.c).
+ *
  * Approvals are consumed at ARMED: from there a change never comes back to approved.  A crash
  * before ARMED exposed nothing; after it a start runs `boot`.
  *
@@ -26,6 +29,7 @@
 #include "change/fault.h"
 #include "change/override.h"
 #include "change/refusal.h"
+#include "change/rollout.h"
 #include "config/model.h"
 
 enum {
@@ -45,6 +49,8 @@ void pending_put(struct step *step, const struct pending_confirm *pending)
         pending->is_auto, "confirmed", pending->is_confirmed);
 
     CHECK(value != NULL);
+    if (pending->trying.percent > 0)
+        json_object_set_new(value, "rollout", canary_encode(&pending->trying));
     store_expect(step->txn, "pending", pending->version);
     step_put_json(step, "pending", value);
     json_decref(value);
@@ -79,6 +85,7 @@ void pending_load(struct ledger *ledger)
         pending->min_bake_boot_ms = number_of(stored, "min_bake_ms");
         pending->is_auto = json_is_true(json_object_get(stored, "auto"));
         pending->is_confirmed = json_is_true(json_object_get(stored, "confirmed"));
+        canary_decode(json_object_get(stored, "rollout"), &pending->trying);
     }
     pending->version = version;
     json_decref(stored);
@@ -97,6 +104,10 @@ void serving_reload(struct ledger *ledger)
     ledger->pending.applied_boot_ms = before.applied_boot_ms;
     ledger->pending.deadline_boot_ms = before.deadline_boot_ms;
     ledger->pending.min_bake_boot_ms = before.min_bake_boot_ms;
+    ledger->pending.trying.since_boot_ms = before.trying.since_boot_ms;
+    ledger->pending.trying.until_boot_ms = before.trying.until_boot_ms;
+    ledger->pending.trying.limit_boot_ms = before.trying.limit_boot_ms;
+    ledger->pending.confirm_ms = before.confirm_ms;
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -138,10 +149,10 @@ static void pending_fill(struct ledger *ledger, const struct change *change, uin
     pending->min_bake_boot_ms = pending->applied_boot_ms + min_bake_ms;
     pending->is_auto = change->confirm_is_auto && !changes_admin(ledger, change);
     pending->is_confirmed = false;
+    canary_fill(ledger, change, pending);
 }
 
-/* Times count from when all workers had it. */
-static void pending_count_from_now(struct ledger *ledger, struct pending_confirm *pending)
+void pending_count_from_now(struct ledger *ledger, struct pending_confirm *pending)
 {
     uint64_t passed_ms = ledger_boot_ms(ledger) - pending->applied_boot_ms;
 
@@ -182,7 +193,7 @@ bool apply_undo_intent(struct ledger *ledger, const struct actor *actor, struct 
     return step_commit(&step, refusal);
 }
 
-static void end_unexposed(struct activity *activity, struct refusal *refusal, bool counts)
+void apply_end_unexposed(struct activity *activity, struct refusal *refusal, bool counts)
 {
     struct ledger *ledger = activity->ledger;
     struct change *change = ledger_open_change(ledger, activity->change);
@@ -212,8 +223,7 @@ static void tell_how_to_confirm(struct ledger *ledger, const struct change *chan
     json_object_set_new(answer, "command", json_string(command));
 }
 
-static json_t *applied_answer(struct ledger *ledger, const struct change *change,
-                              uint64_t generation)
+json_t *applied_answer(struct ledger *ledger, const struct change *change, uint64_t generation)
 {
     json_t *answer = change_shown(ledger, change);
 
@@ -222,6 +232,20 @@ static json_t *applied_answer(struct ledger *ledger, const struct change *change
         json_object_set_new(answer, "generation", json_integer((json_int_t)generation));
     tell_how_to_confirm(ledger, change, answer);
     return answer;
+}
+
+void apply_end_unrecorded(struct activity *activity, struct refusal *refusal)
+{
+    struct ledger *ledger = activity->ledger;
+
+    /* nobody could be told the truth about it: back */
+    activity_end(activity, NULL, refusal);
+    refusal_clear(refusal);
+    if (ledger->activity == NULL && ledger->pending.is_set) {
+        struct actor system = actor_system("apply");
+
+        restore_begin(ledger, &system, "it could not be recorded", NULL, NULL);
+    }
 }
 
 static void apply_published(void *context, uint64_t generation)
@@ -245,14 +269,7 @@ static void apply_published(void *context, uint64_t generation)
                           (json_int_t)generation, "deadline_ms",
                           (json_int_t)pending.deadline_wall_ms));
     if (!step_commit(&step, &refusal)) {
-        /* nobody could be told the truth about it: back */
-        activity_end(activity, NULL, &refusal);
-        refusal_clear(&refusal);
-        if (ledger->activity == NULL && ledger->pending.is_set) {
-            struct actor system = actor_system("apply");
-
-            restore_begin(ledger, &system, "it could not be recorded", NULL, NULL);
-        }
+        apply_end_unrecorded(activity, &refusal);
         return;
     }
     ledger->pending = pending;
@@ -265,7 +282,7 @@ static void apply_published(void *context, uint64_t generation)
 
 /* ---- ARMED ---- */
 
-static bool arm(struct activity *activity, struct change *change, struct refusal *refusal)
+bool apply_arm(struct activity *activity, struct change *change, struct refusal *refusal)
 {
     struct ledger *ledger = activity->ledger;
     struct pending_confirm pending = {.version = ledger->pending.version};
@@ -285,14 +302,18 @@ static bool arm(struct activity *activity, struct change *change, struct refusal
     for (size_t i = 0; i < change->decision_count; i++)
         json_array_append_new(people, json_string(change->decisions[i].person));
     step_begin(&step, ledger, &activity->actor);
-    pointer_put(&step, "running", &ledger->running, change->rev, change->target_digest);
+    if (pending.trying.percent > 0)
+        store_expect(step.txn, "running", ledger->running.version); /* runs until all have it */
+    else
+        pointer_put(&step, "running", &ledger->running, change->rev, change->target_digest);
     store_expect(step.txn, "boot", ledger->boot.version);
     pending_put(&step, &pending);
     step_audit(&step, "apply.armed", change->id, change->digest,
-               json_pack("{s:I, s:I, s:s, s:I, s:o}", "rev", (json_int_t)change->rev, "boot",
+               json_pack("{s:I, s:I, s:s, s:I, s:I, s:o}", "rev", (json_int_t)change->rev, "boot",
                          (json_int_t)ledger->boot.rev, "target", change->target_digest,
-                         "deadline_ms", (json_int_t)pending.deadline_wall_ms, "approvals_consumed",
-                         people));
+                         "deadline_ms", (json_int_t)pending.deadline_wall_ms, "percent",
+                         (json_int_t)(pending.trying.percent > 0 ? pending.trying.percent : 100),
+                         "approvals_consumed", people));
     if (!step_commit(&step, refusal))
         return false;
     ledger->pending = pending;
@@ -316,14 +337,19 @@ static void apply_prepared(void *context, struct prepared *prepared,
         (void)refuse_with(&refusal, "state-conflict", next,
                           json_pack("{s:o}", "errors", findings_json(findings)),
                           "it could not be made to run, and nothing was exposed: %s", why->text);
-        end_unexposed(activity, &refusal,
-                      why->code != ERROR_UNAVAILABLE); /* a stop is no failure */
+        apply_end_unexposed(activity, &refusal,
+                            why->code != ERROR_UNAVAILABLE); /* a stop is no failure */
+        return;
+    }
+    if (rollout_steps(change) > 0) { /* it can be made to run, whole; but not at once */
+        runner->drop(runner->process, prepared);
+        canary_begin(activity, change);
         return;
     }
     fault_point("apply.built");
-    if (!arm(activity, change, &refusal)) {
+    if (!apply_arm(activity, change, &refusal)) {
         runner->drop(runner->process, prepared);
-        end_unexposed(activity, &refusal, false);
+        apply_end_unexposed(activity, &refusal, false);
         return;
     }
     fault_point("apply.armed");
@@ -393,9 +419,9 @@ static void apply_begin(struct ledger *ledger, const struct actor *actor, struct
         activity_end(activity, NULL, &refusal);
         refusal_clear(&refusal);
     } else if (!write_revision(activity, change, &refusal)) {
-        end_unexposed(activity, &refusal, false);
+        apply_end_unexposed(activity, &refusal, false);
     } else if (!activity_prepare(activity, apply_prepared, &refusal)) {
-        end_unexposed(activity, &refusal, true);
+        apply_end_unexposed(activity, &refusal, true);
     }
 }
 
@@ -536,6 +562,8 @@ void apply_tick(struct ledger *ledger)
         return;
     if (ledger->serving.undurable != NULL)
         record_undurable(ledger);
+    else if (canary_is_running(ledger))
+        canary_tick(ledger);
     else if (ledger->pending.is_set && ledger->pending.is_confirmed)
         (void)confirm_finish(ledger, &system, NULL); /* the next second tries again */
     else if (now >= ledger->serving.retry_boot_ms && ledger->pending.is_set &&

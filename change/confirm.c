@@ -53,8 +53,11 @@ uint64_t ledger_confirm_wait_ms(struct ledger *ledger, const char *id)
 {
     uint64_t now = ledger_boot_ms(ledger);
 
-    if (!ledger->pending.is_set || strcmp(ledger->pending.change, id) != 0 ||
-        now >= ledger->pending.min_bake_boot_ms)
+    if (!ledger->pending.is_set || strcmp(ledger->pending.change, id) != 0)
+        return 0;
+    if (canary_is_running(ledger))
+        return canary_confirm_wait_ms(ledger);
+    if (now >= ledger->pending.min_bake_boot_ms)
         return 0;
     return ledger->pending.min_bake_boot_ms - now;
 }
@@ -70,10 +73,16 @@ static bool has_baked(struct ledger *ledger, const struct change *change, struct
         return true;
     (void)clock_rfc3339(ledger_wall_ms(ledger) + (int64_t)wait_ms, when);
     (void)snprintf(next, sizeof(next), "POST /v1/changes/%s/confirm?wait=5m", change->id);
+    (void)text_of_duration((wait_ms + 999) / 1000 * 1000, duration);
+    if (canary_is_running(ledger))
+        return refuse_with(refusal, "too-early", next,
+                           json_pack("{s:s, s:I}", "at", when, "wait_ms", (json_int_t)wait_ms),
+                           "%u %% of the connections have it; when all have, and it has run a "
+                           "while, it can be confirmed: in %s at the earliest, at %s",
+                           ledger->pending.trying.percent, duration, when);
     return refuse_with(refusal, "too-early", next,
                        json_pack("{s:s, s:I}", "at", when, "wait_ms", (json_int_t)wait_ms),
-                       "it can be confirmed in %s, at %s",
-                       text_of_duration((wait_ms + 999) / 1000 * 1000, duration), when);
+                       "it can be confirmed in %s, at %s", duration, when);
 }
 
 /* ---- CONFIRMED, then boot ---- */
@@ -171,6 +180,10 @@ bool ledger_extend(struct ledger *ledger, const struct actor *actor, const char 
     if (change == NULL || !activity_is_free(ledger, refusal) ||
         !may_confirm(actor, change, refusal))
         return ledger_denied(ledger, actor, "change.extended", id, refusal);
+    if (canary_is_running(ledger))
+        return refuse(refusal, "too-early", "GET /v1/status",
+                      "%u %% of the connections have it: the time to confirm begins when all have",
+                      pending.trying.percent);
     if (deadline_ms > EXTEND_MAX_MS ||
         pending.applied_boot_ms + deadline_ms <= ledger_boot_ms(ledger))
         return refuse(

@@ -91,7 +91,7 @@ static json_t *revision_json(struct ledger *ledger, uint64_t rev)
 void gate_start_change(struct ledger *ledger, uint64_t generation, const struct change *change)
 {
     json_t *base = revision_json(ledger, ledger->pending.previous_rev);
-    json_t *target = ledger_running_json(ledger);
+    json_t *target = ledger_blob_json(ledger, change->target_digest);
 
     gate_start(ledger, generation);
     ledger->gate.changed = gate_changed_pools(base, target, change->overrides);
@@ -112,10 +112,12 @@ bool ledger_gate_subject(struct ledger *ledger, struct gate_subject *out)
         return false;
     *out = (struct gate_subject){
         .change = gate->change,
-        .rev = ledger->running.rev,
+        .rev = waits ? ledger->pending.rev : ledger->running.rev,
         .generation = gate->generation,
         .applied_boot_ms = waits ? ledger->pending.applied_boot_ms : ledger->serving.since_boot_ms,
         .is_soaking = !waits,
+        .percent = waits ? ledger->pending.trying.percent : 0,
+        .since_boot_ms = waits ? ledger->pending.trying.since_boot_ms : 0,
         .prediction = gate->prediction,
         .changed = gate->changed,
     };

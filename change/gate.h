@@ -51,6 +51,8 @@ struct gate_subject {
     uint64_t generation;      /* published with; 0: by a start */
     uint64_t applied_boot_ms; /* when all workers had it */
     bool is_soaking;          /* confirmed: it is looked at for the sake of `lkg` */
+    uint32_t percent;         /* of the connections that have it, beside what runs; 0: all do */
+    uint64_t since_boot_ms;   /* when they became so many */
     const json_t *prediction; /* the impact that was approved, or NULL */
     const json_t *changed;    /* as gate_changed_pools() tells; borrowed, as the prediction, until
                                  something else is published */

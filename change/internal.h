@@ -24,6 +24,17 @@ struct revision_pointer {
     uint64_t version; /* of the key */
 };
 
+/* How far a change that is tried has come; within the key "pending". */
+struct trying {
+    uint32_t percent; /* of the connections that have it; 0: all of them */
+    uint32_t step;    /* of the change's rollout, from 0 */
+    bool waits;       /* its time is over, but it is not known how it does */
+    int64_t until_wall_ms;
+    uint64_t since_boot_ms;
+    uint64_t until_boot_ms;
+    uint64_t limit_boot_ms; /* by then all connections have it, or none */
+};
+
 /* The change whose confirmation is awaited; `key` "pending". */
 struct pending_confirm {
     bool is_set;
@@ -37,6 +48,8 @@ struct pending_confirm {
     uint64_t min_bake_boot_ms; /* confirm is too early before this */
     bool is_auto;
     bool is_confirmed; /* what remains is to move `boot` */
+    struct trying trying;
+    uint64_t confirm_ms; /* while trying.percent > 0: the time to confirm after that */
     uint64_t version;
 };
 

@@ -124,6 +124,20 @@ static void restore_prepared(void *context, struct prepared *prepared,
     runner->publish(runner->process, prepared, restore_published, activity);
 }
 
+/* What ran before has never left service: nothing is to be built. */
+static void take_back(struct activity *activity)
+{
+    const struct runner *runner = activity->ledger->options.runner;
+    struct refusal refusal = {0};
+
+    if (!restore_record(activity, &refusal)) {
+        note_undurable(activity, &refusal);
+        refusal_clear(&refusal);
+    }
+    fault_point("canary.back-recorded");
+    restore_published(activity, runner->take_back(runner->process));
+}
+
 static bool find_previous(struct activity *activity, struct refusal *refusal)
 {
     struct revision revision = {0};
@@ -149,8 +163,11 @@ void restore_begin(struct ledger *ledger, const struct actor *actor, const char 
     activity->rev = ledger->pending.previous_rev;
     activity->why = xstrdup(why);
     memcpy(activity->change, ledger->pending.change, sizeof(activity->change));
-    if (!find_previous(activity, &refusal) ||
-        !activity_prepare(activity, restore_prepared, &refusal))
+    if (!find_previous(activity, &refusal))
+        fail(activity, &refusal);
+    else if (canary_is_running(ledger))
+        take_back(activity);
+    else if (!activity_prepare(activity, restore_prepared, &refusal))
         fail(activity, &refusal);
 }
 

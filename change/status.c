@@ -53,12 +53,12 @@ static json_t *pending_shown(struct ledger *ledger)
     if (!pending->is_set)
         return json_null();
     (void)snprintf(call, sizeof(call), "POST /v1/changes/%s/confirm", pending->change);
-    return json_pack("{s:s, s:I, s:I, s:o, s:o, s:s, s:o, s:[s]}", "change", pending->change, "rev",
-                     (json_int_t)pending->rev, "previous_rev", (json_int_t)pending->previous_rev,
-                     "applied", time_or_null(pending->applied_wall_ms), "deadline",
-                     time_or_null(ledger_wall_ms(ledger) + left), "mode",
-                     pending->is_auto ? "auto" : "manual", "gate", ledger_gate_shown(ledger),
-                     "next", call);
+    return json_pack(
+        "{s:s, s:I, s:I, s:o, s:o, s:s, s:o, s:o, s:[s]}", "change", pending->change, "rev",
+        (json_int_t)pending->rev, "previous_rev", (json_int_t)pending->previous_rev, "applied",
+        time_or_null(pending->applied_wall_ms), "deadline",
+        time_or_null(ledger_wall_ms(ledger) + left), "mode", pending->is_auto ? "auto" : "manual",
+        "rollout", canary_shown(ledger), "gate", ledger_gate_shown(ledger), "next", call);
 }
 
 static const char *mode_word(const struct ledger *ledger)
@@ -249,6 +249,7 @@ json_t *ledger_alerts(struct ledger *ledger)
     add_store_alerts(ledger, list);
     add_change_alerts(ledger, list);
     gate_add_alerts(ledger, list);
+    canary_add_alerts(ledger, list);
     add_start_alerts(ledger, list);
     add_unreviewed_reload(ledger, list);
     revoked_add_alerts(ledger, list);

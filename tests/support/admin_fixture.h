@@ -47,6 +47,12 @@ size_t publisher_alive(const struct publisher *publisher)
     return 1;
 }
 
+uint32_t publisher_candidate_below(const struct publisher *publisher)
+{
+    (void)publisher;
+    return 0;
+}
+
 static void fixture_on_change(void *context)
 {
     (void)context;

@@ -263,6 +263,15 @@ static struct kind *add_kind(struct kinds *kinds, const struct kind_key *key, ui
     return &kinds->kinds[at];
 }
 
+void kinds_note_other(struct kinds *kinds, uint64_t requests)
+{
+    kinds->other_now += requests;
+    kinds->other_hour += requests;
+    kinds->other_day += requests;
+    kinds->sum_hour += requests;
+    kinds->sum_day += requests;
+}
+
 void kinds_note(struct kinds *kinds, const struct kind_key *key, uint64_t requests)
 {
     uint64_t hash = key_hash(key);
@@ -273,14 +282,12 @@ void kinds_note(struct kinds *kinds, const struct kind_key *key, uint64_t reques
     CHECK(requests > 0);
     kind = kinds->cells[cell] != 0 ? &kinds->kinds[kinds->cells[cell] - 1]
                                    : add_kind(kinds, key, hash);
-    kinds->sum_hour += requests;
-    kinds->sum_day += requests;
     if (kind->now > UINT32_MAX - requests) {
-        kinds->other_now += requests;
-        kinds->other_hour += requests;
-        kinds->other_day += requests;
+        kinds_note_other(kinds, requests);
         return;
     }
+    kinds->sum_hour += requests;
+    kinds->sum_day += requests;
     if (kind->now == 0)
         kinds->touched[kinds->touched_count++] = (uint16_t)(kind - kinds->kinds);
     kind->now += (uint32_t)requests;

@@ -62,6 +62,8 @@ struct kinds *kinds_new(uint64_t now_ms);
 void kinds_free(struct kinds **kinds);
 
 void kinds_note(struct kinds *kinds, const struct kind_key *key, uint64_t requests);
+/* Of whatever kind they were. */
+void kinds_note_other(struct kinds *kinds, uint64_t requests);
 /* What is too old leaves the windows. */
 void kinds_advance(struct kinds *kinds, uint64_t now_ms);
 

@@ -75,6 +75,7 @@ struct observer {
     struct windows *windows;
     struct spills *spills;
     struct sampling *sampling; /* NULL: there are no taps */
+    uint64_t lost_noted;       /* requests that lost samples stood for */
 };
 
 /* ---------------------------------------------------------------- writing */
@@ -236,6 +237,8 @@ static void tell_drops(struct observer *observer)
 
 static void drain_taps(struct observer *observer)
 {
+    uint64_t lost = 0;
+
     if (observer->sampling == NULL)
         return;
     for (unsigned i = 0; i < observer->options.worker_count; i++) {
@@ -246,7 +249,11 @@ static void drain_taps(struct observer *observer)
             sampling_note(observer->sampling, cell);
             tap_done(tap);
         }
+        lost += atomic_load_explicit(&tap->lost, memory_order_relaxed);
     }
+    if (lost > observer->lost_noted)
+        sampling_note_lost(observer->sampling, lost - observer->lost_noted);
+    observer->lost_noted = lost;
 }
 
 static void tell_sample(struct observer *observer, struct sample *sample)

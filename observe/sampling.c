@@ -132,6 +132,12 @@ void sampling_note(struct sampling *sampling, const struct tap_cell *cell)
     sampling->noted++;
 }
 
+void sampling_note_lost(struct sampling *sampling, uint64_t requests)
+{
+    CHECK_OBJ(sampling, SAMPLING_TAG);
+    kinds_note_other(sampling->kinds, requests);
+}
+
 /* ---- freezing ---- */
 
 /* While a sample is made. */

@@ -28,6 +28,8 @@ struct sampling *sampling_new(const struct counters *counters, uint64_t now_ms);
 void sampling_free(struct sampling **sampling);
 
 void sampling_note(struct sampling *sampling, const struct tap_cell *cell);
+/* That nothing more is known of: the number of requests stays right. */
+void sampling_note_lost(struct sampling *sampling, uint64_t requests);
 
 /* Called about once a second.  A sample (sample_release() it) when it is time for one: NULL when
  * the last one still says it all. */

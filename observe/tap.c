@@ -4,6 +4,9 @@
  *   head  samples ever given; the worker stores it with release
  *   tail  samples ever given back; the observer stores it with release
  *
+ * As in ring.c, a worker that finds it empty begins again at the first cell, so that a few cells
+ * are used, not all in turn.
+ *
  * Owner    control.      Threads  as tap.h says
  */
 #include "observe/tap.h"
@@ -38,13 +41,18 @@ void tap_free(struct tap **held)
 bool tap_give(struct tap *tap, const struct tap_cell *cell)
 {
     uint64_t head = atomic_load_explicit(&tap->head, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&tap->tail, memory_order_acquire);
 
-    if (head - tap->tail_seen == TAP_CELLS) {
-        tap->tail_seen = atomic_load_explicit(&tap->tail, memory_order_acquire);
-        if (head - tap->tail_seen == TAP_CELLS)
-            return false;
+    if (tail == head)
+        tap->origin = head;
+    if (head - tail == TAP_CELLS) {
+        uint64_t lost = atomic_load_explicit(&tap->lost, memory_order_relaxed);
+
+        atomic_store_explicit(&tap->lost, lost + cell->weight, memory_order_relaxed);
+        return false;
     }
-    memcpy(&tap->cells[head % TAP_CELLS], cell, offsetof(struct tap_cell, text) + cell->text_bytes);
+    memcpy(&tap->cells[(head - tap->origin) % TAP_CELLS], cell,
+           offsetof(struct tap_cell, text) + cell->text_bytes);
     atomic_store_explicit(&tap->head, head + 1, memory_order_release);
     return true;
 }
@@ -57,8 +65,9 @@ const struct tap_cell *tap_take(struct tap *tap)
         tap->head_seen = atomic_load_explicit(&tap->head, memory_order_acquire);
         if (tail == tap->head_seen)
             return NULL;
+        tap->origin_seen = tap->origin;
     }
-    return &tap->cells[tail % TAP_CELLS];
+    return &tap->cells[(tail - tap->origin_seen) % TAP_CELLS];
 }
 
 void tap_done(struct tap *tap)

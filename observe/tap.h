@@ -5,8 +5,8 @@
  *   all requests, up to TAP_PER_SECOND a worker; beyond that one of each N, drawn at random, and it
  *   stands for N (its weight).  What is not drawn costs a decrement and a branch.
  *
- * A full tap loses samples and counts them; nobody waits.  Never in it: bodies, query strings,
- * cookies, values of headers that carry credentials.
+ * A full tap loses samples, and counts what they stood for; nobody waits.  Never in it: bodies,
+ * query strings, cookies, values of headers that carry credentials.
  *
  * Owner    control makes and frees it.
  * Threads  claim/publish, tap_draw: the worker; take/done: the observer
@@ -22,7 +22,7 @@
 #include "base/slice.h"
 
 enum {
-    TAP_CELLS = 256,
+    TAP_CELLS = 1024,
     TAP_PER_SECOND = 1000,
     TAP_HEADERS = 8,
     TAP_HEADER_BYTES = 60, /* of a name, and of a value */
@@ -82,9 +82,11 @@ static inline uint16_t tap_put(struct tap_cell *cell, struct slice text, size_t 
 
 struct tap {
     _Alignas(64) _Atomic uint64_t head; /* worker */
-    uint64_t tail_seen;                 /* worker's copy of tail */
+    uint64_t origin;                    /* the head that has cell 0; the worker moves it */
+    _Atomic uint64_t lost;              /* requests that lost samples stood for; worker */
     _Alignas(64) _Atomic uint64_t tail; /* observer */
     uint64_t head_seen;                 /* observer's copy of head */
+    uint64_t origin_seen;               /* and of origin */
     struct tap_cell *cells;
 };
 

@@ -50,7 +50,7 @@ CALLS = {
     "config": ("GET", "/v1/config", None), "config_section": ("GET", "/v1/config/process", None),
     "config_item": ("GET", "/v1/config/pools/app", None), "reload": ("POST", "/v1/reload", None),
     "whoami": ("GET", "/v1/whoami", None), "policy": ("GET", "/v1/policy", None),
-    "drift": ("GET", "/v1/drift", None), "explain": ("POST", "/v1/explain", {"path": "/x"}),
+    "drift": ("GET", "/v1/drift", None), "sample": ("GET", "/v1/sample", None), "explain": ("POST", "/v1/explain", {"path": "/x"}),
     "problems": ("GET", "/v1/problems", None), "problem": ("GET", "/v1/problems/not-found", None),
 }
 

@@ -208,6 +208,22 @@ static void test_the_frequent_ones_are_right_among_too_many(void **state)
     }
 }
 
+static void test_what_was_lost_counts_in_the_sum(void **state)
+{
+    struct kinds *kinds = *state;
+
+    note(kinds, "/", 1);
+    kinds_note_other(kinds, 9);
+    assert_adds_up(kinds);
+    assert_int_equal(kinds_sum(kinds).hour, 10);
+    assert_int_equal(kinds_sum(kinds).other_hour, 9);
+    at_minute(kinds, 61);
+    assert_int_equal(kinds_sum(kinds).other_hour, 0);
+    assert_int_equal(kinds_sum(kinds).other_day, 9);
+    at_minute(kinds, 24 * 60);
+    assert_int_equal(kinds_sum(kinds).day, 0);
+}
+
 /* What was given up leaves its windows too, when its time comes. */
 static void test_others_leave_the_windows_like_the_rest(void **state)
 {
@@ -292,6 +308,7 @@ int main(void)
         TEST(test_an_hour_and_a_day_pass),
         TEST(test_a_long_silence_empties_everything),
         TEST(test_the_frequent_ones_are_right_among_too_many),
+        TEST(test_what_was_lost_counts_in_the_sum),
         TEST(test_others_leave_the_windows_like_the_rest),
         TEST(test_a_full_day_keeps_its_sums_in_bounded_memory),
         TEST(test_a_number_that_is_full_goes_on_as_others),

@@ -32,7 +32,7 @@ static int teardown(void **state)
 
 static bool give(struct tap *tap, uint64_t number)
 {
-    struct tap_cell cell = {.hash = number};
+    struct tap_cell cell = {.hash = number, .weight = 3};
 
     (void)tap_put(&cell, SLICE("shop.example.com"), TAP_HOST_BYTES);
     return tap_give(tap, &cell);
@@ -65,7 +65,9 @@ static void test_a_full_tap_refuses_and_keeps_what_it_has(void **state)
 
     for (uint64_t i = 0; i < TAP_CELLS; i++)
         assert_true(give(tap, i));
+    assert_int_equal(atomic_load(&tap->lost), 0);
     assert_false(give(tap, 7777));
+    assert_int_equal(atomic_load(&tap->lost), 3);
     assert_int_equal(tap_take(tap)->hash, 0);
     tap_done(tap);
     assert_true(give(tap, TAP_CELLS));
@@ -75,6 +77,7 @@ static void test_a_full_tap_refuses_and_keeps_what_it_has(void **state)
         tap_done(tap);
     }
     assert_null(tap_take(tap));
+    assert_int_equal(atomic_load(&tap->lost), 6);
 }
 
 static void test_everything_fits_whatever_it_is(void **state)

@@ -17,10 +17,9 @@ static const struct tolerance {
     [DISTRIBUTION_SLOW] = {1.5, 0.3},
 };
 
-#define NOTHING        1e-6 /* an expected share below this is none */
-#define STRAY          0.01 /* what a server that should get none may get */
-#define MOST_OF_ALL    0.8
-#define CONCENTRATED_N 100.0
+#define NOTHING     1e-6 /* an expected share below this is none */
+#define STRAY       0.01 /* what a server that should get none may get */
+#define MOST_OF_ALL 0.8
 /* A pool of which exactly half is gone is not concentrated, whatever way the dice fell. */
 #define HALF_IS_LEFT 0.97
 
@@ -160,13 +159,18 @@ double distribution_n_eff(const double *shares, size_t count)
     return squares > 0 ? 1 / squares : 0;
 }
 
-bool distribution_is_concentrated(double effective_requests, const double *shares,
-                                  const double *expected, size_t count)
+double distribution_concentrated_below(const double *expected, size_t count)
 {
     double due = distribution_n_eff(expected, count);
 
-    return effective_requests >= CONCENTRATED_N && due >= 2 - NOTHING &&
-           distribution_n_eff(shares, count) < HALF_IS_LEFT * fmax(1.5, due / 2);
+    return due < 2 - NOTHING ? 0 : HALF_IS_LEFT * fmax(1.5, due / 2);
+}
+
+bool distribution_is_concentrated(double effective_requests, const double *shares,
+                                  const double *expected, size_t count)
+{
+    return effective_requests >= DISTRIBUTION_CONCENTRATED_N &&
+           distribution_n_eff(shares, count) < distribution_concentrated_below(expected, count);
 }
 
 double distribution_g(const uint64_t *picks, const double *expected, size_t count)

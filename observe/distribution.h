@@ -64,8 +64,10 @@ bool distribution_is_enough(uint64_t requests, const double *expected, size_t co
 double distribution_tvd(const double *a, const double *b, size_t count);
 /* 1 / sum of squares; 0 where all are 0. */
 double distribution_n_eff(const double *shares, size_t count);
-/* All expected ones together: a pool of 2 and more to spread over, of which less than half works.
- * `effective_requests` is n / phi. */
+/* Below this n_eff a pool that should be spread as expected uses too few of its servers, given as
+ * many requests (n / phi); 0: a pool of one. */
+#define DISTRIBUTION_CONCENTRATED_N 100.0
+double distribution_concentrated_below(const double *expected, size_t count);
 bool distribution_is_concentrated(double effective_requests, const double *shares,
                                   const double *expected, size_t count);
 

@@ -20,7 +20,7 @@
 
 static const char *const change_fields[] = {
     "title",     "reason",     "ticket",    "patch",      "config",  "deletes", "override",
-    "overrides", "not_before", "not_after", "auto_apply", "confirm", NULL};
+    "overrides", "not_before", "not_after", "auto_apply", "confirm", "rollout", NULL};
 
 /* --- making and editing ------------------------------------------------------------------ */
 

@@ -81,7 +81,7 @@ def test_the_cases_of_the_threat_model_have_the_tests_that_it_names():
 def test_the_outages_have_the_tests_that_they_name():
     rows = re.findall(r"^\| .* \| .* \| .* \| (.*) \|$", source_tree.text("docs/outages.md"), re.M)[1:]
     known = {path.split("/")[-1].split("_")[0] for path in source_tree.files(r"^tests/scenario/\w+\.py$")}
-    known |= set(re.findall(r"^def (\w+)\(rng, document\)", source_tree.text("tests/support/configurations.py"), re.M))
+    known |= set(re.findall(r"^@mistake.*\ndef (\w+)\(", source_tree.text("tests/support/configurations.py"), re.M))
     for path in source_tree.files(r"^tests/unit/.*_test\.c$"):
         known |= set(re.findall(r"^static void (\w+)\(void \*\*state\)", source_tree.text(path), re.M))
     assert len(rows) > 15 and all("`" in row for row in rows), "an outage without a test"

@@ -3,6 +3,7 @@ Configurations as careful people write them, and what goes wrong with them: sane
 mistakes, as outages were made of, with the rule that is to find each. Both are the same each time for a seed.
 """
 import copy
+import functools
 import random
 
 BALANCES = ["round_robin", "least_requests", "random", "peak_ewma", "maglev"]
@@ -173,9 +174,18 @@ def sane(seed):
 MISTAKES = []  # (rule, function): the function changes the document, or gives None where it has nothing to spoil
 
 
-def mistake(rule):
+def with_pool(function, servers):
+    """function(rng, document, pool) with a pool of at least that many servers in service; False: there is none."""
+    def call(rng, document):
+        pool = any_pool(rng, document, servers)
+        return False if pool is None else function(rng, document, pool)
+
+    return functools.wraps(function)(call) if servers else function
+
+
+def mistake(rule, servers=None):
     def add(function):
-        MISTAKES.append((rule, function))
+        MISTAKES.append((rule, with_pool(function, servers)))
         return function
     return add
 
@@ -201,113 +211,77 @@ def primaries(pool):
     return [server for _, server in sorted(pool["servers"].items()) if not server.get("backup") and "state" not in server]
 
 
-@mistake("D001")
-def all_traffic_goes_to_one_server(rng, document):
-    pool = any_pool(rng, document, 3)
-    if pool is None:
-        return False
+@mistake("D001", servers=3)
+def all_traffic_goes_to_one_server(rng, document, pool):
     for i, server in enumerate(primaries(pool)):
         server["weight"] = 256 if i == 0 else 0
 
 
-@mistake("D001")
-def one_server_gets_ninety_percent(rng, document):
-    pool = any_pool(rng, document, 2)
-    if pool is None:
-        return False
+@mistake("D001", servers=2)
+def one_server_gets_ninety_percent(rng, document, pool):
     for i, server in enumerate(primaries(pool)):
         server.pop("capacity_rps", None)
         server["weight"] = 1000 if i == 0 else 100 // (len(primaries(pool)) - 1)
 
 
-@mistake("D001")
-def only_one_of_many_is_left_ready(rng, document):
-    pool = any_pool(rng, document, 3)
-    if pool is None:
-        return False
+@mistake("D001", servers=3)
+def only_one_of_many_is_left_ready(rng, document, pool):
     for server in primaries(pool)[1:]:
         server["state"] = "drain"
 
 
-@mistake("D002")
-def one_weight_has_a_digit_too_many(rng, document):
-    pool = any_pool(rng, document, 4)
-    if pool is None:
-        return False
+@mistake("D002", servers=4)
+def one_weight_has_a_digit_too_many(rng, document, pool):
     for server in primaries(pool):
         server.pop("capacity_rps", None)
         server["weight"] = 100
     primaries(pool)[0]["weight"] = 999
 
 
-@mistake("D003")
-def all_weights_become_zero(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("D003", servers=1)
+def all_weights_become_zero(rng, document, pool):
     for server in pool["servers"].values():
         server["weight"] = 0
 
 
-@mistake("D004")
-def a_pool_loses_all_servers(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("D004", servers=1)
+def a_pool_loses_all_servers(rng, document, pool):
     pool["servers"] = {}
 
 
-@mistake("D005")
-def all_servers_become_backups(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("D005", servers=1)
+def all_servers_become_backups(rng, document, pool):
     for server in pool["servers"].values():
         server["backup"] = True
 
 
-@mistake("D006")
-def all_servers_are_drained(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("D006", servers=1)
+def all_servers_are_drained(rng, document, pool):
     for server in pool["servers"].values():
         server["state"] = rng.choice(["drain", "maint"])
 
 
-@mistake("D007")
-def a_server_is_copied_and_keeps_its_address(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("D007", servers=1)
+def a_server_is_copied_and_keeps_its_address(rng, document, pool):
     pool["servers"]["copy"] = dict(primaries(pool)[0])
 
 
-@mistake("D008")
-def a_new_server_begins_with_weight_one(rng, document):
-    pool = any_pool(rng, document, 2)
-    if pool is None:
-        return False
+@mistake("D008", servers=2)
+def a_new_server_begins_with_weight_one(rng, document, pool):
     primaries(pool)[0]["weight"] = 1
     primaries(pool)[1]["weight"] = 100
 
 
-@mistake("D010")
-def the_hash_is_of_nothing_that_differs(rng, document):
-    pool = any_pool(rng, document, 2)
-    if pool is None:
-        return False
+@mistake("D010", servers=2)
+def the_hash_is_of_nothing_that_differs(rng, document, pool):
     name = next(name for name, other in document["pools"].items() if other is pool)
     pool.pop("sticky", None)
     pool.update(balance="maglev", hash_on="header:host")
     document["routes"] = {"everything": {"respond": {"status": 404}}, "only": {"hosts": ["one.example.com"], "pool": name}}
 
 
-@mistake("D013")
-def there_is_one_small_backup(rng, document):
-    pool = any_pool(rng, document, 3)
-    if pool is None:
-        return False
+@mistake("D013", servers=3)
+def there_is_one_small_backup(rng, document, pool):
     for name in [name for name, server in pool["servers"].items() if server.get("backup")]:
         del pool["servers"][name]
     for server in pool["servers"].values():
@@ -315,35 +289,23 @@ def there_is_one_small_backup(rng, document):
     pool["servers"]["spare"] = {"address": "10.200.0.1:80", "backup": True, "capacity_rps": 500}
 
 
-@mistake("C004")
-def the_panic_threshold_is_switched_off(rng, document):
-    pool = any_pool(rng, document, 2)
-    if pool is None:
-        return False
+@mistake("C004", servers=2)
+def the_panic_threshold_is_switched_off(rng, document, pool):
     pool["panic_percent"] = 0
 
 
-@mistake("C005")
-def all_servers_may_be_ejected(rng, document):
-    pool = any_pool(rng, document, 3)
-    if pool is None:
-        return False
+@mistake("C005", servers=3)
+def all_servers_may_be_ejected(rng, document, pool):
     pool["ejection"] = {"max_percent": 100}
 
 
-@mistake("C007")
-def a_server_may_have_more_than_the_process(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("C007", servers=1)
+def a_server_may_have_more_than_the_process(rng, document, pool):
     primaries(pool)[0]["max_connections"] = document["process"]["max_connections"] + 1
 
 
-@mistake("C009")
-def the_queue_outlasts_its_clients(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("C009", servers=1)
+def the_queue_outlasts_its_clients(rng, document, pool):
     primaries(pool)[0]["max_connections"] = 100
     pool["queue"] = {"timeout": "1h"}
 
@@ -370,19 +332,13 @@ def a_route_names_a_listener_that_is_gone(rng, document):
     document["routes"]["everything"]["listeners"] = ["public"]
 
 
-@mistake("R007")
-def a_server_is_our_own_listener(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("R007", servers=1)
+def a_server_is_our_own_listener(rng, document, pool):
     primaries(pool)[0]["address"] = "127.0.0.1:8080"
 
 
-@mistake("R007")
-def a_server_is_our_own_admin_api(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("R007", servers=1)
+def a_server_is_our_own_admin_api(rng, document, pool):
     primaries(pool)[0]["address"] = "127.0.0.1:9901"
 
 
@@ -411,51 +367,35 @@ def everybody_is_a_trusted_proxy(rng, document):
     document["listeners"]["web"]["trusted_proxies"] = ["0.0.0.0/0"]
 
 
-@mistake("H001")
-def health_checks_are_removed(rng, document):
-    pool = any_pool(rng, document, 2)
-    if pool is None or "health_check" not in pool:
+@mistake("H001", servers=2)
+def health_checks_are_removed(rng, document, pool):
+    if "health_check" not in pool:
         return False
     del pool["health_check"]
 
 
-@mistake("H002")
-def checks_are_an_hour_apart(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("H002", servers=1)
+def checks_are_an_hour_apart(rng, document, pool):
     pool["health_check"] = {"interval": "1h"}
 
 
-@mistake("H003")
-def checks_are_milliseconds_apart(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("H003", servers=1)
+def checks_are_milliseconds_apart(rng, document, pool):
     pool["health_check"] = {"interval": "100ms", "timeout": "100ms", "fast_interval": "100ms"}
 
 
-@mistake("H006")
-def checks_take_any_answer(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("H006", servers=1)
+def checks_take_any_answer(rng, document, pool):
     pool["health_check"] = {"expect_status": "100-599"}
 
 
-@mistake("M002")
-def connecting_may_take_longer_than_answering(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("M002", servers=1)
+def connecting_may_take_longer_than_answering(rng, document, pool):
     pool["timeouts"] = {"connect": "30s", "response": "5s"}
 
 
-@mistake("M004")
-def everything_is_tried_six_times(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@mistake("M004", servers=1)
+def everything_is_tried_six_times(rng, document, pool):
     pool["retry"] = {"attempts": 5}
 
 
@@ -485,11 +425,8 @@ def a_template_was_left_unfilled(rng, document):
 
 # ---- what is only wrong as a change
 
-@mistake("X001")
-def half_the_servers_are_removed(rng, document):
-    pool = any_pool(rng, document, 4)
-    if pool is None:
-        return False
+@mistake("X001", servers=4)
+def half_the_servers_are_removed(rng, document, pool):
     for name in sorted(pool["servers"])[:len(pool["servers"]) // 2]:
         del pool["servers"][name]
 
@@ -499,10 +436,9 @@ def all_routes_are_removed(rng, document):
     document["routes"] = {}
 
 
-@mistake("X003")
-def one_server_of_three_gets_most(rng, document):
-    pool = any_pool(rng, document, 3)
-    if pool is None or len({server.get("capacity_rps") for server in primaries(pool)}) > 1:
+@mistake("X003", servers=3)
+def one_server_of_three_gets_most(rng, document, pool):
+    if len({server.get("capacity_rps") for server in primaries(pool)}) > 1:
         return False
     for server in primaries(pool):
         server["weight"] = 100
@@ -556,9 +492,11 @@ def a_host_is_forgotten(rng, document):
 CAREFUL = []  # functions that change a document as people do every day; False: nothing to change here
 
 
-def careful(function):
-    CAREFUL.append(function)
-    return function
+def careful(servers=None):
+    def add(function):
+        CAREFUL.append(with_pool(function, servers))
+        return function
+    return add
 
 
 def improve(seed, number):
@@ -568,11 +506,8 @@ def improve(seed, number):
     return None if CAREFUL[number](random.Random(seed), after) is False else (before, after)
 
 
-@careful
-def a_server_is_added(rng, document):
-    pool = any_pool(rng, document, 2)
-    if pool is None:
-        return False
+@careful(servers=2)
+def a_server_is_added(rng, document, pool):
     new = dict(primaries(pool)[0])
     new["address"] = "10.201.0.1:80"
     pool["servers"]["s99"] = new
@@ -580,66 +515,55 @@ def a_server_is_added(rng, document):
         pool["servers"]["standby99"] = {**new, "address": "10.201.0.2:80", "backup": True}
 
 
-@careful
-def a_server_is_removed(rng, document):
-    pool = any_pool(rng, document, 3)
-    if pool is None or len({server.get("capacity_rps") for server in primaries(pool)}) > 1:
+@careful(servers=3)
+def a_server_is_removed(rng, document, pool):
+    if len({server.get("capacity_rps") for server in primaries(pool)}) > 1:
         return False
     del pool["servers"][next(name for name, server in sorted(pool["servers"].items()) if server is primaries(pool)[-1])]
 
 
-@careful
-def a_weight_moves_a_little(rng, document):
-    pool = any_pool(rng, document, 2)
-    if pool is None:
-        return False
+@careful(servers=2)
+def a_weight_moves_a_little(rng, document, pool):
     server = primaries(pool)[0]
     server["weight"] = round(server.get("weight", 100) * 1.1)
 
 
-@careful
-def a_server_is_drained(rng, document):
-    pool = any_pool(rng, document, 4)
-    if pool is None or len({server.get("capacity_rps") for server in primaries(pool)}) > 1:
+@careful(servers=4)
+def a_server_is_drained(rng, document, pool):
+    if len({server.get("capacity_rps") for server in primaries(pool)}) > 1:
         return False
     primaries(pool)[0]["state"] = "drain"
 
 
-@careful
+@careful()
 def a_site_is_added(rng, document):
     document["pools"]["added"] = {"servers": {"s1": {"address": "10.202.0.1:80"}, "s2": {"address": "10.202.0.2:80"}},
                                   "health_check": {"path": "/healthz"}}
     document["routes"]["site-added"] = {"hosts": ["added.example.com"], "pool": "added"}
 
 
-@careful
+@careful()
 def a_part_of_a_site_gets_its_own_pool(rng, document):
     name = rng.choice(sorted(document["pools"]))
     document["routes"]["own-part"] = {"hosts": [f"{name}.example.com"], "path_prefix": "/own", "pool": rng.choice(sorted(document["pools"]))}
 
 
-@careful
-def checks_become_stricter(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@careful(servers=1)
+def checks_become_stricter(rng, document, pool):
     pool["health_check"] = {"path": "/healthz", "interval": "4s", "fall": 2}
 
 
-@careful
-def a_timeout_changes(rng, document):
-    pool = any_pool(rng, document)
-    if pool is None:
-        return False
+@careful(servers=1)
+def a_timeout_changes(rng, document, pool):
     pool["timeouts"] = {"connect": "2s", "response": "45s"}
 
 
-@careful
+@careful()
 def a_person_joins(rng, document):
     document["people"]["fay"] = {"roles": ["author", "approver"], "tokens": [{"id": "laptop", "hash": "sha256:" + "ab" * 32}]}
 
 
-@careful
+@careful()
 def a_split_moves_a_tenth(rng, document):
     for name, route in sorted(document["routes"].items()):
         if "split" in route:

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/slice.h"
 #include "cli/remote.h"
 #include "config/finding.h"
 #include "config/load.h"
@@ -65,7 +66,33 @@ static void set_list(json_t *body, const char *name, const struct remote_list *l
     json_object_set_new(body, name, texts);
 }
 
-static json_t *request_of(const struct remote_options *options)
+/* 1:30s,10:2m as the API has it; what is wrong with it the API says. */
+static json_t *read_rollout(const char *text)
+{
+    json_t *steps = json_array();
+
+    while (*text != '\0') {
+        size_t bytes = strcspn(text, ",");
+        const char *colon = memchr(text, ':', bytes);
+        size_t digits = colon != NULL ? (size_t)(colon - text) : bytes;
+        uint64_t percent = 0;
+
+        if (colon == NULL || !slice_to_u64(slice_of(text, digits), &percent) || percent > 100) {
+            (void)fprintf(stderr,
+                          "twokey submit: --rollout: \"%.*s\" is not PERCENT:TIME (1:30s)\n",
+                          (int)bytes, text);
+            json_decref(steps);
+            return NULL;
+        }
+        json_array_append_new(steps, json_pack("{s:I, s:s%}", "percent", (json_int_t)percent, "for",
+                                               colon + 1, bytes - digits - 1));
+        text += bytes + (text[bytes] == ',');
+    }
+    return steps;
+}
+
+/* Takes `rollout`. */
+static json_t *request_of(const struct remote_options *options, json_t *rollout)
 {
     json_t *body = json_object();
 
@@ -76,6 +103,8 @@ static json_t *request_of(const struct remote_options *options)
         set_list(body, "deletes", &options->deletes);
     if (options->override.count > 0)
         set_list(body, "override", &options->override);
+    if (rollout != NULL)
+        json_object_set_new(body, "rollout", rollout);
     return body;
 }
 
@@ -114,6 +143,7 @@ static int submit(struct remote *remote)
     const struct remote_options *options = &remote->options;
     bool is_whole = options->config != NULL;
     int code = EXIT_TROUBLE;
+    json_t *rollout = NULL;
     json_t *content;
     json_t *body;
 
@@ -124,10 +154,14 @@ static int submit(struct remote *remote)
                     stderr);
         return EXIT_TROUBLE;
     }
+    if (options->rollout != NULL && (rollout = read_rollout(options->rollout)) == NULL)
+        return EXIT_TROUBLE;
     content = is_whole ? read_directory(options->config, &code) : read_patch(remote->arguments[0]);
-    if (content == NULL)
+    if (content == NULL) {
+        json_decref(rollout);
         return code;
-    body = request_of(options);
+    }
+    body = request_of(options, rollout);
     json_object_set_new(body, is_whole ? "config" : "patch", content);
     return remote_do(remote, "POST", options->is_draft ? "/v1/changes" : "/v1/changes?submit=true",
                      body, tell_change);
@@ -147,9 +181,10 @@ int cli_submit(int argc, char **argv)
                 "  --ticket TEXT    a reference of yours\n"
                 "  --delete PLACE   something that goes, such as /pools/shop/servers/s4; each one\n"
                 "  --override RULE  a finding of severity error that is accepted; each one\n"
+                "  --rollout STEPS  shares of the connections that have it first: 1:30s,10:2m\n"
                 "  --draft          propose only; submit it later\n"
                 "  --json           the answer as it came\n" REMOTE_HELP EXIT_HELP,
-        .options = "jtrkDoFC",
+        .options = "jtrkDoFCR",
         .most = 1,
         .run = submit,
     };

@@ -15,15 +15,25 @@
 /* ---- options ---- */
 
 static const struct option all_options[] = {
-    {"help", no_argument, NULL, 'h'},           {"admin", required_argument, NULL, 'A'},
-    {"json", no_argument, NULL, 'j'},           {"yes", no_argument, NULL, 'y'},
-    {"draft", no_argument, NULL, 'F'},          {"reason", required_argument, NULL, 'r'},
-    {"comment", required_argument, NULL, 'c'},  {"title", required_argument, NULL, 't'},
-    {"ticket", required_argument, NULL, 'k'},   {"digest", required_argument, NULL, 'd'},
-    {"wait", required_argument, NULL, 'w'},     {"expires", required_argument, NULL, 'e'},
-    {"state", required_argument, NULL, 's'},    {"author", required_argument, NULL, 'a'},
-    {"config", required_argument, NULL, 'C'},   {"delete", required_argument, NULL, 'D'},
-    {"override", required_argument, NULL, 'o'}, {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},
+    {"admin", required_argument, NULL, 'A'},
+    {"json", no_argument, NULL, 'j'},
+    {"yes", no_argument, NULL, 'y'},
+    {"draft", no_argument, NULL, 'F'},
+    {"reason", required_argument, NULL, 'r'},
+    {"comment", required_argument, NULL, 'c'},
+    {"title", required_argument, NULL, 't'},
+    {"ticket", required_argument, NULL, 'k'},
+    {"digest", required_argument, NULL, 'd'},
+    {"wait", required_argument, NULL, 'w'},
+    {"expires", required_argument, NULL, 'e'},
+    {"state", required_argument, NULL, 's'},
+    {"author", required_argument, NULL, 'a'},
+    {"config", required_argument, NULL, 'C'},
+    {"delete", required_argument, NULL, 'D'},
+    {"override", required_argument, NULL, 'o'},
+    {"rollout", required_argument, NULL, 'R'},
+    {NULL, 0, NULL, 0},
 };
 enum { OPTIONS = sizeof(all_options) / sizeof(all_options[0]) };
 
@@ -64,6 +74,7 @@ static bool take_option(struct remote_options *options, int letter, const char *
     case 's': options->state = value; break;
     case 'a': options->author = value; break;
     case 'C': options->config = value; break;
+    case 'R': options->rollout = value; break;
     case 'D': return add(&options->deletes, value);
     case 'o': return add(&options->override, value);
     default: return false;

@@ -46,6 +46,7 @@ struct remote_options {
     const char *state;
     const char *author;
     const char *config;
+    const char *rollout; /* PERCENT:TIME,… */
     struct remote_list deletes;
     struct remote_list override;
     bool as_json;

@@ -263,6 +263,24 @@ static void write_alerts(struct call *call, struct buffer *out)
     json_decref(alerts);
 }
 
+static void write_notifications(struct call *call, struct buffer *out)
+{
+    const struct summary *summary = call->admin->summary;
+
+    if (summary == NULL || summary->receiver_count == 0)
+        return;
+    exposition_family(out, "twokey_alert_notifications_total", METRIC_COUNTER,
+                      "posts of alerts to receivers");
+    for (uint32_t i = 0; i < summary->receiver_count; i++) {
+        const struct summary_receiver *receiver = &summary->receivers[i];
+
+        exposition_sample(out, "twokey_alert_notifications_total", (double)receiver->delivered,
+                          EXPOSITION_LABELS("receiver", receiver->name, "outcome", "delivered"));
+        exposition_sample(out, "twokey_alert_notifications_total", (double)receiver->failed,
+                          EXPOSITION_LABELS("receiver", receiver->name, "outcome", "failed"));
+    }
+}
+
 static double resident_bytes(void)
 {
     long pages = 0, resident = 0;
@@ -371,6 +389,7 @@ void on_metrics(struct call *call)
     write_gate(call, out);
     write_alerts(call, out);
     write_canary(call, out);
+    write_notifications(call, out);
     write_process(call, out);
     reply_written(call, 200, EXPOSITION_CONTENT_TYPE);
 }

@@ -237,6 +237,7 @@ static void start_watch(struct server_process *process)
         .publisher = process->publisher,
         .registry = process->registry,
         .ledger = process->ledger,
+        .observer = process->observer,
         .configuration_directory = process->configuration_directory,
         .has_drift = reload_has_drift,
         .prober_seen_ms = checks_seen_ms,

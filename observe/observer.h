@@ -7,6 +7,7 @@
 #ifndef OBSERVE_OBSERVER_H
 #define OBSERVE_OBSERVER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,6 +48,9 @@ void observer_stop(struct observer **observer);
 bool observer_set_access_log(struct observer *observer, const char *path, struct error *why);
 /* After the file was moved away (SIGUSR1). */
 void observer_reopen(struct observer *observer);
+/* Who is told of alerts, and what is wrong: alert_sender.h has both shapes; each is taken. */
+void observer_set_receivers(struct observer *observer, json_t *receivers);
+void observer_send_alerts(struct observer *observer, json_t *batch);
 /* A ring is filling up. */
 void observer_wake(struct observer *observer);
 

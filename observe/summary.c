@@ -19,5 +19,6 @@ void summary_free(struct summary **held)
     xfree(summary->routes);
     xfree(summary->pools);
     xfree(summary->servers);
+    xfree(summary->receivers);
     xfree(summary);
 }

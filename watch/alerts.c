@@ -402,7 +402,7 @@ static int by_newest(const void *a, const void *b)
 
 json_t *alerts_shown(const struct alerts *alerts, const char *runbooks)
 {
-    const struct alert *raised[ALERTS_MAX];
+    const struct alert *raised[ALERTS_MAX] = {NULL};
     json_t *list = json_array();
     size_t count = 0;
 
@@ -410,7 +410,8 @@ json_t *alerts_shown(const struct alerts *alerts, const char *runbooks)
     for (size_t i = 0; i < alerts->live_count; i++)
         if (alerts->live[i]->is_raised)
             raised[count++] = alerts->live[i];
-    qsort(raised, count, sizeof(raised[0]), by_newest);
+    if (count > 0)
+        qsort(raised, count, sizeof(raised[0]), by_newest);
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, shown(raised[i], runbooks));
     return list;

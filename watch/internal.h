@@ -16,12 +16,25 @@ struct watch {
     uint32_t tag;
     struct watch_options options;
     struct alerts *alerts;
+    /* notify.c */
+    char receivers_of[72]; /* the configuration that the observer has them of */
+    bool has_receivers;
+    uint64_t notified_seq;
+    uint64_t notified_ms;
+    json_t *undeliverable; /* the alert about them, or NULL */
+    /* look.c */
     json_t *pool_alerts; /* as of the last second; NULL before */
     uint64_t observer_seen_ms;
     bool is_log_failing;
     uint64_t log_lines_dropped; /* in the last second */
     uint64_t log_lines_before;  /* since the start */
 };
+
+/* ---- notify.c ---- */
+
+/* Each second, after look(). */
+void notify(struct watch *watch);
+void notify_take_report(struct watch *watch, const struct summary *summary);
 
 /* ---- look.c ---- */
 

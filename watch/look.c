@@ -116,6 +116,8 @@ static void tell_all(struct watch *watch, uint64_t now_ms)
     tell_drift(watch);
     tell_silence(watch, now_ms);
     tell_access_log(watch);
+    if (watch->undeliverable != NULL)
+        alerts_tell(watch->alerts, json_incref(watch->undeliverable));
     if (watch->pool_alerts != NULL)
         alerts_tell_all(watch->alerts, json_incref(watch->pool_alerts));
 }

@@ -31,6 +31,7 @@ void watch_free(struct watch **holder)
     CHECK_OBJ(watch, WATCH_TAG);
     alerts_free(&watch->alerts);
     json_decref(watch->pool_alerts);
+    json_decref(watch->undeliverable);
     watch->tag = 0;
     xfree(watch);
 }
@@ -42,6 +43,7 @@ void watch_tick(struct watch *watch, const struct summary *summary)
     ON_CONTROL();
     CHECK_OBJ(watch, WATCH_TAG);
     look_at_summary(watch, summary);
+    notify_take_report(watch, summary);
 }
 
 void watch_second(struct watch *watch)
@@ -50,6 +52,7 @@ void watch_second(struct watch *watch)
     CHECK_OBJ(watch, WATCH_TAG);
     look_at_pools(watch, NULL);
     look(watch);
+    notify(watch);
 }
 
 json_t *watch_alerts(struct watch *watch)

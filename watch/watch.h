@@ -18,6 +18,7 @@
 
 struct counters;
 struct ledger;
+struct observer;
 struct publisher;
 struct registry;
 struct summary;
@@ -29,6 +30,7 @@ struct watch_options {
     struct publisher *publisher;
     struct registry *registry;
     struct ledger *ledger;               /* NULL in tests without one */
+    struct observer *observer;           /* who tells others; NULL: nobody is told */
     const char *configuration_directory; /* conf.d; borrowed */
     /* conf.d on disk is not what was taken over. */
     bool (*has_drift)(void *context);

@@ -11,6 +11,7 @@
 enum { WATCH_TAG = 0x57415443 };
 
 struct alerts;
+struct gate_watch;
 
 struct watch {
     uint32_t tag;
@@ -23,6 +24,7 @@ struct watch {
     uint64_t notified_ms;
     json_t *undeliverable; /* the alert about them, or NULL */
     /* look.c */
+    struct gate_watch *gate;
     json_t *pool_alerts; /* as of the last second; NULL before */
     uint64_t observer_seen_ms;
     bool is_log_failing;

@@ -6,9 +6,14 @@
 #include "watch/watch.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "change/gate.h"
+#include "proxy/publish.h"
+#include "proxy/snapshot.h"
 #include "watch/alerts.h"
+#include "watch/gate_watch.h"
 #include "watch/internal.h"
 
 struct watch *watch_new(const struct watch_options *options)
@@ -19,6 +24,8 @@ struct watch *watch_new(const struct watch_options *options)
     watch->tag = WATCH_TAG;
     watch->options = *options;
     watch->alerts = alerts_new();
+    if (options->ledger != NULL && options->publisher != NULL)
+        watch->gate = gate_watch_new(options->counters, options->worker_count, NULL);
     return watch;
 }
 
@@ -30,6 +37,7 @@ void watch_free(struct watch **holder)
         return;
     CHECK_OBJ(watch, WATCH_TAG);
     alerts_free(&watch->alerts);
+    gate_watch_free(&watch->gate);
     json_decref(watch->pool_alerts);
     json_decref(watch->undeliverable);
     watch->tag = 0;
@@ -46,11 +54,33 @@ void watch_tick(struct watch *watch, const struct summary *summary)
     notify_take_report(watch, summary);
 }
 
+static void look_at_gate(struct watch *watch)
+{
+    struct ledger *ledger = watch->options.ledger;
+    const struct publisher *publisher = watch->options.publisher;
+    const struct snapshot *newest;
+    struct gate_sight sight = {.now_ms = clock_ms()};
+    struct gate_subject subject;
+    struct gate_readings readings;
+    bool has_subject;
+
+    if (watch->gate == NULL)
+        return;
+    newest = publisher_current(publisher);
+    sight.running = publisher_running(publisher);
+    sight.published_generation = newest != NULL ? newest->generation : 0;
+    /* while only a share of the connections has it, that is held against the others */
+    has_subject = ledger_gate_subject(ledger, &subject) && subject.percent == 0;
+    if (gate_watch_tick(watch->gate, &sight, has_subject ? &subject : NULL, &readings))
+        ledger_gate_tick(ledger, &readings);
+}
+
 void watch_second(struct watch *watch)
 {
     ON_CONTROL();
     CHECK_OBJ(watch, WATCH_TAG);
     look_at_pools(watch, NULL);
+    look_at_gate(watch);
     look(watch);
     notify(watch);
 }

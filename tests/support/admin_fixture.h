@@ -41,6 +41,11 @@ struct snapshot *publisher_running(const struct publisher *publisher)
     return fixture.has_published ? fixture.snapshot : NULL;
 }
 
+struct snapshot *publisher_current(const struct publisher *publisher)
+{
+    return publisher_running(publisher);
+}
+
 size_t publisher_alive(const struct publisher *publisher)
 {
     (void)publisher;

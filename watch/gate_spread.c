@@ -1,0 +1,137 @@
+/*
+ * gate_spread - see gate_spread.h.
+ *
+ * Owner    watch/gate_watch.c.      Threads  control only
+ */
+#include "watch/gate_spread.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "config/model.h"
+#include "observe/distribution.h"
+#include "proxy/snapshot.h"
+#include "watch/gate_health.h"
+
+/* ---- the prediction ---- */
+
+const json_t *gate_predicted_pool(const json_t *prediction, const char *pool)
+{
+    const json_t *row;
+    size_t i;
+
+    json_array_foreach(json_object_get(prediction, "pools"), i, row)
+    {
+        const char *name = json_string_value(json_object_get(row, "pool"));
+
+        if (name != NULL && strcmp(name, pool) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+bool gate_predicts_none(const json_t *prediction, const char *pool)
+{
+    const json_t *rate = json_object_get(
+        json_object_get(gate_predicted_pool(prediction, pool), "requests_per_second"), "after");
+    const json_t *before = json_object_get(
+        json_object_get(gate_predicted_pool(prediction, pool), "requests_per_second"), "before");
+
+    return json_is_number(rate) && json_is_number(before) && json_number_value(rate) <= 0 &&
+           json_number_value(before) > 0;
+}
+
+/* Negative: not known. */
+static double predicted_share(const json_t *row, const char *server)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(row, "servers"), i, one)
+    {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        const json_t *after = json_object_get(json_object_get(one, "share"), "after");
+
+        if (name != NULL && strcmp(name, server) == 0)
+            return json_is_number(after) ? json_number_value(after) : -1;
+    }
+    return -1;
+}
+
+/* ---- against it ---- */
+
+struct spread {
+    uint64_t *picks;
+    double *expected;
+    const char **names;
+    size_t count;
+    uint64_t requests;
+};
+
+/* Those in service, their expected shares made to add up to 1 again.  False: not known. */
+static bool fill(struct spread *spread, const struct snapshot_pool *pool,
+                 const struct gate_picks *picks, const json_t *row)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < pool->conf->server_count; i++) {
+        double share = predicted_share(row, pool->conf->servers[i].name);
+
+        if (share < 0)
+            return false;
+        if (!gate_is_serving(pool, i))
+            continue;
+        spread->names[spread->count] = pool->conf->servers[i].name;
+        spread->picks[spread->count] = picks->picks[i];
+        spread->expected[spread->count] = share;
+        spread->requests += picks->picks[i];
+        sum += share;
+        spread->count++;
+    }
+    for (size_t i = 0; i < spread->count && sum > 0; i++)
+        spread->expected[i] /= sum;
+    return sum > 0;
+}
+
+static struct gate_reading judge(const struct spread *spread, double dispersion)
+{
+    struct gate_reading reading = {.word = GATE_PASS};
+    struct distribution_over over = distribution_over_share(
+        spread->picks, spread->expected, spread->count, dispersion, DISTRIBUTION_FAST);
+
+    if (over.is_over) {
+        reading.word = GATE_FAIL;
+        (void)snprintf(reading.why, sizeof(reading.why),
+                       "%.60s got %.1f%% of %llu requests, approved were %.1f%%",
+                       spread->names[over.server], 100 * over.share,
+                       (unsigned long long)spread->requests, 100 * over.expected);
+        return reading;
+    }
+    if (!distribution_is_enough(spread->requests, spread->expected, spread->count, dispersion))
+        reading.word = GATE_INCONCLUSIVE;
+    (void)snprintf(reading.why, sizeof(reading.why), "%llu requests, %s",
+                   (unsigned long long)spread->requests,
+                   reading.word == GATE_PASS ? "spread as approved" : "too few to tell");
+    return reading;
+}
+
+struct gate_reading gate_spread_predicted(const struct snapshot_pool *pool,
+                                          const struct gate_picks *picks, const json_t *prediction,
+                                          bool *is_known_out)
+{
+    const json_t *row = gate_predicted_pool(prediction, pool->conf->name);
+    size_t room = pool->conf->server_count + 1;
+    struct spread spread = {.picks = xcalloc(room, sizeof(*spread.picks)),
+                            .expected = xcalloc(room, sizeof(*spread.expected)),
+                            .names = xcalloc(room, sizeof(*spread.names))};
+    struct gate_reading reading = {.word = GATE_INCONCLUSIVE};
+
+    *is_known_out = fill(&spread, pool, picks, row);
+    if (*is_known_out)
+        reading = judge(&spread, picks->dispersion);
+    xfree(spread.picks);
+    xfree(spread.expected);
+    xfree(spread.names);
+    return reading;
+}

@@ -6,7 +6,11 @@
  * Content-Length.  `/served` answers how many requests came in on that port.
  * It trusts its clients: it is a yardstick, not a server.
  *
- *   origin [-t THREADS] PORT...      listens on every loopback address
+ * With -l each port can serve so many requests a second, an eighth of that at
+ * once, and answers the rest 503, as a server does that sheds its load;
+ * `/healthz` is always well.
+ *
+ *   origin [-t THREADS | -l PER_SECOND] PORT...      listens on every loopback address
  *
  * Owner      bench
  * Threads    one epoll loop each, all listening on all ports (SO_REUSEPORT).
@@ -28,6 +32,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PORTS_MAX       64
@@ -56,19 +61,24 @@ struct connection {
 };
 
 static struct answer answers[] = {
-    {"/", 11, 0, ""},
-    {"/16k", 16u << 10, 0, ""},
-    {"/1m", BLOCK_BYTES, 0, ""},
-    {"/1g", 1u << 30, 0, ""},
+    {"/", 11, 0, ""},         {"/16k", 16u << 10, 0, ""}, {"/1m", BLOCK_BYTES, 0, ""},
+    {"/1g", 1u << 30, 0, ""}, {"/healthz", 3, 0, ""},
 };
 static const struct answer not_found = {"", 0, 45,
                                         "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"};
+static const struct answer too_many = {
+    "", 0, 55, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"};
 
 static char block[BLOCK_BYTES]; /* every body is a repetition of it */
 static struct connection connections[DESCRIPTORS_MAX];
 static int ports[PORTS_MAX];
 static int port_count;
 static atomic_ulong served[PORTS_MAX];
+static double limit; /* requests a second and port; 0: none */
+static struct {
+    double left; /* requests that can be served now */
+    double filled_s;
+} budgets[PORTS_MAX];
 
 static void die(const char *what)
 {
@@ -204,6 +214,25 @@ static size_t content_length(const char *head)
     return at == NULL ? 0 : strtoul(at + 17, NULL, 10);
 }
 
+/* One thread only: budgets are plain words. */
+static bool is_within_limit(int port)
+{
+    struct timespec t;
+
+    if (limit <= 0)
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    double now_s = (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    budgets[port].left += limit * (now_s - budgets[port].filled_s);
+    budgets[port].filled_s = now_s;
+    if (budgets[port].left > limit / 8)
+        budgets[port].left = limit / 8;
+    if (budgets[port].left < 1)
+        return false;
+    budgets[port].left -= 1;
+    return true;
+}
+
 static bool answer_head(int epoll, struct connection *c, const char *head)
 {
     const char *path = strchr(head, ' ');
@@ -219,6 +248,9 @@ static bool answer_head(int epoll, struct connection *c, const char *head)
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)
         if (len == strlen(answers[i].path) && memcmp(path, answers[i].path, len) == 0)
             c->answer = &answers[i];
+    if (c->answer != &not_found && strcmp(c->answer->path, "/healthz") != 0 &&
+        !is_within_limit(c->port))
+        c->answer = &too_many;
     return send_answer(epoll, c);
 }
 
@@ -316,11 +348,16 @@ int main(int argc, char **argv)
 {
     int threads = 1, option;
 
-    while ((option = getopt(argc, argv, "t:")) == 't')
-        threads = (int)strtol(optarg, NULL, 10);
+    while ((option = getopt(argc, argv, "t:l:")) == 't' || option == 'l') {
+        if (option == 't')
+            threads = (int)strtol(optarg, NULL, 10);
+        else
+            limit = strtod(optarg, NULL);
+    }
     port_count = argc - optind;
-    if (option != -1 || port_count < 1 || port_count > PORTS_MAX || threads < 1) {
-        fprintf(stderr, "usage: origin [-t THREADS] PORT...\n");
+    if (option != -1 || port_count < 1 || port_count > PORTS_MAX || threads < 1 ||
+        (limit > 0 && threads > 1)) {
+        fprintf(stderr, "usage: origin [-t THREADS | -l PER_SECOND] PORT...\n");
         return 2;
     }
     for (int i = 0; i < port_count; i++)

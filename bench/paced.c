@@ -7,8 +7,9 @@
  *
  *   paced -c CONNECTIONS -r PER_SECOND -s SECONDS [-H HOST] [-l FILE] PORT [PATH]
  *
- * One JSON line at the end: requests, failures, p50_us, p99_us, max_us.  FILE gets a line for
- * each request: microseconds of CLOCK_MONOTONIC when it was due, its latency, 1 for a 2xx.
+ * SIGTERM ends it early.  One JSON line at the end: requests, failures, p50_us, p99_us, max_us.
+ * FILE gets a line for each request: microseconds of CLOCK_MONOTONIC when it was due, its latency,
+ * 1 for a 2xx.
  *
  * Owner      bench
  * Threads    one.
@@ -58,6 +59,12 @@ static size_t sample_count;
 static char request[1024];
 static size_t request_len;
 static int epoll;
+static volatile sig_atomic_t is_told_to_end;
+
+static void on_term(int number)
+{
+    is_told_to_end = number;
+}
 
 static int64_t now_us(void)
 {
@@ -177,6 +184,12 @@ static void run(int64_t rate, int64_t seconds)
     while ((sent < total || idle_count < connection_count) && now_us() < deadline) {
         int64_t due = start + sent * US / rate;
 
+        if (is_told_to_end) {
+            total = sent;
+            deadline = deadline < now_us() + 5 * US ? deadline : now_us() + 5 * US;
+            is_told_to_end = 0;
+            continue;
+        }
         if (sent < total && idle_count > 0 && now_us() >= due) {
             send_due(due);
             sent++;
@@ -250,6 +263,7 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, on_term);
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     epoll = epoll_create1(EPOLL_CLOEXEC);
     for (int i = 0; i < connection_count; i++) {

@@ -34,6 +34,7 @@ class Section:
         self.title = title
         self.lines = []
         self.trouble = []
+        self.how = None         # instead of rounds and seconds
 
     def add(self, *lines):
         self.lines += lines
@@ -116,13 +117,13 @@ def machine():
     ]
 
 
-def how_measured(bench):
+def how_measured(bench, section):
     """One line under each section: the circumstances of that run."""
     load = " ".join(f"{x:.1f}" for x in os.getloadavg()[:2])
     commit = output("git", "-C", bench.here, "describe", "--always", "--dirty", "--exclude=*")
     today = datetime.date.today().isoformat()
-    return (f"\n{today}, at commit {commit or 'unknown'}: {bench.rounds} rounds of "
-            f"{bench.seconds} s, load average of the machine {load}.\n")
+    how = section.how or f"{bench.rounds} rounds of {bench.seconds} s"
+    return f"\n{today}, at commit {commit or 'unknown'}: {how}, load average of the machine {load}.\n"
 
 
 PREAMBLE = """# Results
@@ -143,8 +144,8 @@ def write(bench, sections, path):
             for part in source.read().split("\n## ")[1:]:
                 old[part.split(":", 1)[0]] = "## " + part.rstrip("\n") + "\n"
     for section in sections:
-        old[section.case] = section.text() + how_measured(bench)
-    order = [case for case in bench.order if case in old]
+        old[section.case] = section.text() + how_measured(bench, section)
+    order = [case for case in bench.order if case in old] + [case for case in old if case not in bench.order]
     facts = "\n".join(f"- {name}: {value}" for name, value in machine())
     with open(path, "w", encoding="utf-8") as target:
         target.write(PREAMBLE + facts + "\n\n" + "\n".join(old[case] for case in order))

@@ -24,8 +24,8 @@
 #include "change/internal.h"
 #include "change/ledger.h"
 #include "change/refusal.h"
-#include "change/runner.h"
 #include "tests/support/admin_fixture.h"
+#include "tests/support/ledger_process.h"
 #include "tests/support/memory_store.h"
 
 enum { CALLS = 24, SETTLES = 40, LEARNT = 128 };
@@ -55,86 +55,10 @@ const char *__lsan_default_suppressions(void)
     return "leak:fixture_open\n";
 }
 
+/* What the answers told. */
 static struct {
-    struct ledger *ledger;
-    struct configuration *running;
-    uint64_t generation;
-    int64_t wall_ms;
-    uint64_t boot_ms;
     char id[LEARNT], etag[LEARNT], digest[LEARNT], session[LEARNT];
-} world;
-
-/* ---- clocks, and a process that runs what it is given ---- */
-
-static int64_t world_wall(void)
-{
-    return world.wall_ms;
-}
-
-static uint64_t world_boot(void)
-{
-    return world.boot_ms;
-}
-
-static void world_prepare(void *process, struct configuration *conf, runner_prepared_fn *done,
-                          void *context)
-{
-    (void)process;
-    done(context, (struct prepared *)conf, NULL, NULL);
-}
-
-static void world_publish(void *process, struct prepared *prepared, runner_published_fn *done,
-                          void *context)
-{
-    (void)process;
-    config_free(&world.running);
-    world.running = (struct configuration *)prepared;
-    done(context, ++world.generation);
-}
-
-static void world_drop(void *process, struct prepared *prepared)
-{
-    struct configuration *conf = (struct configuration *)prepared;
-
-    (void)process;
-    config_free(&conf);
-}
-
-/* Nothing is known of connections here: a share is all the same. */
-static void world_try(void *process, struct prepared *prepared, uint32_t percent,
-                      runner_published_fn *done, void *context)
-{
-    (void)percent;
-    world_drop(process, prepared);
-    done(context, ++world.generation);
-}
-
-static void world_widen(void *process, uint32_t percent)
-{
-    (void)process;
-    (void)percent;
-}
-
-static uint64_t world_take_back(void *process)
-{
-    (void)process;
-    return world.generation;
-}
-
-static const struct configuration *world_running(void *process)
-{
-    (void)process;
-    return world.running;
-}
-
-static const struct runner world_runner = {.prepare = world_prepare,
-                                           .publish = world_publish,
-                                           .drop = world_drop,
-                                           .try = world_try,
-                                           .widen = world_widen,
-                                           .take_back = world_take_back,
-                                           .running = world_running};
-static const struct ledger_clock world_clock = {.wall_ms = world_wall, .boot_ms = world_boot};
+} told;
 
 /* ---- one world an input ---- */
 
@@ -173,6 +97,7 @@ static void world_open(void)
     struct error why = {0};
 
     memset(&world, 0, sizeof(world));
+    memset(&told, 0, sizeof(told));
     memory_clear(&memory);
     world.wall_ms = 1795341600000;
     world.boot_ms = 1000000;
@@ -190,6 +115,7 @@ static void world_close(void)
 {
     ledger_close(&world.ledger);
     config_free(&world.running);
+    config_free(&world.tried);
     memory_clear(&memory);
     arena_free(&fixture.arena);
     fixture.arena = arena_new(4096);
@@ -263,10 +189,10 @@ static struct slice next_word(struct slice *rest)
 static const char *learnt(char letter)
 {
     switch (letter) {
-    case 'I': return world.id;
-    case 'E': return world.etag;
-    case 'D': return world.digest;
-    case 'S': return world.session;
+    case 'I': return told.id;
+    case 'E': return told.etag;
+    case 'D': return told.digest;
+    case 'S': return told.session;
     default: return NULL;
     }
 }
@@ -312,11 +238,11 @@ static void check_answer(const struct call *call)
     CHECK(json != NULL);
     id = json_string_value(json_object_get(json, "id"));
     if (id != NULL && strncmp(id, "chg_", 4) == 0) {
-        learn(json, "id", world.id);
-        learn(json, "etag", world.etag);
-        learn(json, "digest", world.digest);
+        learn(json, "id", told.id);
+        learn(json, "etag", told.etag);
+        learn(json, "digest", told.digest);
     } else {
-        learn(json, "id", world.session);
+        learn(json, "id", told.session);
     }
     json_decref(json);
 }

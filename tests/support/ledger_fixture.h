@@ -1,6 +1,6 @@
 /*
- * ledger_fixture - the ledger without a process: a store in memory, a runner that only notes what
- * runs, clocks that stand still until they are moved.  For unit tests.
+ * ledger_fixture - the ledger with a store in memory, and the process and clocks of
+ * ledger_process.h.  For unit tests.
  */
 #ifndef TESTS_SUPPORT_LEDGER_FIXTURE_H
 #define TESTS_SUPPORT_LEDGER_FIXTURE_H
@@ -17,10 +17,10 @@
 #include "change/actor.h"
 #include "change/internal.h"
 #include "change/refusal.h"
-#include "change/runner.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
+#include "tests/support/ledger_process.h"
 #include "tests/support/memory_store.h"
 
 #define TOKEN_OF(digit) "sha256:" digit digit digit digit digit digit digit digit
@@ -50,141 +50,6 @@
 #define CONFIGURATION(policy)                                                                      \
     "{" POOLS "," ROUTES ",\"people\":{" EVERYBODY "},\"policy\":{" policy "}}"
 #define ENFORCED "\"mode\":\"enforced\""
-
-static struct {
-    struct ledger *ledger;
-    struct configuration *running;
-    uint64_t generation;
-    int64_t wall_ms;
-    uint64_t boot_ms;
-    struct refusal refusal;
-    json_t *answer;
-    const char *state_directory; /* NULL: none, nothing is written to disk */
-    bool prepare_fails;
-    bool opens_quietly;       /* the wall clock is where the last record says until it is open */
-    void (*on_prepare)(void); /* before it answers; NULL: nothing */
-    void (*on_publish)(void);
-    bool publish_holds; /* until world_release() */
-    runner_published_fn *held;
-    void *held_context;
-    unsigned published;
-    struct configuration *tried; /* beside `running`; NULL: nothing is */
-    uint32_t percent;            /* of the connections that have it */
-    unsigned taken_back;
-} world;
-
-/* ---- clocks and runner ---- */
-
-static int64_t world_wall(void)
-{
-    return world.wall_ms;
-}
-
-static uint64_t world_boot(void)
-{
-    return world.boot_ms;
-}
-
-static __attribute__((unused)) void pass_ms(int64_t ms)
-{
-    world.wall_ms += ms;
-    world.boot_ms += (uint64_t)ms;
-}
-
-static void world_prepare(void *process, struct configuration *conf, runner_prepared_fn *done,
-                          void *context)
-{
-    struct error why = {0};
-
-    (void)process;
-    if (world.on_prepare != NULL)
-        world.on_prepare();
-    if (world.prepare_fails) {
-        config_free(&conf);
-        error_set(&why, ERROR_SYSTEM, "the address is taken");
-        done(context, NULL, NULL, &why);
-        return;
-    }
-    done(context, (struct prepared *)conf, NULL, NULL);
-}
-
-static void world_publish(void *process, struct prepared *prepared, runner_published_fn *done,
-                          void *context)
-{
-    (void)process;
-    config_free(&world.running);
-    config_free(&world.tried);
-    world.percent = 0;
-    world.running = (struct configuration *)prepared;
-    world.published++;
-    world.generation++;
-    if (world.on_publish != NULL)
-        world.on_publish();
-    if (!world.publish_holds) {
-        done(context, world.generation);
-        return;
-    }
-    world.held = done;
-    world.held_context = context;
-}
-
-/* The workers have it. */
-static __attribute__((unused)) void world_release(void)
-{
-    world.publish_holds = false;
-    world.held(world.held_context, world.generation);
-}
-
-static void world_drop(void *process, struct prepared *prepared)
-{
-    struct configuration *conf = (struct configuration *)prepared;
-
-    (void)process;
-    config_free(&conf);
-}
-
-static void world_try(void *process, struct prepared *prepared, uint32_t percent,
-                      runner_published_fn *done, void *context)
-{
-    (void)process;
-    config_free(&world.tried);
-    world.tried = (struct configuration *)prepared;
-    world.percent = percent;
-    world.generation++;
-    done(context, world.generation);
-}
-
-static void world_widen(void *process, uint32_t percent)
-{
-    (void)process;
-    assert_non_null(world.tried);
-    assert_true(percent > world.percent);
-    world.percent = percent;
-}
-
-static uint64_t world_take_back(void *process)
-{
-    (void)process;
-    world.taken_back += world.tried != NULL;
-    config_free(&world.tried);
-    world.percent = 0;
-    return world.generation;
-}
-
-static const struct configuration *world_running(void *process)
-{
-    (void)process;
-    return world.running;
-}
-
-static const struct runner world_runner = {.prepare = world_prepare,
-                                           .publish = world_publish,
-                                           .drop = world_drop,
-                                           .try = world_try,
-                                           .widen = world_widen,
-                                           .take_back = world_take_back,
-                                           .running = world_running};
-static const struct ledger_clock world_clock = {.wall_ms = world_wall, .boot_ms = world_boot};
 
 /* ---- a configuration that runs ---- */
 

@@ -13,7 +13,9 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "change/files.h"
 #include "change/refusal.h"
+#include "config/contents.h"
 #include "config/finding.h"
 #include "config/load.h"
 
@@ -107,6 +109,29 @@ bool activity_is_free(const struct ledger *ledger, struct refusal *refusal)
                   ledger->activity->actor.person);
 }
 
+/* What its files held when it was approved, or ran. */
+static bool fill_files(const struct activity *activity, struct configuration *conf,
+                       struct findings *findings)
+{
+    struct ledger *ledger = activity->ledger;
+    const struct change *change =
+        activity->kind == ACTIVITY_APPLY ? ledger_open_change(ledger, activity->change) : NULL;
+    struct revision revision = {0};
+    const json_t *map = NULL;
+    bool ok;
+
+    if (contents_are_filled(conf)) /* it names none */
+        return true;
+    if (change != NULL)
+        map = change->files;
+    else if (revision_read(ledger, activity->to_rev != 0 ? activity->to_rev : activity->rev,
+                           &revision))
+        map = revision.files;
+    ok = files_fill(ledger, map, conf, findings);
+    revision_fini(&revision);
+    return ok;
+}
+
 bool activity_prepare(struct activity *activity, runner_prepared_fn *done, struct refusal *refusal)
 {
     const struct runner *runner = activity->ledger->options.runner;
@@ -122,6 +147,8 @@ bool activity_prepare(struct activity *activity, runner_prepared_fn *done, struc
                      (unsigned long long)activity->rev, activity->digest);
     else
         conf = ledger_parse(buffer_slice(&activity->bytes), "the stored configuration", &findings);
+    if (conf != NULL && !fill_files(activity, conf, &findings))
+        config_free(&conf);
     if (conf == NULL && findings.count > 0)
         (void)refuse_findings(refusal, "findings-block", "GET /v1/status", &findings,
                               "the stored configuration does not build");

@@ -24,6 +24,7 @@
 #include "change/audit_check.h"
 #include "change/audit_mirror.h"
 #include "change/bound.h"
+#include "change/files.h"
 #include "change/store.h"
 
 enum {
@@ -489,7 +490,11 @@ static void check_bytes(struct state *state, const char *place, const char *numb
                       number, digest);
     json_object_foreach(json_object_get(revision, "files"), path, file)
     {
-        if (!get_blob(state, json_string_value(file), &bytes))
+        const char *of_file = json_string_value(file);
+
+        if (!get_blob(state, of_file, &bytes) &&
+            (of_file == NULL || strlen(of_file) != DIGEST_TEXT - 1 ||
+             !files_key_is_kept(state->directory, of_file)))
             audit_problem(state->report, place, "the file %s of revision %s is missing or changed",
                           path, number);
     }

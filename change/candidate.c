@@ -12,11 +12,13 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "change/actor.h"
+#include "change/files.h"
 #include "change/internal.h"
 #include "change/merge.h"
 #include "change/override.h"
 #include "change/peak.h"
 #include "change/refusal.h"
+#include "config/contents.h"
 #include "config/load.h"
 #include "config/model.h"
 #include "detect/detect.h"
@@ -204,6 +206,22 @@ static void look_at(struct candidate *candidate)
     xfree(orders);
 }
 
+/* What its files hold, for the rules about certificates: the copies that were submitted, or the
+ * disk as it is now.  What cannot be read is told at submission, by files_collect(). */
+static void fill_contents(struct candidate *candidate, const struct change *change)
+{
+    struct contents_roots roots = {&candidate->target->process.file_roots,
+                                   candidate->ledger->options.config_directory};
+    struct findings ignored;
+
+    findings_init(&ignored, candidate->arena);
+    if (change->state != CHANGE_DRAFT)
+        (void)files_fill(candidate->ledger, change->files, candidate->target, &ignored);
+    else
+        (void)contents_fill(candidate->target, contents_from_disk, &roots, &ignored);
+    findings_fini(&ignored);
+}
+
 void candidate_set(struct candidate *candidate, json_t *target, const struct change *change)
 {
     drop_target(candidate);
@@ -216,6 +234,7 @@ void candidate_set(struct candidate *candidate, json_t *target, const struct cha
         detect_add_fixes(&candidate->findings);
         return;
     }
+    fill_contents(candidate, change);
     look_at(candidate);
     policy_check_survivable(candidate->target, &candidate->findings);
     check_overrides(candidate, change);

@@ -14,9 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/arena.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "change/internal.h"
 #include "change/refusal.h"
+#include "config/contents.h"
 #include "config/finding.h"
 #include "config/keys.h"
 #include "config/model.h"
@@ -33,83 +36,6 @@ struct walk {
 
 /* ---- one file ---- */
 
-/* The path that was really opened: no link leads out of the roots unseen. */
-static bool opened_path(int fd, char out[PATH_MAX])
-{
-    char link[64];
-    ssize_t len;
-
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    len = readlink(link, out, PATH_MAX - 1);
-    if (len <= 0)
-        return false;
-    out[len] = '\0';
-    return true;
-}
-
-static bool is_below(const char *path, const char *root)
-{
-    char real[PATH_MAX];
-    size_t len;
-
-    if (root == NULL || realpath(root, real) == NULL)
-        return false;
-    len = strlen(real);
-    return strncmp(path, real, len) == 0 && (path[len] == '/' || strcmp(real, "/") == 0);
-}
-
-static bool is_in_roots(const struct files_wanted *wanted, const char *path)
-{
-    if (wanted->roots == NULL || wanted->roots->count == 0)
-        return is_below(path, "/etc/twokey") || is_below(path, wanted->config_directory);
-    for (size_t i = 0; i < wanted->roots->count; i++) {
-        if (is_below(path, wanted->roots->items[i]))
-            return true;
-    }
-    return false;
-}
-
-static const char *read_content(int fd, struct buffer *content)
-{
-    for (;;) {
-        ssize_t got = read(fd, buffer_reserve(content, READ_AT_ONCE), READ_AT_ONCE);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return strerror(errno);
-        if (got == 0)
-            return NULL;
-        content->end += (uint32_t)got;
-        if (buffer_length(content) > FILES_MAX_BYTES)
-            return "it is larger than 4 MiB";
-    }
-}
-
-/* NULL, or why it cannot be read. */
-static const char *read_file(const struct files_wanted *wanted, const char *path,
-                             struct buffer *content)
-{
-    char real[PATH_MAX];
-    struct stat status;
-    const char *why = NULL;
-    int fd;
-
-    if (path[0] != '/')
-        return "it is not an absolute path";
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return strerror(errno);
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-        why = "it is not a regular file";
-    else if (!opened_path(fd, real) || !is_in_roots(wanted, real))
-        why = "it is not in a folder of process.file_roots";
-    else
-        why = read_content(fd, content);
-    (void)close(fd);
-    return why;
-}
-
 static struct file_copy *find_copy(struct files *files, const char *path)
 {
     for (size_t i = 0; i < files->count; i++) {
@@ -122,13 +48,14 @@ static struct file_copy *find_copy(struct files *files, const char *path)
 static void add_copy(struct walk *walk, const char *path, bool is_key, bool is_new)
 {
     const char *kept = json_string_value(json_object_get(walk->wanted->kept, path));
+    struct contents_roots roots = {walk->wanted->roots, walk->wanted->config_directory};
     struct files *files = walk->files;
     struct file_copy copy = {.is_key = is_key};
     struct digest digest;
     const char *why;
 
     buffer_init(&copy.content);
-    why = read_file(walk->wanted, path, &copy.content);
+    why = contents_from_disk(&roots, path, is_key, &copy.content);
     if (why != NULL) {
         finding_add(walk->findings, is_new ? FINDING_BLOCK : FINDING_WARNING, "files", NULL,
                     pointer_text(&walk->pointer), "%s cannot be read: %s", path, why);
@@ -245,11 +172,11 @@ void files_fini(struct files *files)
 
 /* ---- keeping them ---- */
 
-static void key_path(const struct ledger *ledger, const char *digest, const char *suffix,
+static void key_path(const char *directory, const char *digest, const char *suffix,
                      char out[PATH_MAX])
 {
-    (void)snprintf(out, PATH_MAX, "%s/keys/%s.pem%s", ledger->state_directory,
-                   digest + strlen("sha256:"), suffix);
+    (void)snprintf(out, PATH_MAX, "%s/keys/%s.pem%s", directory, digest + strlen("sha256:"),
+                   suffix);
 }
 
 static bool write_all(int fd, struct slice bytes)
@@ -275,8 +202,8 @@ static bool keep_key(const struct ledger *ledger, const struct file_copy *copy,
     bool is_kept;
     int fd;
 
-    key_path(ledger, copy->digest, "", path);
-    key_path(ledger, copy->digest, ".new", fresh);
+    key_path(ledger->state_directory, copy->digest, "", path);
+    key_path(ledger->state_directory, copy->digest, ".new", fresh);
     (void)snprintf(folder, sizeof(folder), "%s/keys", ledger->state_directory);
     if (access(path, R_OK) == 0)
         return true;
@@ -309,23 +236,36 @@ bool files_put(struct step *step, const struct files *files, struct refusal *ref
     return true;
 }
 
-static bool key_verifies(const struct ledger *ledger, const char *digest)
+static bool read_kept_key(const char *path, struct buffer *content)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t got = -1;
+
+    if (fd < 0)
+        return false;
+    do {
+        got = read(fd, buffer_reserve(content, READ_AT_ONCE), READ_AT_ONCE);
+        if (got > 0)
+            content->end += (uint32_t)got;
+    } while ((got > 0 && buffer_length(content) <= CONTENTS_MAX_BYTES) ||
+             (got < 0 && errno == EINTR));
+    (void)close(fd);
+    return got == 0;
+}
+
+bool files_key_is_kept(const char *directory, const char *digest)
 {
     char path[PATH_MAX];
     char found[DIGEST_TEXT] = "";
     struct buffer content;
     struct digest computed;
-    int fd;
 
-    key_path(ledger, digest, "", path);
+    key_path(directory, digest, "", path);
     buffer_init(&content);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0 && read_content(fd, &content) == NULL) {
+    if (read_kept_key(path, &content)) {
         computed = digest_of(buffer_slice(&content));
         digest_text(&computed, found);
     }
-    if (fd >= 0)
-        (void)close(fd);
     if (content.data != NULL)
         explicit_bzero(content.data, content.room);
     buffer_fini(&content);
@@ -346,11 +286,105 @@ bool files_verify(struct ledger *ledger, const json_t *map, struct refusal *refu
         if (digest == NULL || strlen(digest) != DIGEST_TEXT - 1)
             return refuse(refusal, "digest-mismatch", NULL, "%s has no digest", path);
         buffer_init(&content);
-        is_good = ledger_blob(ledger, digest, &content) || key_verifies(ledger, digest);
+        is_good = ledger_blob(ledger, digest, &content) ||
+                  files_key_is_kept(ledger->state_directory, digest);
         buffer_fini(&content);
         if (!is_good)
             return refuse(refusal, "digest-mismatch", NULL,
                           "the stored copy of %s is not the one that was approved", path);
     }
     return true;
+}
+
+/* ---- what a revision's files hold ---- */
+
+struct kept_files {
+    struct ledger *ledger;
+    const json_t *map;
+};
+
+static const char *read_kept(void *context, const char *path, bool is_key, struct buffer *out)
+{
+    const struct kept_files *kept = context;
+    const char *digest = json_string_value(json_object_get(kept->map, path));
+    char name[PATH_MAX];
+    char found[DIGEST_TEXT];
+    struct digest computed;
+
+    if (digest == NULL || strlen(digest) != DIGEST_TEXT - 1)
+        return "the revision has no copy of it";
+    if (!is_key)
+        return ledger_blob(kept->ledger, digest, out)
+                   ? NULL
+                   : "its stored copy is not there, or not what was approved";
+    key_path(kept->ledger->state_directory, digest, "", name);
+    if (!read_kept_key(name, out))
+        return "its copy in the state directory cannot be read";
+    computed = digest_of(buffer_slice(out));
+    digest_text(&computed, found);
+    return strcmp(found, digest) == 0 ? NULL
+                                      : "its copy in the state directory is not what was approved";
+}
+
+bool files_fill(struct ledger *ledger, const json_t *map, struct configuration *conf,
+                struct findings *findings)
+{
+    struct kept_files kept = {ledger, map};
+
+    return contents_fill(conf, read_kept, &kept, findings);
+}
+
+bool ledger_fill_files(struct ledger *ledger, uint64_t rev, struct configuration *conf,
+                       struct error *why)
+{
+    struct arena *arena = arena_new(READ_AT_ONCE);
+    struct revision revision = {0};
+    struct findings findings;
+    bool ok;
+
+    findings_init(&findings, arena);
+    ok = contents_are_filled(conf) || (revision_read(ledger, rev, &revision) &&
+                                       files_fill(ledger, revision.files, conf, &findings));
+    if (!ok)
+        error_set(why, ERROR_INVALID, "revision %llu: %s", (unsigned long long)rev,
+                  findings.count > 0 ? findings.items[0].message : "it cannot be read");
+    revision_fini(&revision);
+    findings_fini(&findings);
+    arena_free(&arena);
+    return ok;
+}
+
+struct collecting {
+    struct files *files;
+};
+
+static void take_content(void *context, const char *path, bool is_key,
+                         const struct conf_content *content)
+{
+    struct files *files = ((struct collecting *)context)->files;
+    struct file_copy *known = find_copy(files, path);
+    struct file_copy copy = {.is_key = is_key, .is_read = true};
+    struct digest digest;
+
+    if (known != NULL) {
+        known->is_key = known->is_key || is_key;
+        return;
+    }
+    if (content->bytes == NULL)
+        return;
+    buffer_init(&copy.content);
+    buffer_append(&copy.content, content->bytes, content->count);
+    digest = digest_of(buffer_slice(&copy.content));
+    digest_text(&digest, copy.digest);
+    copy.path = xstrdup(path);
+    files->items = xrealloc(files->items, (files->count + 1) * sizeof(copy));
+    files->items[files->count++] = copy;
+}
+
+void files_of(const struct configuration *conf, struct files *out)
+{
+    struct collecting collecting = {out};
+
+    *out = (struct files){0};
+    contents_each(conf, take_content, &collecting);
 }

@@ -24,8 +24,6 @@ struct ledger;
 struct refusal;
 struct step;
 
-enum { FILES_MAX_BYTES = 4 << 20 };
-
 struct file_copy {
     char *path;
     char digest[DIGEST_TEXT];
@@ -57,5 +55,15 @@ bool files_put(struct step *step, const struct files *files, struct refusal *ref
 /* False, and digest-mismatch: a stored copy is not what its digest says. */
 bool files_verify(struct ledger *ledger, const json_t *map, struct refusal *refusal);
 void files_fini(struct files *files);
+/* The state directory has the private key of this digest, unchanged. */
+bool files_key_is_kept(const char *directory, const char *digest);
+
+struct configuration;
+/* The stored copies into the configuration, each held against its digest.  False, and findings:
+ * one is not there any more. */
+bool files_fill(struct ledger *ledger, const json_t *map, struct configuration *conf,
+                struct findings *findings);
+/* Of a configuration that has been filled. */
+void files_of(const struct configuration *conf, struct files *out);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "change/activity.h"
+#include "change/files.h"
 #include "change/merge.h"
 #include "change/refusal.h"
 #include "config/load.h"
@@ -74,16 +75,50 @@ bool ledger_has_drift(struct ledger *ledger, const char *disk_digest)
 
 /* ---- taken over as it is ---- */
 
+/* What its files hold is what the running revision has. */
+static bool has_same_files(struct ledger *ledger, const struct configuration *conf)
+{
+    struct revision running = {0};
+    struct files files;
+    json_t *map;
+    bool is_same;
+
+    if (!revision_read(ledger, ledger->running.rev, &running))
+        return false;
+    files_of(conf, &files);
+    map = files_map(&files);
+    is_same = json_equal(map, running.files);
+    json_decref(map);
+    files_fini(&files);
+    revision_fini(&running);
+    return is_same;
+}
+
 static bool is_unchanged(struct ledger *ledger, const struct configuration *conf)
 {
     char last[DIGEST_TEXT];
 
-    return ledger->running.rev != 0 && ledger->boot.rev == ledger->running.rev &&
+    return has_same_files(ledger, conf) && ledger->running.rev != 0 &&
+           ledger->boot.rev == ledger->running.rev &&
            strcmp(ledger->running.digest, conf->digest) == 0 && import_digest(ledger, last) &&
            strcmp(last, conf->digest) == 0;
 }
 
-static void put_adopted(struct step *step, const struct configuration *conf, const char *event)
+static bool put_files(struct step *step, const struct configuration *conf, json_t **map_out,
+                      struct refusal *refusal)
+{
+    struct files files;
+    bool ok;
+
+    files_of(conf, &files);
+    ok = files_put(step, &files, refusal);
+    *map_out = files_map(&files);
+    files_fini(&files);
+    return ok;
+}
+
+static bool put_adopted(struct step *step, const struct configuration *conf, const char *event,
+                        struct refusal *refusal)
 {
     struct ledger *ledger = step->ledger;
     char digest[DIGEST_TEXT];
@@ -94,8 +129,8 @@ static void put_adopted(struct step *step, const struct configuration *conf, con
         .applied_ms = ledger_wall_ms(ledger),
         .author = (char *)(uintptr_t)step->actor->person,
         .event = (char[]){"import"},
-        .files = json_object(),
     };
+    bool ok = put_files(step, conf, &revision.files, refusal);
 
     step_put_blob(step, slice_of(conf->canonical, conf->canonical_bytes), digest);
     memcpy(revision.digest, digest, sizeof(revision.digest));
@@ -109,6 +144,7 @@ static void put_adopted(struct step *step, const struct configuration *conf, con
                json_pack("{s:I, s:I}", "rev", (json_int_t)revision.rev, "from",
                          (json_int_t)revision.from));
     json_decref(revision.files);
+    return ok;
 }
 
 bool ledger_adopt(struct ledger *ledger, const struct actor *actor,
@@ -128,7 +164,10 @@ bool ledger_adopt(struct ledger *ledger, const struct actor *actor,
             refusal, "audit-unavailable", "GET /v1/status",
             "a rollback runs that could not be recorded yet; nothing else is done before");
     step_begin(&step, ledger, actor);
-    put_adopted(&step, conf, event);
+    if (!put_adopted(&step, conf, event, refusal)) {
+        step_abandon(&step);
+        return false;
+    }
     if (conf->policy.mode == POLICY_ENFORCED)
         step_put_json(&step, "unreviewed", json_true());
     ledger->running.rev = ledger->newest_rev + 1; /* others are held against it */

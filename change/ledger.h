@@ -157,6 +157,10 @@ bool ledger_choose_boot(struct ledger *ledger, struct ledger_boot *boot_out, str
  * off: each reload makes one.  `event`: "revision.imported", "revision.unreviewed-reload". */
 bool ledger_adopt(struct ledger *ledger, const struct actor *actor,
                   const struct configuration *conf, const char *event, struct refusal *refusal);
+/* What the files of revision `rev` held, into `conf`, which is to run.  False and `why`: a copy is
+ * not there any more, or not what was approved. */
+bool ledger_fill_files(struct ledger *ledger, uint64_t rev, struct configuration *conf,
+                       struct error *why);
 /* The servers that overrides are for; before ledger_started(). */
 void ledger_attach(struct ledger *ledger, struct registry *registry);
 /* The workers run `rev` (0: a configuration that could not be recorded); called once after a start.

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "change/policy.h"
 #include "cli/cli.h"
+#include "config/contents.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
@@ -105,9 +106,16 @@ static int exit_code(const struct findings *findings)
     return findings_count_at_least(findings, FINDING_ERROR) > 0 ? EXIT_FINDINGS : EXIT_DONE;
 }
 
+static void read_files(struct configuration *conf, const char *directory, struct findings *findings)
+{
+    struct contents_roots roots = {&conf->process.file_roots, directory};
+
+    (void)contents_fill(conf, contents_from_disk, &roots, findings);
+}
+
 /* What does not build has no meaning that one could look at. */
-static void detect(const struct configuration *conf, const struct configuration *base,
-                   struct findings *findings)
+static void detect(struct configuration *conf, const struct configuration *base,
+                   const char *directory, struct findings *findings)
 {
     struct detect_subject subject = {.target = conf, .base = base, .now_ms = clock_wall_ms()};
 
@@ -115,6 +123,7 @@ static void detect(const struct configuration *conf, const struct configuration 
         detect_add_fixes(findings);
         return;
     }
+    read_files(conf, directory, findings);
     detect_run(&subject, findings);
     policy_check_survivable(conf, findings);
 }
@@ -153,7 +162,7 @@ static int check_directory(const char *directory, const char *base_directory, bo
     }
     findings_init(&findings, arena);
     conf = config_load_to_judge(directory, &findings);
-    detect(conf, base, &findings);
+    detect(conf, base, directory, &findings);
     if (as_json)
         print_json(conf, &findings);
     else

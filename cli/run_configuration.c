@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -16,12 +17,14 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/serve.h"
+#include "config/contents.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
 #include "observe/observer.h"
 #include "proxy/listener.h"
 #include "proxy/publish.h"
+#include "proxy/secure.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/registry.h"
 #include "proxy/upstream/server.h"
@@ -29,6 +32,7 @@
 enum {
     NAMES_PATIENCE_MS = 3000,
     FINDING_TEXT = 2048,
+    ARENA_BLOCK = 4096,
     CHECKS_LOOK_MS = 20,
     CHECKS_PATIENCE_MS = 10000,
 };
@@ -155,6 +159,41 @@ static void note_what_needs_a_restart(struct prepared *run, const struct configu
     run_log_findings(run->findings, before);
 }
 
+/* What the ledger runs has been read already, from its own copies. */
+static bool read_files(struct prepared *run, struct error *why)
+{
+    struct contents_roots roots = {&run->conf->process.file_roots,
+                                   run->process->configuration_directory};
+    struct arena *arena = arena_new(ARENA_BLOCK);
+    struct findings findings;
+    bool ok;
+
+    findings_init(&findings, arena);
+    ok = contents_fill(run->conf, contents_from_disk, &roots, &findings);
+    if (!ok)
+        error_set(why, ERROR_INVALID, "%s: %s", findings.items[0].pointer,
+                  findings.items[0].message);
+    findings_fini(&findings);
+    arena_free(&arena);
+    return ok;
+}
+
+/* NULL and `why`; the configuration may be gone then. */
+static struct snapshot *build_snapshot(struct prepared *run, struct error *why)
+{
+    struct server_process *process = run->process;
+    struct snapshot *snapshot =
+        snapshot_build(run->conf, process->generation + 1, process->registry, process->rates,
+                       process->counters, why);
+
+    if (snapshot == NULL)
+        return NULL;
+    run->conf = NULL;
+    if (!secure_listeners(snapshot, process->tickets, why))
+        snapshot_free(&snapshot);
+    return snapshot;
+}
+
 /* Names have addresses, as far as they will: everything that can fail is done here. */
 static void names_are_known(void *context)
 {
@@ -179,8 +218,7 @@ static void names_are_known(void *context)
         fail(run, why.text);
         return;
     }
-    run->snapshot = snapshot_build(run->conf, process->generation + 1, process->registry,
-                                   process->rates, process->counters, &why);
+    run->snapshot = build_snapshot(run, &why);
     if (run->snapshot == NULL) {
         listener_set_abort(process->listeners);
         if (now != NULL)
@@ -188,7 +226,6 @@ static void names_are_known(void *context)
         fail(run, why.text);
         return;
     }
-    run->conf = NULL;
     run->done(run->context, run, run->findings, NULL);
 }
 
@@ -201,6 +238,8 @@ static void begin(struct prepared *run)
         fail(run, why.text);
     else if (run->conf->listener_count == 0)
         fail(run, "there is no listener: nothing would be served");
+    else if (!read_files(run, &why))
+        fail(run, why.text);
     else
         registry_watch_names(run->process->registry, run->conf, NAMES_PATIENCE_MS, names_are_known,
                              run);

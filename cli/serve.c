@@ -18,6 +18,7 @@
 
 #include "admin/admin.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -46,6 +47,7 @@
 #include "proxy/upstream/prober.h"
 #include "proxy/upstream/registry.h"
 #include "proxy/worker.h"
+#include "tls/tickets.h"
 #include "watch/watch.h"
 
 enum {
@@ -398,6 +400,18 @@ static void watch_signals(struct server_process *process)
     CHECK(uv_timer_init(&process->loop, &process->checks_timer) == 0);
 }
 
+/* ---- keys of session tickets ---- */
+
+static void rotate_tickets(struct server_process *process)
+{
+    struct error why = {0};
+    bool ok = tls_tickets_rotate(process->tickets, clock_wall_ms(), &why);
+
+    if (!ok && !process->is_ticket_failure_told) /* the old ones go on */
+        log_event(EV_TICKETS_FAILED, LOG_TEXT("why", why.text));
+    process->is_ticket_failure_told = !ok;
+}
+
 /* ---- the ledger ---- */
 
 static void on_ledger_timer(uv_timer_t *timer)
@@ -409,6 +423,7 @@ static void on_ledger_timer(uv_timer_t *timer)
     ledger_tick(process->ledger);
     if (process->watch != NULL)
         watch_second(process->watch);
+    rotate_tickets(process);
 }
 
 /* ---- starting ---- */
@@ -471,6 +486,7 @@ static void free_parts(struct server_process *process)
     }
     counters_free(&process->counters);
     sticky_key_free(&process->sticky_key);
+    tls_tickets_free(&process->tickets);
 }
 
 /* Runs until it is stopped; the exit code. */
@@ -568,6 +584,7 @@ static int serve(struct server_process *process)
     ledger_close(&process->ledger);
     if (process->sticky_key != NULL)
         sticky_key_free(&process->sticky_key);
+    tls_tickets_free(&process->tickets);
     return code;
 }
 

@@ -31,6 +31,7 @@ struct reload;
 struct ring;
 struct sticky_key;
 struct tap;
+struct tls_tickets;
 struct watch;
 struct worker;
 
@@ -56,6 +57,7 @@ struct server_process {
     struct client_limit *client_limit;
     struct rate_store *rates;
     struct sticky_key *sticky_key;
+    struct tls_tickets *tickets;
     struct listener_set *listeners;
     struct registry *registry;
     struct prober *prober;
@@ -75,6 +77,7 @@ struct server_process {
     bool names_changed;  /* while a configuration was on its way */
     bool is_first_start; /* --first-start */
     bool is_started;
+    bool is_ticket_failure_told;
     bool is_stopping;
     int exit_code;
 };

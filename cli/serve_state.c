@@ -16,6 +16,7 @@
 #include "admin/admin.h"
 #include "base/arena.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "change/ledger.h"
@@ -27,6 +28,7 @@
 #include "config/load.h"
 #include "config/model.h"
 #include "proxy/sticky.h"
+#include "tls/tickets.h"
 
 enum { ARENA_BLOCK = 16 * 1024, FINDING_TEXT = 2048 };
 
@@ -111,12 +113,25 @@ static bool open_ledger(struct server_process *process, struct error *why)
     return process->ledger != NULL;
 }
 
+/* Without a file sessions do not outlive a restart: no reason not to serve. */
+static void open_tickets(struct server_process *process)
+{
+    struct error why = {0};
+
+    process->tickets = tls_tickets_open(process->state_directory, clock_wall_ms(), &why);
+    if (process->tickets != NULL)
+        return;
+    log_event(EV_TICKETS_FAILED, LOG_TEXT("why", why.text));
+    process->tickets = tls_tickets_new(clock_wall_ms());
+}
+
 bool serve_open_state(struct server_process *process, struct error *why)
 {
     if (!make_state_directory(process->state_directory, why) ||
         !lock_state_directory(process->state_directory, why))
         return false;
     process->sticky_key = sticky_key_open(process->state_directory, why);
+    open_tickets(process);
     return process->sticky_key != NULL && open_ledger(process, why);
 }
 
@@ -206,6 +221,8 @@ struct configuration *serve_choose(struct server_process *process, struct config
         config_free(&stored);
         return TAKE_POINTER(disk);
     }
+    if (stored != NULL && !ledger_fill_files(process->ledger, boot.rev, stored, why))
+        config_free(&stored);
     process->boot_rev = boot.rev;
     return stored;
 }

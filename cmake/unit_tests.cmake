@@ -11,7 +11,7 @@ foreach(source ${unit_tests})
   string(REPLACE ".c" "" name ${name})
   add_executable(${name} ${source})
   target_compile_options(${name} PRIVATE -Wno-conversion)
-  target_link_libraries(${name} PRIVATE admin change proxy proxy_http proxy_route proxy_balance config
+  target_link_libraries(${name} PRIVATE admin watch change tls proxy proxy_http proxy_route proxy_balance config
                         observe base ${CMOCKA_LIBRARY})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
   add_test(NAME unit_${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -172,6 +172,15 @@ int config_find_listener(const struct configuration *configuration, const char *
                 sizeof(struct conf_listener));
 }
 
+const struct conf_certificate *config_find_certificate(const struct configuration *configuration,
+                                                       const char *name)
+{
+    int index = find(name, configuration->certificates, configuration->certificate_count,
+                     sizeof(struct conf_certificate));
+
+    return index != CONFIG_NONE ? &configuration->certificates[index] : NULL;
+}
+
 const struct conf_person *config_find_person(const struct configuration *configuration,
                                              const char *name)
 {

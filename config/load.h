@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+struct conf_certificate;
 struct conf_person;
 struct configuration;
 struct findings;
@@ -31,7 +32,9 @@ void config_free(struct configuration **configuration);
 /* -1 or the index of the named pool, listener. */
 int config_find_pool(const struct configuration *configuration, const char *name);
 int config_find_listener(const struct configuration *configuration, const char *name);
-/* NULL: there is no such person. */
+/* NULL: there is no such certificate, person. */
+const struct conf_certificate *config_find_certificate(const struct configuration *configuration,
+                                                       const char *name);
 const struct conf_person *config_find_person(const struct configuration *configuration,
                                              const char *name);
 /* The document that says /section/name, or else the section's first one; NULL when none does. */

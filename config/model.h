@@ -84,10 +84,45 @@ struct conf_listener_timeouts {
     uint64_t tunnel_idle_ms;
 };
 
+/* What a file held when the configuration was made to run: contents.h fills it. */
+struct conf_content {
+    const char *bytes; /* NULL: not read */
+    size_t count;
+};
+
+struct conf_certificate {
+    const char *name;
+    const char *cert_file;
+    const char *key_file;
+    struct conf_strings names; /* empty: those that it carries */
+    struct conf_content chain;
+    struct conf_content key;
+};
+
+enum conf_tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+enum conf_tls_profile { TLS_PROFILE_MODERN, TLS_PROFILE_INTERMEDIATE, TLS_PROFILE_OLD };
+enum conf_unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
+enum conf_client_auth_mode { CLIENT_AUTH_OFF, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
+
+struct conf_client_auth {
+    enum conf_client_auth_mode mode;
+    const char *ca_file; /* NULL: none */
+    struct conf_content ca;
+};
+
+struct conf_listener_tls {
+    struct conf_strings certificates; /* names; at least one */
+    enum conf_tls_version min_version;
+    enum conf_tls_profile profile;
+    enum conf_unknown_sni unknown_sni;
+    struct conf_client_auth client_auth;
+};
+
 struct conf_listener {
     const char *name;
     struct conf_address address; /* IP (host "0.0.0.0", "::" …) or Unix */
-    bool has_tls;                /* refused by validation in this version */
+    bool has_tls;
+    struct conf_listener_tls tls;
     enum conf_proxy_protocol proxy_protocol;
     struct conf_networks proxy_protocol_from;
     struct conf_networks trusted_proxies;
@@ -368,6 +403,8 @@ struct configuration {
     struct conf_process process;
     struct conf_listener *listeners;
     size_t listener_count;
+    struct conf_certificate *certificates; /* sorted by name */
+    size_t certificate_count;
     struct conf_pool *pools;
     size_t pool_count;
     struct conf_route *routes;

@@ -31,11 +31,11 @@ struct validation {
 
 /* A finding at /section/name/a/b; parts that are NULL are left out. */
 static void report(struct validation *v, enum finding_severity severity, const char *rule,
-                   const char *const path[5], const char *format, ...)
+                   const char *const path[6], const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
 static void report(struct validation *v, enum finding_severity severity, const char *rule,
-                   const char *const path[5], const char *format, ...)
+                   const char *const path[6], const char *format, ...)
 {
     char message[1024];
     const char *file = NULL;
@@ -52,7 +52,7 @@ static void report(struct validation *v, enum finding_severity severity, const c
     finding_add(v->findings, severity, rule, file, pointer_text(&v->pointer), "%s", message);
 }
 
-#define AT(...) ((const char *const[5]){__VA_ARGS__})
+#define AT(...) ((const char *const[6]){__VA_ARGS__})
 
 /* ---- addresses ---- */
 
@@ -208,7 +208,7 @@ static const char *suggest(struct validation *v, const char *name, const void *i
 }
 
 /* The pool's index; CONFIG_NONE and a finding when there is none. */
-static int resolve_pool(struct validation *v, const char *name, const char *const path[5])
+static int resolve_pool(struct validation *v, const char *name, const char *const path[6])
 {
     int pool = config_find_pool(v->conf, name);
     char hint[128];
@@ -247,6 +247,35 @@ static void resolve_route(struct validation *v, struct conf_route *route)
     resolve_listeners(v, route);
 }
 
+/* ---- TLS ---- */
+
+static void check_tls(struct validation *v, const struct conf_listener *listener)
+{
+    const struct conf_listener_tls *tls = &listener->tls;
+    char item[24];
+    char hint[128];
+
+    for (size_t i = 0; i < tls->certificates.count; i++) {
+        const char *name = tls->certificates.items[i];
+
+        (void)snprintf(item, sizeof(item), "%zu", i);
+        if (config_find_certificate(v->conf, name) == NULL)
+            report(v, FINDING_BLOCK, "R004",
+                   AT("listeners", listener->name, "tls", "certificates", item),
+                   "there is no certificate \"%s\"%s", name,
+                   suggest(v, name, v->conf->certificates, v->conf->certificate_count,
+                           sizeof(struct conf_certificate), hint));
+    }
+    if (tls->certificates.count == 0)
+        report(v, FINDING_BLOCK, "config", AT("listeners", listener->name, "tls", "certificates"),
+               "there is none: nobody could be sure whom he speaks to");
+    if (tls->client_auth.mode != CLIENT_AUTH_OFF && tls->client_auth.ca_file == NULL)
+        report(v, FINDING_BLOCK, "config", AT("listeners", listener->name, "tls", "client_auth"),
+               "has no \"ca_file\": who may have signed the certificates of clients");
+}
+
+/* ---- alerts ---- */
+
 /* Alertmanager's own path comes behind it. */
 static void check_alertmanagers(struct validation *v)
 {
@@ -274,6 +303,9 @@ void validate_configuration(struct configuration *configuration, const struct do
                "there is no listener: nothing is served");
     check_listener_addresses(&v);
     check_admin(&v);
+    for (size_t i = 0; i < configuration->listener_count; i++)
+        if (configuration->listeners[i].has_tls)
+            check_tls(&v, &configuration->listeners[i]);
     check_pools(&v);
     check_alertmanagers(&v);
     for (size_t i = 0; i < configuration->route_count; i++)

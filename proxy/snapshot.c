@@ -16,6 +16,7 @@
 #include "proxy/compile.h"
 #include "proxy/limits.h"
 #include "proxy/route/route.h"
+#include "proxy/secure.h"
 #include "proxy/tapping.h"
 #include "proxy/upstream/registry.h"
 
@@ -219,8 +220,12 @@ struct snapshot *snapshot_rebuild(const struct snapshot *snapshot, uint64_t gene
                                   struct rate_store *rates, struct counters *counters,
                                   struct error *why)
 {
-    return build(snapshot->conf, snapshot->conf_references, generation, snapshot->registry, rates,
-                 counters, why);
+    struct snapshot *again = build(snapshot->conf, snapshot->conf_references, generation,
+                                   snapshot->registry, rates, counters, why);
+
+    if (again != NULL)
+        secure_listeners_like(again, snapshot);
+    return again;
 }
 
 bool snapshot_check(const struct configuration *conf, struct error *why)
@@ -259,6 +264,7 @@ void snapshot_free(struct snapshot **holder)
             registry_give_server(snapshot->registry, &pool->servers[i]);
         registry_give_pool(snapshot->registry, &pool->live);
     }
+    secure_free(snapshot);
     route_table_free(&snapshot->route_table);
     if (--*snapshot->conf_references == 0) {
         xfree(snapshot->conf_references);

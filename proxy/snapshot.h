@@ -31,11 +31,14 @@ struct rate_table;
 struct registry;
 struct route_table;
 struct server;
+struct tls_server;
+struct tls_tickets;
 
 struct snapshot_listener {
     const struct conf_listener *conf;
     uint32_t index; /* in snapshot->listeners; route conditions name it */
     uint32_t counter_slot;
+    struct tls_server *tls; /* NULL: clear text; a reference of the snapshot's */
 };
 
 struct snapshot_pool {

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "proxy/worker.h"
+#include "tls/engine.h"
 
 enum { SMALL_BYTES = 2048 };
 
@@ -40,6 +41,7 @@ static void init(struct transport *transport, struct worker *worker,
     CHECK(error == 0);
     transport->ops = ops;
     transport->worker = worker;
+    transport->tls = NULL;
     transport->queued_bytes = 0;
     transport->error = 0;
     transport->is_reading = false;
@@ -48,12 +50,14 @@ static void init(struct transport *transport, struct worker *worker,
     transport->shuts_down_when_drained = false;
     transport->has_shut_down = false;
     transport->is_told_broken = false;
+    transport->is_reset = false;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
     struct transport *transport = transport_of(handle);
 
+    tls_engine_free(&transport->tls);
     transport->ops->on_closed(transport);
 }
 
@@ -74,6 +78,8 @@ void transport_close(struct transport *transport)
     if (transport->worker->gather.transport == transport)
         transport_flush(transport->worker);
     forget_gathered(transport);
+    if (transport->tls != NULL && !transport->is_broken && !transport->is_reset)
+        tls_engine_end(transport->tls); /* else the end could be anybody's */
     transport->is_closing = true;
     transport->is_reading = false;
     uv_close(&transport->handle.any, on_closed);
@@ -91,6 +97,7 @@ void transport_reset(struct transport *transport)
                          sizeof(linger));
     }
     forget_gathered(transport);
+    transport->is_reset = true;
     transport_close(transport);
 }
 
@@ -139,6 +146,47 @@ int transport_connect(struct transport *transport, struct worker *worker,
     return uv_tcp_connect(&connect->request, &transport->handle.tcp, address, on_connect);
 }
 
+/* ---- TLS ---- */
+
+/* What it holds, and what became of it. */
+static void take_ciphertext(struct transport *transport, struct slice bytes)
+{
+    struct worker *worker = transport->worker;
+    enum tls_state before = tls_engine_state(transport->tls);
+    size_t count = tls_engine_feed(transport->tls, bytes, worker->plain_block);
+    enum tls_state after = tls_engine_state(transport->tls);
+
+    if (before == TLS_HANDSHAKE && (after == TLS_OPEN || after == TLS_ENDED))
+        transport->ops->on_secured(transport);
+    if (count > 0 && !transport->is_closing)
+        transport->ops->on_read(transport, worker->plain_block, count);
+    if (transport->is_closing || after == before)
+        return;
+    if (after == TLS_FAILED)
+        transport->ops->on_insecure(transport);
+    else if (after == TLS_ENDED) {
+        transport_read_stop(transport);
+        transport->ops->on_eof(transport);
+    }
+}
+
+static void send_ciphertext(void *context, struct slice bytes)
+{
+    transport_send_clear(context, bytes);
+}
+
+void transport_secure(struct transport *transport, const struct tls_server *server,
+                      struct slice bytes)
+{
+    transport->tls = tls_engine_accept(server, send_ciphertext, transport);
+    while (bytes.len > 0 && !transport->is_closing) {
+        size_t part = bytes.len < WORKER_READ_BLOCK ? bytes.len : WORKER_READ_BLOCK;
+
+        take_ciphertext(transport, slice_of(bytes.at, part));
+        bytes = slice_after(bytes, part);
+    }
+}
+
 /* ---- reading ---- */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -173,7 +221,9 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     if (count == 0 || transport->is_closing)
         return;
     worker_note_time(worker);
-    if (count > 0) {
+    if (count > 0 && transport->tls != NULL) {
+        take_ciphertext(transport, slice_of(buffer->base, (size_t)count));
+    } else if (count > 0) {
         transport->ops->on_read(transport, buffer->base, (size_t)count);
     } else {
         transport_read_stop(transport);
@@ -288,6 +338,48 @@ static ssize_t write_now(const struct transport *transport, uv_buf_t *bufs, unsi
     return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
 }
 
+void transport_send_clear(struct transport *transport, struct slice bytes)
+{
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)bytes.at, (unsigned)bytes.len);
+    ssize_t written = 0;
+
+    if (transport->is_closing || transport->is_broken)
+        return;
+    if (transport->queued_bytes == 0)
+        written = write_now(transport, &buf, 1);
+    if (written < 0)
+        break_transport(transport, (int)written);
+    else if ((size_t)written < bytes.len)
+        queue_rest(transport, &buf, 1, (size_t)written, bytes.len);
+}
+
+/* Small pieces share a record; a piece that fills one goes as it is. */
+static void seal(struct transport *transport, const uv_buf_t *bufs, unsigned count)
+{
+    char *record = transport->worker->seal_block;
+    size_t used = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct slice left = slice_of(bufs[i].base, bufs[i].len);
+
+        while (left.len > 0) {
+            size_t part = left.len < WORKER_SEAL_BLOCK - used ? left.len : WORKER_SEAL_BLOCK - used;
+
+            if (part == WORKER_SEAL_BLOCK) {
+                (void)tls_engine_send(transport->tls, slice_of(left.at, part));
+            } else {
+                memcpy(record + used, left.at, part);
+                used += part;
+            }
+            left = slice_after(left, part);
+            if (used == WORKER_SEAL_BLOCK || (i + 1 == count && left.len == 0 && used > 0)) {
+                (void)tls_engine_send(transport->tls, slice_of(record, used));
+                used = 0;
+            }
+        }
+    }
+}
+
 void transport_flush(struct worker *worker)
 {
     struct gather *gather = &worker->gather;
@@ -300,6 +392,10 @@ void transport_flush(struct worker *worker)
     gather->count = 0;
     if (transport == NULL || transport->is_closing || transport->is_broken)
         return;
+    if (transport->tls != NULL) {
+        seal(transport, gather->bufs, count);
+        return;
+    }
     for (unsigned i = 0; i < count; i++)
         total += gather->bufs[i].len;
     if (transport->queued_bytes == 0)
@@ -378,6 +474,8 @@ void transport_shutdown(struct transport *transport)
         transport_flush(transport->worker);
     if (transport->is_closing || transport->is_broken)
         return;
+    if (transport->tls != NULL)
+        tls_engine_end(transport->tls);
     if (transport->queued_bytes > 0)
         transport->shuts_down_when_drained = true;
     else

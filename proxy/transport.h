@@ -1,5 +1,5 @@
 /*
- * transport - bytes over one connection, TCP or Unix socket, with back-pressure.
+ * transport - bytes over one connection, TCP or Unix socket, TLS on top or not, with back-pressure.
  *
  * Reading lands in the worker's one block: what a callback does not use up it must copy.  Writing
  * is gathered during a callback and goes out in one call at its end; what the socket does not take
@@ -22,6 +22,8 @@
 #include "base/list.h"
 #include "base/slice.h"
 
+struct tls_engine;
+struct tls_server;
 struct transport;
 struct worker;
 
@@ -33,6 +35,11 @@ struct transport_ops {
     void (*on_broken)(struct transport *transport, int error);
     void (*on_drained)(struct transport *transport);
     void (*on_closed)(struct transport *transport);
+    /* The handshake is over; reading goes on.  NULL where there is never TLS. */
+    void (*on_secured)(struct transport *transport);
+    /* The handshake, or what came after it, was not TLS as agreed: an alert has been sent, and only
+     * ending is left. */
+    void (*on_insecure)(struct transport *transport);
 };
 
 struct transport {
@@ -44,19 +51,26 @@ struct transport {
     } handle;
     const struct transport_ops *ops;
     struct worker *worker;
-    uint32_t queued_bytes; /* not taken by the socket yet */
-    int16_t error;         /* why it is broken */
+    struct tls_engine *tls; /* NULL: clear text */
+    uint32_t queued_bytes;  /* not taken by the socket yet */
+    int16_t error;          /* why it is broken */
     bool is_reading : 1;
     bool is_broken : 1;
     bool is_closing : 1;
     bool shuts_down_when_drained : 1;
     bool has_shut_down : 1;
     bool is_told_broken : 1;
+    bool is_reset : 1;
 };
 
 /* 0 or a negative libuv error; on an error there is nothing to close. */
 int transport_accept(struct transport *transport, struct worker *worker,
                      const struct transport_ops *ops, uv_stream_t *listener, bool is_local);
+
+/* TLS from here on; `bytes` of it have come already (they lie outside the read block), and what
+ * they hold is told by the ops before it returns. */
+void transport_secure(struct transport *transport, const struct tls_server *server,
+                      struct slice bytes);
 
 typedef void transport_connected_fn(struct transport *transport, int status);
 /* Starts to connect; `request` must live until `on_connected` (which is called once, with 0 or a
@@ -79,6 +93,9 @@ void transport_gather(struct transport *transport, struct slice bytes);
 char *transport_scratch(struct worker *worker, size_t bytes);
 /* Gives back what transport_scratch() gave last, but for `used` bytes of it. */
 void transport_scratch_trim(struct worker *worker, char *from, size_t used);
+
+/* Past TLS, as it is: to a peer that has spoken none. */
+void transport_send_clear(struct transport *transport, struct slice bytes);
 
 /* Sends what was gathered.  A failure is told later, by on_broken. */
 void transport_flush(struct worker *worker);

@@ -18,6 +18,7 @@
 #include "proxy/route/route.h"
 #include "proxy/transport.h"
 #include "proxy/upstream/upstream.h"
+#include "tls/engine.h"
 
 enum { CHUNK = 64, TAP_CHUNK = 16 };
 
@@ -72,6 +73,8 @@ static void open_loop(struct worker *worker)
 static void make_memory(struct worker *worker)
 {
     worker->read_block = xmap(WORKER_READ_BLOCK);
+    worker->plain_block = xmap(WORKER_READ_BLOCK + TLS_HELD_BYTES);
+    worker->seal_block = xmap(WORKER_SEAL_BLOCK);
     worker->scratch = xmap(WORKER_SCRATCH);
     worker->path_memory = xmap(WORKER_PATH_MEMORY);
     worker->message = xmap(sizeof(*worker->message));
@@ -97,6 +100,8 @@ static void free_memory(struct worker *worker)
     slab_fini(&worker->record_slab);
     slab_fini(&worker->tap_slab);
     xunmap(worker->read_block, WORKER_READ_BLOCK);
+    xunmap(worker->plain_block, WORKER_READ_BLOCK + TLS_HELD_BYTES);
+    xunmap(worker->seal_block, WORKER_SEAL_BLOCK);
     xunmap(worker->scratch, WORKER_SCRATCH);
     xunmap(worker->path_memory, WORKER_PATH_MEMORY);
     xunmap(worker->message, sizeof(*worker->message));

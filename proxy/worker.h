@@ -27,6 +27,7 @@
 enum {
     WORKER_TAG = 0x574f524b,
     WORKER_READ_BLOCK = 128 * 1024,
+    WORKER_SEAL_BLOCK = 16 * 1024, /* one record of TLS */
     WORKER_SCRATCH = 512 * 1024,
     WORKER_GATHER = 32,
     WORKER_BROKEN = 256,
@@ -116,6 +117,8 @@ struct worker {
     struct tap_draw draw; /* which requests go to the tap */
 
     char *read_block;
+    char *plain_block; /* what was read over TLS, in clear */
+    char *seal_block;  /* a record to be */
     char *scratch;
     size_t scratch_used;
     struct gather gather;

@@ -18,6 +18,7 @@ from support.origin import Origin  # noqa: E402
 from support.people import enforced_proxy  # noqa: E402
 from support.proxy import Proxy, simple_proxy  # noqa: E402
 from support.state import verify  # noqa: E402
+from support.tls import Authority
 
 DEFAULT_BOUND_S = 60
 BOUND_SCALE = float(os.environ.get("TWOKEY_TEST_SCALE", "1"))
@@ -79,6 +80,12 @@ def _keep(request, started, proxy):
     started.append(proxy)
     request.node.proxies = started
     return proxy
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """Signs certificates; its folder may be a file root."""
+    return Authority(str(tmp_path))
 
 
 @pytest.fixture

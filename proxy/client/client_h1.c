@@ -23,10 +23,12 @@
 #include "proxy/snapshot.h"
 #include "proxy/upstream/upstream.h"
 #include "proxy/worker.h"
+#include "tls/engine.h"
 
 enum { TICK_MS = 1000, LINGER_MS = 5000, LINGER_TOTAL_S = 30, MAX_SKIPPED = 16 };
 
 static void set_deadline(struct client *client);
+static void on_broken(struct transport *transport, int error);
 static size_t consume(struct client *client, char *bytes, size_t count);
 
 static struct client *client_of(struct transport *transport)
@@ -105,7 +107,8 @@ static void set_deadline(struct client *client)
     uint64_t length = 0;
 
     switch (client->state) {
-    case CLIENT_PROXY_HEADER: length = conf_of(client)->timeouts.headers_ms; break;
+    case CLIENT_PROXY_HEADER:
+    case CLIENT_HANDSHAKE: length = conf_of(client)->timeouts.headers_ms; break;
     case CLIENT_IDLE:
         length = transport_is_full(&client->transport) ? conf_of(client)->timeouts.write_idle_ms
                                                        : conf_of(client)->timeouts.keepalive_ms;
@@ -262,6 +265,7 @@ static void begin_request(struct client *client)
 
     req->client = client;
     req->ops = &client_h1_ops;
+    req->is_https = client->transport.tls != NULL;
     req->started_ns = worker->now_ns;
     req->progress_ms = worker_now_ms(worker);
     client->request = req;
@@ -401,6 +405,64 @@ static size_t read_proxy_header(struct client *client, struct slice bytes)
     return used;
 }
 
+/* ---- TLS ---- */
+
+static const struct tls_server *tls_of(const struct client *client)
+{
+    const struct snapshot_listener *now = client->listener->now;
+
+    return now != NULL ? now->tls : NULL;
+}
+
+/* What stands in the inbox came before TLS: the PROXY header, and maybe more. */
+static void read_before_tls(struct client *client, char *bytes, size_t count)
+{
+    struct buffer rest;
+    size_t used;
+
+    buffer_append(&client->inbox, bytes, count);
+    used = read_proxy_header(client, buffer_slice(&client->inbox));
+    if (is_ending(client) || client->state == CLIENT_PROXY_HEADER)
+        return;
+    buffer_consume(&client->inbox, used);
+    rest = client->inbox;
+    buffer_init(&client->inbox);
+    enter(client, CLIENT_HANDSHAKE);
+    transport_secure(&client->transport, tls_of(client), buffer_slice(&rest));
+    buffer_fini(&rest);
+}
+
+static void on_secured(struct transport *transport)
+{
+    struct client *client = client_of(transport);
+
+    count_one(&row_of(client)->tls_handshakes);
+    if (tls_engine_is_resumed(transport->tls))
+        count_one(&row_of(client)->tls_resumed);
+    if (client->state == CLIENT_HANDSHAKE)
+        enter(client, CLIENT_IDLE);
+}
+
+static const char clear_text_refused[] = "HTTP/1.1 400 Bad Request\r\n"
+                                         "Content-Type: text/plain\r\n"
+                                         "Content-Length: 46\r\n"
+                                         "Connection: close\r\n\r\n"
+                                         "This port speaks TLS: begin with https:// here\n";
+
+static void on_insecure(struct transport *transport)
+{
+    struct client *client = client_of(transport);
+
+    if (client->state == CLIENT_HANDSHAKE) {
+        count_one(&row_of(client)->tls_failures);
+        if (tls_engine_was_http(transport->tls))
+            transport_send_clear(transport, SLICE(clear_text_refused));
+        linger(client); /* a reset would overtake the alert */
+        return;
+    }
+    on_broken(transport, UV_EPROTO);
+}
+
 /* At least one CRLF before a request line is to be ignored (RFC 9112 §2.2); a few are. */
 static size_t skip_empty_lines(struct client *client, struct slice bytes)
 {
@@ -528,6 +590,10 @@ static void on_read(struct transport *transport, char *bytes, size_t count)
             close_now(client);
         else
             set_deadline(client);
+        return;
+    }
+    if (client->state == CLIENT_PROXY_HEADER && tls_of(client) != NULL) {
+        read_before_tls(client, bytes, count);
         return;
     }
     if (client->request != NULL)
@@ -707,6 +773,8 @@ static const struct transport_ops ops = {
     .on_broken = on_broken,
     .on_drained = on_drained,
     .on_closed = on_closed,
+    .on_secured = on_secured,
+    .on_insecure = on_insecure,
 };
 
 static void note_peer(struct client *client)
@@ -776,6 +844,13 @@ void client_h1_accept(struct listener *listener)
         close_now(client);
         return;
     }
-    enter(client, expects_proxy_header(client) ? CLIENT_PROXY_HEADER : CLIENT_IDLE);
+    if (expects_proxy_header(client)) {
+        enter(client, CLIENT_PROXY_HEADER);
+    } else if (tls_of(client) != NULL) {
+        enter(client, CLIENT_HANDSHAKE);
+        transport_secure(&client->transport, tls_of(client), SLICE(""));
+    } else {
+        enter(client, CLIENT_IDLE);
+    }
     set_reading(client);
 }

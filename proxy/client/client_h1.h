@@ -1,7 +1,7 @@
 /*
  * client_h1 - one connection from a client that speaks HTTP/1.
  *
- *   PROXY_HEADER --> IDLE --first byte--> BUSY (a request) --> IDLE …
+ *   PROXY_HEADER --> HANDSHAKE --> IDLE --first byte--> BUSY (a request) --> IDLE …
  *                      |                   |
  *                      +-------> ENDING (what is queued goes out) --> LINGERING --> closed
  *
@@ -28,6 +28,7 @@ enum { CLIENT_TAG = 0x434c4e54, CLIENT_LOTS = 10000 };
 
 enum client_state {
     CLIENT_PROXY_HEADER,
+    CLIENT_HANDSHAKE, /* of TLS */
     CLIENT_IDLE,
     CLIENT_BUSY,
     CLIENT_ENDING,

@@ -9,10 +9,21 @@
 
 #include "change/files.h"
 #include "tests/support/ledger_fixture.h"
+#include "tests/unit/tls/certificates.h"
 
 static char folder[64];
 static char certificate[128];
 static char key[128];
+static struct made shop;
+static char *renewed; /* another certificate for the same key */
+
+/* Of the last line of the key: what must stand nowhere else. */
+enum { TELLING = 40 };
+
+static const char *telling(void)
+{
+    return shop.key_pem + 60;
+}
 
 static void write_file(const char *path, const char *content)
 {
@@ -32,8 +43,8 @@ static int begin(void **state)
     assert_non_null(mkdtemp(folder));
     (void)snprintf(certificate, sizeof(certificate), "%s/shop.pem", folder);
     (void)snprintf(key, sizeof(key), "%s/shop.key", folder);
-    write_file(certificate, "the certificate");
-    write_file(key, "the private key");
+    write_file(certificate, shop.pem);
+    write_file(key, shop.key_pem);
     (void)snprintf(text, sizeof(text),
                    "{\"process\":{\"file_roots\":[\"%s\"]}," POOLS "," ROUTES
                    ",\"people\":{" EVERYBODY "},\"policy\":{" ENFORCED "}}",
@@ -88,17 +99,17 @@ static void e07_what_was_approved_is_the_copy_not_the_path(void **state)
     (void)state;
     propose_certificate(certificate, true, id);
     approve_fully(id);
-    write_file(certificate, "another certificate");
+    write_file(certificate, renewed);
     assert_string_equal(may_apply("ann", id), "");
     buffer_init(&content);
     assert_true(ledger_blob(world.ledger, stored_digest(id, certificate), &content));
-    assert_string_equal(buffer_text(&content), "the certificate");
+    assert_string_equal(buffer_text(&content), shop.pem);
     buffer_fini(&content);
     assert_string_equal(call(ledger_reopen, "ann", id), "");
     assert_string_equal(call(ledger_submit, "ann", id), "");
     buffer_init(&content);
     assert_true(ledger_blob(world.ledger, stored_digest(id, certificate), &content));
-    assert_string_equal(buffer_text(&content), "another certificate");
+    assert_string_equal(buffer_text(&content), renewed);
     buffer_fini(&content);
 }
 
@@ -125,7 +136,7 @@ static void a_private_key_is_no_part_of_the_store(void **state)
     (void)state;
     propose_certificate(certificate, true, id);
     for (size_t i = 0; i < memory.count; i++)
-        assert_null(memmem(memory.entries[i].bytes, memory.entries[i].len, "the private key", 15));
+        assert_null(memmem(memory.entries[i].bytes, memory.entries[i].len, telling(), TELLING));
     (void)snprintf(copy, sizeof(copy), "%s/keys/%s.pem", folder,
                    stored_digest(id, key) + strlen("sha256:"));
     assert_int_equal(stat(copy, &status), 0);
@@ -133,7 +144,7 @@ static void a_private_key_is_no_part_of_the_store(void **state)
     approve_fully(id);
     assert_string_equal(may_apply("ann", id), "");
     assert_int_equal(chmod(copy, 0600), 0);
-    write_file(copy, "the private keY");
+    write_file(copy, renewed);
     assert_string_equal(may_apply("ann", id), "digest-mismatch");
 }
 
@@ -158,6 +169,30 @@ static void files_are_in_the_folders_that_were_named(void **state)
     assert_string_equal(call(ledger_submit, "ann", id), "findings-block");
 }
 
+static int make(void **state)
+{
+    X509 *again;
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    (void)state;
+    shop = make_certificate(MADE_EC, "DNS:shop.example.com", NULL, false, 90);
+    again = X509_dup(shop.certificate);
+    ASN1_INTEGER_set(X509_get_serialNumber(again), 4711);
+    assert_true(X509_sign(again, shop.key, EVP_sha256()) > 0);
+    PEM_write_bio_X509(bio, again);
+    renewed = pem_of(bio);
+    X509_free(again);
+    return 0;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    free(renewed);
+    drop_made(&shop);
+    return 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -169,5 +204,5 @@ int main(void)
         TEST(files_are_in_the_folders_that_were_named),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make, drop);
 }

@@ -183,7 +183,12 @@ static const struct bad bad_documents[] = {
     /* what this version does not do */
     {POOL("\"protocol\":\"h2\""), "/pools/p/protocol: \"h2\" is not supported by this version"},
     {POOL("\"tls\":{}"), "/pools/p/tls: is not supported by this version"},
-    {LISTENER("\"tls\":{}"), "/listeners/l/tls: is not supported by this version"},
+    {LISTENER("\"tls\":{}"), "/listeners/l/tls: has no \"certificates\""},
+    {LISTENER("\"tls\":{\"certificates\":[]}"), "/listeners/l/tls/certificates: there is none"},
+    {LISTENER("\"tls\":{\"certificates\":[\"shop\"]}"), "there is no certificate \"shop\""},
+    {LISTENER("\"tls\":{\"certificates\":[\"shop\"],\"client_auth\":{\"mode\":\"require\"}}"),
+     "/listeners/l/tls/client_auth: has no \"ca_file\""},
+    {"{\"certificates\":{\"a\":{\"cert_file\":\"/a\"}}}", "/certificates/a: has no \"key_file\""},
     {"{\"admin\":{\"listen\":\"0.0.0.0:9901\"}}", "not supported by this version"},
     {"{\"people\":{\"ann\":{\"tokens\":[\"sha256:12\"]}}}", "is not the hash of a token"},
     {"{\"people\":{\"ann\":{\"uids\":[1000,-1]}}}", "/people/ann/uids/1: -1 is not a user"},
@@ -496,7 +501,6 @@ static const struct bad warned_documents[] = {
     {"{\"people\":{\"ann\":{},\"ci\":{\"kind\":\"service\",\"owner\":\"ann\",\"roles\":["
      "\"approver\"]}}}",
      "/people/ci: is a service"},
-    {"{\"certificates\":{\"a\":{\"cert_file\":\"/a\",\"key_file\":\"/b\"}}}", "no effect"},
     {"{}", "there is no listener"},
 };
 

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/slice.h"
+#include "config/contents.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
@@ -53,6 +54,9 @@ struct detect_case {
 #define TWO              "'servers':{'a':{'address':'10.0.0.1:80'},'b':{'address':'10.0.0.2:80'}}"
 #define SERVER(n, extra) "'" n "':{'address':'10.0.0." n ":80'" extra "}"
 
+/* Gives what files hold, where a family of rules needs it; NULL: they are not read. */
+static contents_read_fn *case_files;
+
 struct loaded_case {
     struct arena *arena;
     struct findings findings;
@@ -78,6 +82,8 @@ static inline struct configuration *load_case(const char *document, struct findi
         print_message("    %s\n", line);
     }
     assert_non_null(conf);
+    if (case_files != NULL)
+        (void)contents_fill(conf, case_files, NULL, findings);
     return conf;
 }
 

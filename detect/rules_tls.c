@@ -1,0 +1,190 @@
+/*
+ * rules_tls - the T rules: certificates, as far as what their files hold has been read.
+ *
+ * Owner    nobody      Threads  any
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "config/load.h"
+#include "detect/internal.h"
+#include "detect/rules.h"
+#include "tls/certificate.h"
+
+enum { DAY_MS = 24 * 3600 * 1000, SOON_DAYS = 14 };
+
+static struct slice slice_of_content(const struct conf_content *content)
+{
+    return slice_of(content->bytes, content->count);
+}
+
+/* NULL: its files were not read, which is said, or it is no certificate, which T002 says. */
+static struct tls_certificate *load(struct detect_run *run, const struct conf_certificate *conf,
+                                    struct error *why)
+{
+    if (conf->chain.bytes == NULL || conf->key.bytes == NULL) {
+        detect_report_unknown(run, AT("certificates", conf->name),
+                              "unknown: its files are read when a change is submitted");
+        return NULL;
+    }
+    return tls_certificate_load(slice_of_content(&conf->chain), slice_of_content(&conf->key), why);
+}
+
+#define FOR_CERTIFICATES(run, one)                                                                 \
+    FOR_EACH(conf_certificate, one, (run)->conf->certificates, (run)->conf->certificate_count)
+
+/* ---- T001 ---- */
+
+static void check_time(struct detect_run *run, const char *name,
+                       const struct tls_certificate_facts *facts)
+{
+    int64_t now_ms = run->subject->now_ms;
+    int64_t left_ms = facts->not_after_ms - now_ms;
+
+    if (left_ms <= 0)
+        detect_report(run, AT("certificates", name, "cert_file"),
+                      "it, or one of its chain, expired %lld days ago",
+                      (long long)(-left_ms / DAY_MS));
+    else if (facts->not_before_ms > now_ms)
+        detect_report(run, AT("certificates", name, "cert_file"), "it is valid in %lld days only",
+                      (long long)((facts->not_before_ms - now_ms + DAY_MS - 1) / DAY_MS));
+    else if (left_ms < (int64_t)SOON_DAYS * DAY_MS)
+        detect_report_as(run, FINDING_WARNING, AT("certificates", name, "cert_file"),
+                         "it, or one of its chain, expires in %lld days",
+                         (long long)(left_ms / DAY_MS));
+}
+
+void certificate_expires(struct detect_run *run)
+{
+    if (run->subject->now_ms == 0)
+        return;
+    FOR_CERTIFICATES(run, one)
+    {
+        struct tls_certificate *certificate = load(run, one, NULL);
+
+        if (certificate != NULL)
+            check_time(run, one->name, tls_certificate_facts(certificate));
+        tls_certificate_free(&certificate);
+    }
+}
+
+/* ---- T002 ---- */
+
+void certificate_is_no_good(struct detect_run *run)
+{
+    FOR_CERTIFICATES(run, one)
+    {
+        struct error why = {0};
+        struct tls_certificate *certificate = load(run, one, &why);
+
+        if (certificate == NULL && why.text[0] != '\0')
+            detect_report(run, AT("certificates", one->name), "%s", why.text);
+        else if (certificate != NULL && !tls_certificate_facts(certificate)->is_chain_in_order)
+            detect_report_as(run, FINDING_WARNING, AT("certificates", one->name, "cert_file"),
+                             "its %zu certificates are no chain: each is to be signed by the next",
+                             tls_certificate_facts(certificate)->chain_count);
+        tls_certificate_free(&certificate);
+    }
+}
+
+/* ---- T003 ---- */
+
+static bool list_covers(const char *const *names, size_t count, const char *host)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], host) == 0 || tls_name_covers(names[i], slice_from(host)))
+            return true;
+    return false;
+}
+
+/* True too where it cannot be known. */
+static bool certificate_covers(const struct conf_certificate *conf, const char *host)
+{
+    struct tls_certificate *certificate;
+    bool covers;
+
+    if (conf->names.count > 0)
+        return list_covers(conf->names.items, conf->names.count, host);
+    if (conf->chain.bytes == NULL)
+        return true;
+    certificate = tls_certificate_load_public(slice_of_content(&conf->chain), NULL);
+    if (certificate == NULL)
+        return true;
+    covers = list_covers(tls_certificate_facts(certificate)->names,
+                         tls_certificate_facts(certificate)->name_count, host);
+    tls_certificate_free(&certificate);
+    return covers;
+}
+
+static bool listener_covers(const struct detect_run *run, const struct conf_listener *listener,
+                            const char *host)
+{
+    const struct conf_strings *names = &listener->tls.certificates;
+
+    for (size_t i = 0; i < names->count; i++) {
+        const struct conf_certificate *one = config_find_certificate(run->conf, names->items[i]);
+
+        if (one == NULL || certificate_covers(one, host))
+            return true;
+    }
+    return false;
+}
+
+static bool arrives_at(const struct conf_route *route, const struct conf_listener *listener)
+{
+    return route->scheme != SCHEME_HTTP && listener->has_tls &&
+           (route->listeners.count == 0 || detect_has_text(&route->listeners, listener->name));
+}
+
+void host_has_no_certificate(struct detect_run *run)
+{
+    FOR_ROUTES(run, route)
+    FOR_LISTENERS(run, listener)
+    for (size_t i = 0; i < route->hosts.count && arrives_at(route, listener); i++)
+        if (!listener_covers(run, listener, route->hosts.items[i]))
+            detect_report(run, AT("routes", route->name, "hosts"),
+                          "%s arrives at listener %s, whose %zu certificates are for other names",
+                          route->hosts.items[i], listener->name, listener->tls.certificates.count);
+}
+
+/* ---- T006 ---- */
+
+static void compare_authorities(struct detect_run *run, const struct conf_listener *before,
+                                const struct conf_listener *after)
+{
+    const struct conf_client_auth *was = &before->tls.client_auth;
+    const struct conf_client_auth *is = &after->tls.client_auth;
+
+    if (!before->has_tls || !after->has_tls || was->mode == CLIENT_AUTH_OFF ||
+        is->mode != CLIENT_AUTH_REQUIRE)
+        return;
+    if (was->ca.bytes == NULL || is->ca.bytes == NULL)
+        detect_report_unknown(run, AT("listeners", after->name, "tls", "client_auth", "ca_file"),
+                              "unknown: the file is read when a change is submitted");
+    else if (!tls_certificates_overlap(slice_of_content(&was->ca), slice_of_content(&is->ca)))
+        detect_report(run, AT("listeners", after->name, "tls", "client_auth", "ca_file"),
+                      "%s has none of the authorities that signed the certificates of today's "
+                      "clients",
+                      is->ca_file);
+}
+
+void clients_are_refused(struct detect_run *run)
+{
+    FOR_LISTENERS(run, listener)
+    {
+        const struct conf_listener *before = detect_listener(run->base, listener->name);
+
+        if (before != NULL)
+            compare_authorities(run, before, listener);
+    }
+}
+
+/* ---- T007 ---- */
+
+void weak_versions(struct detect_run *run)
+{
+    FOR_LISTENERS(run, listener)
+    if (listener->has_tls && listener->tls.profile == TLS_PROFILE_OLD)
+        detect_report(run, AT("listeners", listener->name, "tls", "profile"),
+                      "\"old\" takes cipher suites without forward secrecy");
+}

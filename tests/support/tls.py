@@ -1,0 +1,102 @@
+"""
+Certificates made by openssl, and a client that speaks TLS.
+
+    shop = authority.certificate("shop", "shop.example", "*.shop.example")   # fixture `authority`
+    proxy = make_proxy([origin], **tls_listener(authority, shop))
+    with TlsClient(proxy.address, name="shop.example", ca=authority) as client: ...
+"""
+import os
+import socket
+import ssl
+import subprocess
+
+from support import wire
+from support.client import Client
+
+
+def openssl(*arguments, stdin=None):
+    return subprocess.run(["openssl", *arguments], input=stdin, check=True, capture_output=True).stdout
+
+
+class Certificate:
+    def __init__(self, directory, name):
+        self.cert_file = os.path.join(directory, name + ".pem")
+        self.key_file = os.path.join(directory, name + ".key")
+
+    def section(self):
+        return {"cert_file": self.cert_file, "key_file": self.key_file}
+
+    def serial(self):
+        return openssl("x509", "-in", self.cert_file, "-noout", "-serial").decode().strip().partition("=")[2]
+
+    def replace(self, other):
+        """Becomes `other`, as one who renews it would do it: the key first."""
+        for mine, theirs in ((self.key_file, other.key_file), (self.cert_file, other.cert_file)):
+            with open(theirs, "rb") as file:
+                content = file.read()
+            with open(mine + ".new", "wb") as file:
+                file.write(content)
+            os.rename(mine + ".new", mine)
+
+
+class Authority(Certificate):
+    def __init__(self, directory, name="ca"):
+        super().__init__(directory, name)
+        self.directory = directory
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                "-subj", f"/CN={name}", "-keyout", self.key_file, "-out", self.cert_file)
+
+    def certificate(self, name, *hosts, key="ec", days=20, email=None):
+        made = Certificate(self.directory, name)
+        names = [f"DNS:{host}" for host in hosts] + ([f"email:{email}"] if email else [])
+        kind = ["rsa:2048"] if key == "rsa" else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        request = openssl("req", "-new", "-newkey", *kind, "-nodes", "-subj", f"/CN={name}", "-keyout", made.key_file,
+                          "-addext", "subjectAltName=" + ",".join(names))
+        openssl("x509", "-req", "-days", str(days), "-CA", self.cert_file, "-CAkey", self.key_file, "-copy_extensions", "copy",
+                "-out", made.cert_file, stdin=request)
+        return made
+
+
+def tls_listener(directory, *certificates, **more):
+    """What make_proxy takes: the listener speaks TLS with these, named c1, c2, …"""
+    names = [f"c{i}" for i in range(1, len(certificates) + 1)]
+    return {"listener": {"tls": {"certificates": names, **more}},
+            "process": {"file_roots": [directory]},
+            "config": {"certificates": {name: one.section() for name, one in zip(names, certificates)}}}
+
+
+class TlsClient(Client):
+    def __init__(self, address, name=None, ca=None, version=None, session=None, certificate=None, context=None, timeout=15.0):
+        if context is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = name is not None and ca is not None
+            context.verify_mode = ssl.CERT_REQUIRED if ca else ssl.CERT_NONE
+            if ca:
+                context.load_verify_locations(ca.cert_file)
+            if certificate:
+                context.load_cert_chain(certificate.cert_file, certificate.key_file)
+            if version:
+                context.minimum_version = context.maximum_version = version
+        self.context = context
+        plain = wire.connect(address, timeout)
+        try:
+            self.sock = context.wrap_socket(plain, server_hostname=name, session=session)
+        except BaseException:
+            plain.close()
+            raise
+        self.stream = wire.Stream(self.sock)
+
+    def peer_serial(self):
+        """Of the certificate that was shown."""
+        shown = ssl.DER_cert_to_PEM_cert(self.sock.getpeercert(binary_form=True))
+        return openssl("x509", "-noout", "-serial", stdin=shown.encode()).decode().strip().partition("=")[2]
+
+
+def refused(address, **options):
+    """Why the handshake, or the first thing after it, failed."""
+    try:
+        with TlsClient(address, **options) as client:
+            client.request()
+    except (ssl.SSLError, wire.Ended, ConnectionResetError, socket.timeout, BrokenPipeError) as error:
+        return str(error)
+    raise AssertionError("it was let in")

@@ -1,0 +1,71 @@
+/*
+ * engine - TLS as a transformation of bytes: ciphertext in, plaintext out, and back.  No sockets,
+ * no clock, no waiting.
+ *
+ *   HANDSHAKE --finished--> OPEN --close_notify--> ENDED
+ *       |                    |
+ *       +------- FAILED <----+
+ *
+ * All ciphertext that is fed is used up at once, and all plaintext that it completes comes out.
+ * What is to be sent goes to `send` as OpenSSL makes it, without another copy.
+ *
+ * Owner    the connection      Threads  its worker's
+ */
+#ifndef TLS_ENGINE_H
+#define TLS_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct tls_engine;
+struct tls_server;
+
+enum { TLS_HELD_BYTES = 17 * 1024 };
+enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_ENDED, TLS_FAILED };
+
+/* Takes all of it: sends it, or keeps a copy. */
+typedef void tls_send_fn(void *context, struct slice ciphertext);
+
+struct tls_engine *tls_engine_accept(const struct tls_server *server, tls_send_fn *send,
+                                     void *context);
+void tls_engine_free(struct tls_engine **engine);
+
+/* Takes `ciphertext` and writes the plaintext into `out`, which has room for as many bytes and
+ * TLS_HELD_BYTES more, of a record that began earlier; returns how many were written.  The state
+ * may be another afterwards. */
+size_t tls_engine_feed(struct tls_engine *engine, struct slice ciphertext, char *out);
+/* Sends plaintext; OPEN only.  False: FAILED. */
+bool tls_engine_send(struct tls_engine *engine, struct slice plaintext);
+/* Says that nothing more comes (close_notify); nothing where the handshake is not over. */
+void tls_engine_end(struct tls_engine *engine);
+
+enum tls_state tls_engine_state(const struct tls_engine *engine);
+/* Why it has failed, for the log: "no shared cipher"; static. */
+const char *tls_engine_why(const struct tls_engine *engine);
+/* The peer spoke HTTP in clear text. */
+bool tls_engine_was_http(const struct tls_engine *engine);
+
+/* ---- once it is OPEN ---- */
+
+/* The name that the client asked for, lower case; "" for none. */
+const char *tls_engine_server_name(const struct tls_engine *engine);
+/* TLS_ALPN_H2, TLS_ALPN_HTTP1; 0: nothing was agreed. */
+unsigned tls_engine_protocol(const struct tls_engine *engine);
+const char *tls_engine_version(const struct tls_engine *engine); /* "TLSv1.3" */
+const char *tls_engine_cipher(const struct tls_engine *engine);
+bool tls_engine_is_resumed(const struct tls_engine *engine);
+
+/* A client's verified certificate; false: it has shown none. */
+struct tls_identity {
+    char subject[256];    /* RFC 2253 */
+    char fingerprint[65]; /* SHA-256 of the certificate, hex */
+    char serial[64];      /* hex */
+};
+bool tls_engine_identity(const struct tls_engine *engine, struct tls_identity *identity_out);
+/* Whether one of its subject alternative names (DNS, e-mail, URI) is this one. */
+bool tls_engine_identity_has_name(const struct tls_engine *engine, const char *name);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * internal - what the files of tls/ share; nobody outside includes it.
+ *
+ * Threads  as each header says
+ */
+#ifndef TLS_INTERNAL_H
+#define TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+
+#include "tls/certificate.h"
+#include "tls/context.h"
+#include "tls/engine.h"
+#include "tls/tickets.h"
+
+struct error;
+
+struct tls_certificate {
+    X509 *leaf;
+    STACK_OF(X509) * chain; /* those above the leaf; NULL: none */
+    EVP_PKEY *key;          /* NULL: public only */
+    struct tls_certificate_facts facts;
+    char **names;
+};
+
+/* The first error that OpenSSL holds, in words; the rest is dropped. */
+const char *tls_error_text(char *out, size_t room);
+void tls_error_set(struct error *why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+SSL_CTX *tls_server_ssl_context(const struct tls_server *server);
+/* tickets.c: the callback of SSL_CTX_set_tlsext_ticket_key_evp_cb(). */
+int tls_tickets_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                         EVP_MAC_CTX *mac, int seals);
+
+/* Of a connection, for the callbacks of its context. */
+struct tls_engine {
+    uint32_t tag;
+    SSL *ssl;
+    enum tls_state state;
+    tls_send_fn *send;
+    void *context;
+    struct slice input; /* what is being fed */
+    const char *why;
+    bool was_http;
+    bool has_ended; /* close_notify was sent */
+    char server_name[256];
+};
+enum { TLS_ENGINE_TAG = 0x544c5345 };
+
+#endif

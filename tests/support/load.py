@@ -5,10 +5,13 @@ Load: many requests from many connections, counted; and origins quick enough for
     load = Load(proxy.address, connections=50, total=10000).run()
     assert load.statuses == {200: 10000} and load.bodies["s1"] == 5000
 
+    with Trickle(proxy.address, per_second=40): ...            # some, evenly, so that nothing else waits
+
 Load.start() runs it in a thread; stop() or `total` or `seconds` ends it.  A connection has one
 request under way at a time; what breaks is counted in `broken`, with its reason.
 """
 import collections
+import http.client
 import os
 import re
 import selectors
@@ -223,3 +226,38 @@ class Load:
             return self._close(sock)
         self._send(sock, state)
         return 0
+
+
+class Trickle:
+    """One keep-alive connection with so many requests a second, until the block ends; what breaks begins anew."""
+
+    def __init__(self, address, per_second, target="/"):
+        host, _, port = address.rpartition(":")
+        self.peer = (host.strip("[]"), int(port))
+        self.gap = 1 / per_second
+        self.target = target
+        self.statuses = collections.Counter()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join(30)
+
+    def _run(self):
+        connection = http.client.HTTPConnection(*self.peer, timeout=10)
+        due = time.monotonic()
+        while not self._ended.wait(max(0, due - time.monotonic())):
+            due = max(due + self.gap, time.monotonic() - 1)
+            try:
+                connection.request("GET", self.target)
+                reply = connection.getresponse()
+                reply.read()
+                self.statuses[reply.status] += 1
+            except (OSError, http.client.HTTPException):
+                connection.close()
+        connection.close()

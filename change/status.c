@@ -226,7 +226,8 @@ static void add_waiting(struct ledger *ledger, json_t *list)
     uint64_t half = pending->applied_boot_ms / 2 + pending->deadline_boot_ms / 2;
     char summary[128], description[256], when[CLOCK_RFC3339_TEXT];
 
-    if (!pending->is_set || pending->is_auto || pending->is_confirmed || now < half ||
+    if (!pending->is_set || pending->is_auto || pending->is_confirmed ||
+        pending->trying.percent > 0 || now < half ||
         now < pending->min_bake_boot_ms)
         return;
     clock_rfc3339(ledger_wall_ms(ledger) + (int64_t)pending->deadline_boot_ms - (int64_t)now, when);

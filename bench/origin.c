@@ -6,7 +6,7 @@
  * Content-Length.  `/served` answers how many requests came in on that port.
  * It trusts its clients: it is a yardstick, not a server.
  *
- * With -l each port can serve so many requests a second, an eighth of that at
+ * With -l each port can serve so many requests a second, half of that at
  * once, and answers the rest 503, as a server does that sheds its load;
  * `/healthz` is always well.
  *
@@ -225,8 +225,8 @@ static bool is_within_limit(int port)
     double now_s = (double)t.tv_sec + (double)t.tv_nsec / 1e9;
     budgets[port].left += limit * (now_s - budgets[port].filled_s);
     budgets[port].filled_s = now_s;
-    if (budgets[port].left > limit / 8)
-        budgets[port].left = limit / 8;
+    if (budgets[port].left > limit / 2)
+        budgets[port].left = limit / 2;
     if (budgets[port].left < 1)
         return false;
     budgets[port].left -= 1;

@@ -10,6 +10,10 @@ foreach(source ${unit_tests})
   string(REPLACE "/" "_" name ${name})
   string(REPLACE ".c" "" name ${name})
   add_executable(${name} ${source})
+  if(name MATCHES "^cli_") # cli is no library: its test is built with the one file that it tests
+    string(REGEX REPLACE ".*/tests/unit/(.*)_test\\.c$" "${CMAKE_SOURCE_DIR}/\\1.c" tested ${source})
+    target_sources(${name} PRIVATE ${tested})
+  endif()
   target_compile_options(${name} PRIVATE -Wno-conversion)
   target_link_libraries(${name} PRIVATE admin watch change tls proxy proxy_http proxy_route proxy_balance config
                         observe base ${CMOCKA_LIBRARY})

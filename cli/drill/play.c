@@ -35,6 +35,7 @@ enum {
     DEMO_SERVERS = 9001,
     ALARM_TEXT = 64,
     ALARMS = 16,
+    LACKING = 97, /* exit code of the commands: a program is not there */
 };
 
 struct play {
@@ -44,6 +45,7 @@ struct play {
     struct site *site;
     pid_t automation; /* 0: not running */
     bool was_automated;
+    bool lacks_programs; /* that the commands need */
     struct judge_window window;
     bool is_applied; /* the change that the goal names */
     unsigned notes;  /* that were judged */
@@ -182,8 +184,10 @@ static bool write_script(const struct play *play, const char *path)
         return false;
     buffer_init(&script);
     buffer_init(&command);
-    buffer_printf(&script, "A=http://127.0.0.1:%u/v1\n. build/demo/tokens\n",
-                  site_desk_port(play->site));
+    buffer_printf(&script,
+                  "for p in curl jq; do command -v $p >/dev/null || exit %d; done\n"
+                  "A=http://127.0.0.1:%u/v1\n. build/demo/tokens\n",
+                  LACKING, site_desk_port(play->site));
     for (unsigned i = 0; i < DRILL_LINES && play->drill->commands[i] != NULL; i++) {
         buffer_clear(&command);
         append_command(play, &command, play->drill->commands[i]);
@@ -334,7 +338,7 @@ static void tick(struct play *play)
 
 static bool goes_on(struct play *play)
 {
-    return !gave_up && world_is_alive(&play->world);
+    return !gave_up && !play->lacks_programs && world_is_alive(&play->world);
 }
 
 /* Load, and nothing wrong. */
@@ -407,8 +411,10 @@ static void serve_automation(struct play *play)
 
     if (play->options->is_auto && !play->was_automated && clock_ms() - play->paged_ms >= AUTO_MS)
         automate(play);
-    if (play->automation > 0 && waitpid(play->automation, &status, WNOHANG) != 0)
+    if (play->automation > 0 && waitpid(play->automation, &status, WNOHANG) == play->automation) {
         play->automation = 0;
+        play->lacks_programs = WIFEXITED(status) && WEXITSTATUS(status) == LACKING;
+    }
 }
 
 static void wait_for_person(struct play *play)
@@ -457,6 +463,8 @@ static void say_why_over(struct play *play)
 {
     if (gave_up)
         tell(play, "over", "given up");
+    else if (play->lacks_programs)
+        tell(play, "over", "the commands need curl and jq, and one of them is not there");
     else if (!world_is_alive(&play->world))
         tell(play, "over", "the proxy has ended");
     else if (play->fixed_ms == 0)

@@ -4,8 +4,8 @@
  *   GET  /healthz   "ok", or 503 when it is down        POST /recover   it is well again
  *   GET  /name      its name; so do /, /cart, /pay      anything else   404
  *
- * A server serves `capacity` requests a second, an eighth of that at once; what is more is answered
- * 503 at once, as a server does that sheds its load.  Checks are not counted.
+ * A server serves `capacity` requests a second, after a rest a second's worth of them at once; what
+ * is more is answered 503 at once, as a server does that sheds its load.  Checks are not counted.
  *
  * Owner    the site      Threads  the site's
  * Invariant  A visitor has one request under way at a time.
@@ -82,8 +82,8 @@ static bool take_token(struct site_server *server)
 
     server->tokens += capacity * (double)(now - server->filled_ms) / 1000.0;
     server->filled_ms = now;
-    if (server->tokens > capacity / 8)
-        server->tokens = capacity / 8;
+    if (server->tokens > capacity)
+        server->tokens = capacity;
     if (server->tokens < 1)
         return false;
     server->tokens -= 1;

@@ -201,3 +201,10 @@ def test_a_scratch_folder_that_cannot_be_is_told():
     ran = subprocess.run([binary(), "drill", "sinkhole", "--port", "0"], capture_output=True, text=True, env=env,
                          timeout=30)
     assert ran.returncode == 2 and "TMPDIR is too long for a Unix socket below it" in ran.stderr
+
+
+def test_commands_that_cannot_run_end_the_drill(tmp_path):
+    ran = subprocess.run([binary(), "drill", "sinkhole", "--auto", "--port", "0"], capture_output=True, text=True,
+                         env=dict(os.environ, PATH=str(tmp_path)), timeout=120)
+    assert ran.returncode == 1, ran.stdout
+    assert "the commands need curl and jq, and one of them is not there" in ran.stdout

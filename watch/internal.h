@@ -11,6 +11,7 @@
 enum { WATCH_TAG = 0x57415443 };
 
 struct alerts;
+struct canary_watch;
 struct gate_watch;
 
 struct watch {
@@ -25,6 +26,7 @@ struct watch {
     json_t *undeliverable; /* the alert about them, or NULL */
     /* look.c */
     struct gate_watch *gate;
+    struct canary_watch *canary;
     json_t *pool_alerts; /* as of the last second; NULL before */
     uint64_t observer_seen_ms;
     bool is_log_failing;

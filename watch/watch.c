@@ -13,6 +13,7 @@
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 #include "watch/alerts.h"
+#include "watch/canary.h"
 #include "watch/gate_watch.h"
 #include "watch/internal.h"
 
@@ -24,8 +25,10 @@ struct watch *watch_new(const struct watch_options *options)
     watch->tag = WATCH_TAG;
     watch->options = *options;
     watch->alerts = alerts_new();
-    if (options->ledger != NULL && options->publisher != NULL)
+    if (options->ledger != NULL && options->publisher != NULL) {
         watch->gate = gate_watch_new(options->counters, options->worker_count, NULL);
+        watch->canary = canary_watch_new(options->counters, options->worker_count);
+    }
     return watch;
 }
 
@@ -38,6 +41,7 @@ void watch_free(struct watch **holder)
     CHECK_OBJ(watch, WATCH_TAG);
     alerts_free(&watch->alerts);
     gate_watch_free(&watch->gate);
+    canary_watch_free(&watch->canary);
     json_decref(watch->pool_alerts);
     json_decref(watch->undeliverable);
     watch->tag = 0;
@@ -75,12 +79,31 @@ static void look_at_gate(struct watch *watch)
         ledger_gate_tick(ledger, &readings);
 }
 
+static void look_at_canary(struct watch *watch)
+{
+    struct ledger *ledger = watch->options.ledger;
+    const struct publisher *publisher = watch->options.publisher;
+    struct canary_sight sight = {.now_ms = clock_ms()};
+    struct gate_subject subject;
+    struct gate_readings readings;
+    bool has_subject;
+
+    if (watch->canary == NULL)
+        return;
+    sight.running = publisher_current(publisher);
+    sight.tried = publisher_candidate(publisher);
+    has_subject = ledger_gate_subject(ledger, &subject);
+    if (canary_watch_tick(watch->canary, &sight, has_subject ? &subject : NULL, &readings))
+        ledger_gate_tick(ledger, &readings);
+}
+
 void watch_second(struct watch *watch)
 {
     ON_CONTROL();
     CHECK_OBJ(watch, WATCH_TAG);
     look_at_pools(watch, NULL);
     look_at_gate(watch);
+    look_at_canary(watch);
     look(watch);
     notify(watch);
 }

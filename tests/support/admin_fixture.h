@@ -52,6 +52,12 @@ size_t publisher_alive(const struct publisher *publisher)
     return 1;
 }
 
+struct snapshot *publisher_candidate(const struct publisher *publisher)
+{
+    (void)publisher;
+    return NULL;
+}
+
 uint32_t publisher_candidate_below(const struct publisher *publisher)
 {
     (void)publisher;

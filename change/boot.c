@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "change/fault.h"
+#include "change/hits.h"
 #include "change/override.h"
 #include "change/peak.h"
 #include "change/refusal.h"
@@ -402,6 +403,7 @@ void ledger_stopping(struct ledger *ledger)
 
     CHECK_OBJ(ledger, LEDGER_TAG);
     peak_save(ledger);
+    hits_save(ledger);
     step_begin(&step, ledger, &system);
     step_put_json(&step, "starts", none);
     step_audit(&step, "process.stopped", NULL, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "change/override.h"
 #include "change/peak.h"
 #include "change/refusal.h"
+#include "change/traffic.h"
 #include "config/contents.h"
 #include "config/load.h"
 #include "config/model.h"
@@ -179,16 +180,17 @@ static enum detect_via via_of(const struct actor *author)
     return author->is_on_socket ? DETECT_VIA_SOCKET : DETECT_VIA_TCP;
 }
 
-/* What the detectors say of the target, and of the way to it from what runs.  Recent traffic is not
- * kept yet: what needs it is told as not known. */
+/* What the detectors say of the target, and of the way to it from what runs. */
 static void look_at(struct candidate *candidate)
 {
-    const struct ledger *ledger = candidate->ledger;
+    struct ledger *ledger = candidate->ledger;
+    struct detect_traffic *traffic = traffic_known(ledger);
     struct detect_override *orders = xcalloc(ledger->override_count + 1, sizeof(*orders));
     struct detect_subject subject = {
         .target = candidate->target,
         .base = candidate->base,
         .now_ms = ledger_wall_ms(ledger),
+        .traffic = traffic,
         .overrides = orders,
         .override_count = ledger->override_count,
         .freeze_reason = freeze_allows(ledger, NULL)
@@ -203,6 +205,7 @@ static void look_at(struct candidate *candidate)
                                              .state = ledger->overrides[i].state,
                                              .weight = ledger->overrides[i].weight};
     detect_run(&subject, &candidate->findings);
+    traffic_free(&traffic);
     xfree(orders);
 }
 

@@ -14,6 +14,7 @@
 
 enum { LEDGER_TAG = 0x4c454447 };
 
+struct hits;
 struct override;
 struct step;
 
@@ -108,6 +109,7 @@ struct ledger {
     struct override *overrides;
     size_t override_count;
     struct peaks *peaks;       /* NULL before the first use */
+    struct hits *hits;         /* likewise */
     struct sample *sample;     /* of recent traffic; NULL: none came yet */
     struct activity *activity; /* an apply, cancel or rollback under way (apply.c), or NULL */
     struct serving serving;

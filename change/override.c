@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "change/actor.h"
+#include "change/hits.h"
 #include "change/internal.h"
 #include "change/override_state.h"
 #include "change/peak.h"
@@ -259,6 +260,7 @@ void override_tick(struct ledger *ledger)
             break; /* asked again in a second */
     }
     peak_tick(ledger);
+    hits_tick(ledger);
 }
 
 void override_forget(struct ledger *ledger)
@@ -269,4 +271,5 @@ void override_forget(struct ledger *ledger)
     ledger->overrides = NULL;
     ledger->override_count = 0;
     peak_forget(ledger);
+    hits_forget(ledger);
 }

@@ -20,6 +20,8 @@
  *   session/<id>                  a break-glass session
  *   idem/<person>/<hash>          an answer kept for a repeat
  *   import                        what conf.d said when it was last read
+ *   peak/<pool>/<hour>           the most requests a second that a pool had in an hour
+ *   hits/<scope>/<hour>           requests of routes, and of hosts, in an hour
  *   audit/%020u                   one line of the audit chain
  *   mirror                        how far audit.jsonl has got
  *

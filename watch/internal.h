@@ -32,6 +32,8 @@ struct watch {
     bool is_log_failing;
     uint64_t log_lines_dropped; /* in the last second */
     uint64_t log_lines_before;  /* since the start */
+    uint64_t *route_requests;   /* by slot of the route, as of the last second */
+    uint32_t route_room;
 };
 
 /* ---- notify.c ---- */
@@ -48,5 +50,9 @@ void look_at_summary(struct watch *watch, const struct summary *summary);
 void look_at_pools(struct watch *watch, const struct summary *summary);
 /* What stands before the name of a page; the running configuration's. */
 const char *look_runbooks(const struct watch *watch);
+
+/* ---- route_hits.c ---- */
+
+void look_at_routes(struct watch *watch);
 
 #endif

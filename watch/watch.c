@@ -44,6 +44,7 @@ void watch_free(struct watch **holder)
     canary_watch_free(&watch->canary);
     json_decref(watch->pool_alerts);
     json_decref(watch->undeliverable);
+    xfree(watch->route_requests);
     watch->tag = 0;
     xfree(watch);
 }
@@ -55,6 +56,7 @@ void watch_tick(struct watch *watch, const struct summary *summary)
     ON_CONTROL();
     CHECK_OBJ(watch, WATCH_TAG);
     look_at_summary(watch, summary);
+    look_at_routes(watch);
     notify_take_report(watch, summary);
 }
 

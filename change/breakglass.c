@@ -89,7 +89,7 @@ static void put_session(struct step *step, const json_t *session)
 
 /* ---- how long, and until when it is reviewed ---- */
 
-/* By the clock that nobody sets; a restart ends it. */
+/* By the clock that nobody sets; over a restart by the wall clock. */
 static bool is_open(const struct ledger *ledger, const json_t *session)
 {
     return ledger->session[0] != '\0' && strcmp(text_of(session, "id"), ledger->session) == 0 &&
@@ -138,6 +138,27 @@ bool breakglass_is_open(struct ledger *ledger, const struct actor *actor, char *
         return false;
     (void)snprintf(session_out, room, "%s", ledger->session);
     return true;
+}
+
+static void enter_session(struct ledger *ledger, const json_t *session, int64_t left_ms)
+{
+    (void)snprintf(ledger->session, sizeof(ledger->session), "%s", text_of(session, "id"));
+    xfree(ledger->session_person);
+    ledger->session_person = xstrdup(text_of(session, "person"));
+    ledger->session_until_boot_ms = ledger_boot_ms(ledger) + (uint64_t)left_ms;
+}
+
+void breakglass_load(struct ledger *ledger)
+{
+    json_t *all = sessions(ledger);
+    const json_t *newest = json_array_get(all, 0);
+    int64_t passed_ms = ledger_wall_ms(ledger) - time_of(newest, "opened_ms");
+
+    /* whoever sets the clock back, or writes into the store, while it is stopped gains nothing */
+    if (newest != NULL && !ledger->clock_jumped && !ledger->is_violated && passed_ms >= 0 &&
+        passed_ms < SESSION_MS)
+        enter_session(ledger, newest, SESSION_MS - passed_ms);
+    json_decref(all);
 }
 
 /* ---- opening ---- */
@@ -265,10 +286,7 @@ bool ledger_breakglass(struct ledger *ledger, const struct actor *actor, const c
                          reason, "incident", incident, "uid", (json_int_t)actor->uid));
     is_done = step_commit(&step, refusal);
     if (is_done) {
-        (void)snprintf(ledger->session, sizeof(ledger->session), "%s", text_of(session, "id"));
-        xfree(ledger->session_person);
-        ledger->session_person = xstrdup(actor->person);
-        ledger->session_until_boot_ms = ledger_boot_ms(ledger) + SESSION_MS;
+        enter_session(ledger, session, SESSION_MS);
         *answer = session_shown(ledger, session);
     }
     json_decref(session);

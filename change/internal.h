@@ -292,6 +292,8 @@ bool breakglass_is_open(struct ledger *ledger, const struct actor *actor, char *
                         size_t room);
 bool breakglass_allows(struct ledger *ledger, const struct change *change, struct refusal *refusal);
 void breakglass_tick(struct ledger *ledger);
+/* A session that was open when twokey ended goes on, for what is left of its half hour. */
+void breakglass_load(struct ledger *ledger);
 /* A change is applied by force: it and the session say so.  change_move() does it. */
 void breakglass_note(struct step *step, struct change *change);
 unsigned ledger_reviews_overdue(struct ledger *ledger);

@@ -253,6 +253,7 @@ struct ledger *ledger_open(const struct ledger_options *options, struct error *w
     last_ms = audit_last_wall_ms(ledger->audit);
     look_for_jump(ledger, last_ms);
     note_jump(ledger, last_ms);
+    breakglass_load(ledger);
     return ledger;
 }
 

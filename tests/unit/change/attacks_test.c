@@ -8,7 +8,8 @@
 #define WEIGHT       "{\"pools\":{\"shop\":{\"servers\":{\"s1\":{\"weight\":90}}}}}"
 #define OTHER_WEIGHT "{\"pools\":{\"shop\":{\"servers\":{\"s2\":{\"weight\":90}}}}}"
 #define PEOPLE       "{\"people\":{\"bob\":{\"groups\":[\"netops\"]}}}"
-#define HOUR_MS      (3600 * 1000)
+#define MINUTE_MS    (60 * 1000)
+#define HOUR_MS      (60 * MINUTE_MS)
 
 static void e01_two_tokens_of_one_person_are_one_person(void **state)
 {
@@ -676,6 +677,53 @@ static void breakglass_is_opened_on_the_socket_by_its_role(void **state)
     }
 }
 
+static bool is_in_session(struct actor actor)
+{
+    char session[CHANGE_ID_TEXT];
+
+    return breakglass_is_open(world.ledger, &actor, session, sizeof(session));
+}
+
+static void breakglass_goes_on_after_a_restart_for_its_half_hour(void **state)
+{
+    struct actor eve;
+
+    (void)state;
+    eve = on_socket("eve");
+    fresh_answer();
+    assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,
+                                  &world.refusal));
+    pass_ms(10 * MINUTE_MS);
+    world_restart();
+    assert_true(is_in_session(eve));
+    assert_false(is_in_session(on_socket("bob")));
+    pass_ms(19 * MINUTE_MS);
+    ledger_tick(world.ledger);
+    assert_true(is_in_session(eve));
+    pass_ms(2 * MINUTE_MS);
+    ledger_tick(world.ledger);
+    assert_false(is_in_session(eve));
+    world_restart();
+    assert_false(is_in_session(eve));
+}
+
+static void breakglass_gains_no_time_by_the_clock(void **state)
+{
+    struct actor eve;
+
+    (void)state;
+    eve = on_socket("eve");
+    fresh_answer();
+    assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,
+                                  &world.refusal));
+    pass_ms(25 * MINUTE_MS);
+    ledger_tick(world.ledger);
+    world_close();
+    world.wall_ms -= 26 * MINUTE_MS; /* to before it was opened */
+    world_open();
+    assert_false(is_in_session(eve));
+}
+
 static void breakglass_is_reviewed_by_an_approver_of_before(void **state)
 {
     char id[CHANGE_ID_TEXT];
@@ -783,6 +831,8 @@ int main(void)
         TEST(e25_breakglass_is_stopped_by_no_freeze),
         TEST(breakglass_makes_no_second_person),
         TEST(breakglass_is_opened_on_the_socket_by_its_role),
+        TEST(breakglass_goes_on_after_a_restart_for_its_half_hour),
+        TEST(breakglass_gains_no_time_by_the_clock),
         TEST(breakglass_is_reviewed_by_an_approver_of_before),
         TEST(e27_what_goes_is_listed),
     };

@@ -718,6 +718,8 @@ static void return_to(const struct moment *moment)
     ledger->session_until_boot_ms = moment->session_until_boot_ms;
     ledger->clock_jumped = moment->clock_jumped;
     memcpy(ledger->session, moment->session, sizeof(ledger->session));
+    xfree(ledger->session_person);
+    ledger->session_person = NULL;
     if (ledger->session[0] != '\0')
         ledger->session_person = xstrdup("eve");
     (void)snprintf(ledger->considered, sizeof(ledger->considered), "%s", world.running->digest);

@@ -26,6 +26,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
 #include "watch/alerts.h"
+#include "watch/distributions.h"
 #include "watch/live.h"
 #include "watch/watch.h"
 
@@ -108,17 +109,16 @@ static void write_address_family(struct buffer *out, enum address_family family,
     }
 }
 
-static void write_shares(struct buffer *out, const char *name, const char *help, bool is_expected,
-                         const struct reading *reading)
+static void write_shares(struct buffer *out, const struct reading *reading)
 {
-    exposition_family(out, name, METRIC_GAUGE, help);
+    exposition_family(out, "twokey_server_share", METRIC_GAUGE,
+                      "share of the pool's requests over 60 s, 0 to 1");
     for (size_t p = 0; p < reading->pool_count; p++) {
         const struct live_pool *pool = reading->pools[p];
         for (size_t s = 0; s < pool->server_count; s++) {
             const struct live_server *server = &pool->servers[s];
-            double share = is_expected ? server->expected : server->share;
-            if (share >= 0)
-                exposition_sample(out, name, share,
+            if (server->share >= 0)
+                exposition_sample(out, "twokey_server_share", server->share,
                                   EXPOSITION_LABELS("pool", pool->pool->conf->name, "server",
                                                     server->conf->name));
         }
@@ -149,11 +149,17 @@ static void write_live(struct call *call, struct buffer *out, const struct snaps
         reading.pools[i] = admin_live_pool(call->admin, &snapshot->pools[i], call->arena);
     for (size_t i = 0; i < sizeof(address_families) / sizeof(address_families[0]); i++)
         write_address_family(out, (enum address_family)i, &reading);
-    write_shares(out, "twokey_server_share", "share of the pool's requests over 60 s, 0 to 1",
-                 false, &reading);
-    write_shares(out, "twokey_server_share_expected",
-                 "share that the weights in force give it, 0 to 1", true, &reading);
+    write_shares(out, &reading);
     write_pools(out, &reading);
+}
+
+static void write_distributions(struct call *call, struct buffer *out)
+{
+    struct watch *watch = call->admin->options.watch;
+    const struct distributions *known = watch != NULL ? watch_distributions(watch) : NULL;
+
+    if (known != NULL)
+        distributions_write_metrics(known, out);
 }
 
 /* --- the configuration and the process --------------------------------------------------- */
@@ -383,6 +389,7 @@ void on_metrics(struct call *call)
     write_counters(call, out);
     if (snapshot != NULL) {
         write_live(call, out, snapshot);
+        write_distributions(call, out);
         write_configuration(call, out, snapshot);
     }
     write_changes(call, out);

@@ -73,6 +73,8 @@ struct monitor {
     unsigned quiet_turns; /* without a request */
     double pending;       /* requests since `due` last changed, not in `owed` yet */
     double last_second;
+    double sessions_begun; /* of late: halved each hour, as are their requests */
+    double session_requests;
     uint64_t last_turn_s;
     uint64_t settles_s; /* before, nothing is said against REF_CONFIGURED */
     uint64_t epoch_s;

@@ -263,6 +263,8 @@ void monitor_count(struct monitor *monitor, const struct monitor_counts *counts,
     for (unsigned why = 0; why < MONITOR_REASONS && reasons != NULL; why++)
         monitor->reasons[monitor->open % MONITOR_WORK_RING][why] += reasons[why];
     monitor->skips_trial = false;
+    monitor->sessions_begun += (double)first;
+    monitor->session_requests += (double)(first + sticky);
     if (first + sticky > 0)
         monitor->quiet_turns = 0;
 }
@@ -292,6 +294,10 @@ static void close_tenths(struct monitor *monitor, uint64_t now_s)
 {
     uint64_t last = monitor->last_turn_s / TENTH_S;
 
+    if (last / MONITOR_TENTHS != now_s / TENTH_S / MONITOR_TENTHS) {
+        monitor->sessions_begun /= 2;
+        monitor->session_requests /= 2;
+    }
     for (uint64_t tenth = last + 1; tenth <= now_s / TENTH_S && tenth <= last + MONITOR_TENTHS;
          tenth++)
         for (size_t i = 0; i < monitor->count; i++)
@@ -419,4 +425,9 @@ struct monitor_epoch monitor_epoch(const struct monitor *monitor)
         epoch.was_over[ref] = monitor->was_over[ref];
     }
     return epoch;
+}
+
+double monitor_previous(const struct monitor *monitor, size_t server)
+{
+    return monitor->has_previous ? monitor->servers[server].due[REF_PREVIOUS] : -1;
 }

@@ -142,8 +142,12 @@ struct monitor_window monitor_window(const struct monitor *monitor, unsigned win
 /* Attempts of the last minute by why; and those of one server that were retries. */
 void monitor_reasons(const struct monitor *monitor, uint64_t reasons_out[MONITOR_REASONS]);
 uint32_t monitor_retries(const struct monitor *monitor, size_t server);
+/* Its share by REF_PREVIOUS now; negative: not known. */
+double monitor_previous(const struct monitor *monitor, size_t server);
 /* Mean time of its answers over the last minute; negative: too few. */
 double monitor_latency_us(const struct monitor *monitor, size_t server);
+/* Attempts a second over the last minute. */
+double monitor_rate(const struct monitor *monitor, size_t server);
 
 /* ---- since the last change ---- */
 

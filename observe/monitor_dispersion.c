@@ -18,16 +18,7 @@ enum { BETWEEN = MONITOR_KEPT, G_REQUESTS_PER_SERVER = 3 };
 /* Requests of one session go together; while phi is not learnt it is at least their number. */
 static double requests_per_session(const struct monitor *monitor)
 {
-    uint64_t first = 0, all = 0;
-
-    for (unsigned back = 1; back <= closed_buckets(monitor); back++)
-        for (size_t i = 0; i < monitor->count; i++) {
-            const struct monitor_cell *cell = &bucket_back(monitor, back)[i];
-
-            first += cell->picks;
-            all += cell->picks + cell->sticky;
-        }
-    return (double)all / (double)(first > 0 ? first : 1);
+    return monitor->session_requests / fmax(monitor->sessions_begun, 1);
 }
 
 static double picks_of(const struct monitor_cell *cell, bool with_sticky)

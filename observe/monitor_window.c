@@ -253,3 +253,9 @@ double monitor_latency_us(const struct monitor *monitor, size_t server)
 
     return work.answers >= MONITOR_ANSWERS ? (double)work.latency_us / work.answers : -1;
 }
+
+double monitor_rate(const struct monitor *monitor, size_t server)
+{
+    return (double)monitor_work_of(monitor, server).attempts /
+           (monitor_window_buckets[0] * MONITOR_BUCKET_S);
+}

@@ -90,6 +90,10 @@ static void count_attempt(struct request *req)
     req->sent_to_server = 0;
     load_begin(req->server, worker->index);
     count_one(&server_row_of(req)->requests);
+    if (req->attempts > 1)
+        count_one(&server_row_of(req)->retries);
+    else if (req->choice.reason == REASON_STICKY)
+        count_one(&server_row_of(req)->sticky);
     count_one(&server_row_of(req)->in_flight);
     count_one(&pool_row_of(req)->in_flight);
     count_one(&pool_row_of(req)->picked[req->choice.reason]);

@@ -29,7 +29,10 @@ struct distributions *distributions_new(struct counters *counters, unsigned work
                                         struct publisher *publisher);
 void distributions_free(struct distributions **distributions);
 
-/* Each second; `now_ms` is clock_ms(). */
+/* What runs is taken up; also between two ticks, for who asks just after a change.  `now_ms` is
+ * clock_ms().  False: nothing runs yet. */
+bool distributions_look(struct distributions *distributions, uint64_t now_ms);
+/* Each second. */
 void distributions_tick(struct distributions *distributions, uint64_t now_ms);
 
 /* Adds what is raised, as alerts. */

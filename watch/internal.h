@@ -12,12 +12,14 @@ enum { WATCH_TAG = 0x57415443 };
 
 struct alerts;
 struct canary_watch;
+struct distributions;
 struct gate_watch;
 
 struct watch {
     uint32_t tag;
     struct watch_options options;
     struct alerts *alerts;
+    struct distributions *distributions; /* NULL: there is no publisher */
     /* notify.c */
     char receivers_of[72]; /* the configuration that the observer has them of */
     bool has_receivers;

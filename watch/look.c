@@ -16,6 +16,7 @@
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 #include "watch/alerts.h"
+#include "watch/distributions.h"
 #include "watch/live.h"
 #include "watch/pool_alerts.h"
 
@@ -120,6 +121,12 @@ static void tell_all(struct watch *watch, uint64_t now_ms)
         alerts_tell(watch->alerts, json_incref(watch->undeliverable));
     if (watch->pool_alerts != NULL)
         alerts_tell_all(watch->alerts, json_incref(watch->pool_alerts));
+    if (watch->distributions != NULL) {
+        json_t *spread = json_array();
+
+        distributions_add_alerts(watch->distributions, spread);
+        alerts_tell_all(watch->alerts, spread);
+    }
 }
 
 void look(struct watch *watch)

@@ -14,6 +14,7 @@
 #include "proxy/snapshot.h"
 #include "watch/alerts.h"
 #include "watch/canary.h"
+#include "watch/distributions.h"
 #include "watch/gate_watch.h"
 #include "watch/internal.h"
 
@@ -25,8 +26,12 @@ struct watch *watch_new(const struct watch_options *options)
     watch->tag = WATCH_TAG;
     watch->options = *options;
     watch->alerts = alerts_new();
+    if (options->publisher != NULL && options->counters != NULL)
+        watch->distributions =
+            distributions_new(options->counters, options->worker_count, options->publisher);
     if (options->ledger != NULL && options->publisher != NULL) {
-        watch->gate = gate_watch_new(options->counters, options->worker_count, NULL);
+        watch->gate =
+            gate_watch_new(options->counters, options->worker_count, watch->distributions);
         watch->canary = canary_watch_new(options->counters, options->worker_count);
     }
     return watch;
@@ -42,6 +47,7 @@ void watch_free(struct watch **holder)
     alerts_free(&watch->alerts);
     gate_watch_free(&watch->gate);
     canary_watch_free(&watch->canary);
+    distributions_free(&watch->distributions);
     json_decref(watch->pool_alerts);
     json_decref(watch->undeliverable);
     xfree(watch->route_requests);
@@ -103,11 +109,22 @@ void watch_second(struct watch *watch)
 {
     ON_CONTROL();
     CHECK_OBJ(watch, WATCH_TAG);
+    if (watch->distributions != NULL)
+        distributions_tick(watch->distributions, clock_ms());
     look_at_pools(watch, NULL);
     look_at_gate(watch);
     look_at_canary(watch);
     look(watch);
     notify(watch);
+}
+
+const struct distributions *watch_distributions(struct watch *watch)
+{
+    ON_CONTROL();
+    CHECK_OBJ(watch, WATCH_TAG);
+    if (watch->distributions == NULL || !distributions_look(watch->distributions, clock_ms()))
+        return NULL;
+    return watch->distributions;
 }
 
 json_t *watch_alerts(struct watch *watch)

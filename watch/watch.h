@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct counters;
+struct distributions;
 struct ledger;
 struct observer;
 struct publisher;
@@ -50,5 +51,8 @@ void watch_second(struct watch *watch);
 
 /* [{name, severity, since, summary, description, …}], each once; the caller's. */
 json_t *watch_alerts(struct watch *watch);
+
+/* What is known of how pools are spread; NULL: nothing runs yet. */
+const struct distributions *watch_distributions(struct watch *watch);
 
 #endif

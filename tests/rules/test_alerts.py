@@ -5,6 +5,7 @@ import pytest
 import source_tree
 
 ROWS = {arguments[0]: arguments for _, _, arguments in source_tree.rows("watch/alerts.def")}
+MONITOR = "observe/monitor_rules.def"
 # a name, where a source tells it, perhaps with its severity; sources write it in one of these ways
 TOLD = [r'"name",\s*"([A-Z]\w+)",\s*"severity",\s*"(\w+)"',   # json_pack
         r'"name",\s*"([A-Z]\w+)"()',
@@ -19,6 +20,8 @@ def told():
         for pattern in TOLD:
             for name, severity in re.findall(pattern, source_tree.text(path)):
                 yield path, name, severity
+    for _, _, arguments in source_tree.rows(MONITOR):  # which says its severity by case
+        yield MONITOR, source_tree.words(arguments[3]), ""
 
 
 def test_each_alert_that_is_told_has_a_row():
@@ -42,5 +45,5 @@ def test_a_row_leads_to_a_runbook(name):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_each_row_is_told_by_somebody(name):
-    sources = "".join(source_tree.text(path) for path in source_tree.files(r"^(watch|change)/.*\.c$"))
+    sources = "".join(source_tree.text(path) for path in source_tree.files(r"^(watch|change)/.*\.c$") + [MONITOR])
     assert '"%s"' % name in sources, "nobody tells " + name

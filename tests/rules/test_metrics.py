@@ -22,7 +22,7 @@ def of_the_table():
 def of_the_code():
     """name: help, of the families that code writes: a name, then perhaps a type, then the help."""
     found = {}
-    for path in source_tree.files(r"^(admin|change|cli)/.*\.c$"):
+    for path in source_tree.files(r"^(admin|change|watch|cli)/.*\.c$"):
         for name, text in re.findall(r'"((?:twokey|process)_\w+)",\s*(?:METRIC_\w+,\s*)?(%s)' % STRINGS,
                                      source_tree.text(path)):
             found[name] = joined(text)

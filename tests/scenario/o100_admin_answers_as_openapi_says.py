@@ -46,7 +46,8 @@ def answer_shape(operation):
 
 CALLS = {
     "status": ("GET", "/v1/status", None), "pools": ("GET", "/v1/pools", None),
-    "pool": ("GET", "/v1/pools/app", None), "server": ("GET", "/v1/pools/app/servers/s1", None),
+    "pool": ("GET", "/v1/pools/app", None), "distribution": ("GET", "/v1/pools/app/distribution", None),
+    "server": ("GET", "/v1/pools/app/servers/s1", None),
     "config": ("GET", "/v1/config", None), "config_section": ("GET", "/v1/config/process", None),
     "config_item": ("GET", "/v1/config/pools/app", None), "reload": ("POST", "/v1/reload", None),
     "whoami": ("GET", "/v1/whoami", None), "policy": ("GET", "/v1/policy", None),

@@ -50,8 +50,11 @@ def test_servers(make_origin, make_proxy):
     assert states == {"ok": "ready", "other": "ready", "dead": "down", "drained": "drain"}
     assert metrics.value("twokey_server_weight", server="ok") == 100
     assert metrics.value("twokey_server_weight", server="dead") == 0
-    assert metrics.value("twokey_server_share_expected", server="ok") == 0.5
-    assert metrics.value("twokey_server_share_expected", server="drained") == 0
+    assert metrics.value("twokey_server_share_expected", server="ok", ref="configured") == 0.5
+    assert metrics.value("twokey_server_share_expected", server="drained", ref="configured") == 0
+    assert abs(metrics.value("twokey_server_share_expected", server="ok", ref="capacity") - 1 / 3) < 1e-6
+    assert metrics.value("twokey_server_share_expected", server="drained", ref="capacity") == 0
+    assert metrics.value("twokey_distribution_state", pool="app", ref="capacity") == -1
     assert metrics.value("twokey_pool_eligible_servers", pool="app") == 2
     assert metrics.value("twokey_pool_panic", pool="app") == 0
     for _ in range(40):

@@ -125,8 +125,10 @@ void on_breakglass_review(struct call *call)
     errors = json_array();
     asked_text(body, "verdict", true, errors, &verdict);
     asked_text(body, "comment", false, errors, &comment);
-    if (verdict != NULL && strcmp(verdict, "accept") != 0 && strcmp(verdict, "revert") != 0)
-        asked_error(errors, "verdict", "is \"accept\" or \"revert\"");
+    if (verdict != NULL && strcmp(verdict, "accept") != 0 && strcmp(verdict, "revert") != 0 &&
+        strcmp(verdict, "allow") != 0)
+        asked_error(errors, "verdict",
+                    "is \"accept\" or \"revert\", or \"allow\" of one that is asked for");
     if (!asked_wrongly(call, errors)) {
         bool ok = ledger_review(ledger, &call->actor, asked_argument(call, 0), verdict, comment,
                                 &answer, &refusal);

@@ -1,11 +1,12 @@
 /*
  * breakglass - one person in an emergency may move traffic, alone, for half an hour; never make a
- * second person, and never unseen: another one, who could approve before, reviews it.
+ * second person, and never unseen: another one, who could approve before, reviews it.  Whose own
+ * review is overdue opens the next session only together with a second person.
  *
  * Owner    the ledger.      Threads  control
  * Invariants  who reviews was an approver when the session began, and is not the one who opened it
  */
-#include "change/internal.h"
+#include "change/activity.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include "change/refusal.h"
 #include "change/request.h"
 #include "config/model.h"
+
+#define ASKED "breakglass-asked" /* the key */
 
 enum { KEY_TEXT = 64, SESSION_MS = 30 * 60 * 1000, SESSIONS_SHOWN = 100 };
 static const int64_t day_ms = 24LL * 3600 * 1000;
@@ -202,24 +205,17 @@ static json_t *session_shown(const struct ledger *ledger, const json_t *session)
     return shown;
 }
 
-static bool has_own_overdue(struct ledger *ledger, const char *person, struct refusal *refusal)
+static bool has_own_overdue(struct ledger *ledger, const char *person)
 {
     json_t *all = sessions(ledger);
     json_t *session;
     size_t i;
     bool found = false;
-    char next[96];
 
     json_array_foreach(all, i, session)
     {
-        if (found || strcmp(text_of(session, "person"), person) != 0 ||
-            !is_overdue(ledger, session))
-            continue;
-        (void)snprintf(next, sizeof(next), "POST /v1/breakglass/%s/review", text_of(session, "id"));
-        (void)refuse(refusal, "review-overdue", next,
-                     "the review of session %s is overdue: somebody else closes it first",
-                     text_of(session, "id"));
-        found = true;
+        if (strcmp(text_of(session, "person"), person) == 0 && is_overdue(ledger, session))
+            found = true;
     }
     json_decref(all);
     return found;
@@ -249,41 +245,48 @@ static bool may_open(struct ledger *ledger, const struct actor *actor, const cha
         return refuse(refusal, "state-conflict", "GET /v1/breakglass",
                       "session %s of %s is open: one at a time", ledger->session,
                       ledger->session_person);
-    return !has_own_overdue(ledger, actor->person, refusal);
+    return true;
 }
 
-static json_t *new_session(struct ledger *ledger, const struct actor *actor, const char *reason,
-                           const char *incident)
+static void name_session(struct ledger *ledger, char id_out[CHANGE_ID_TEXT])
 {
-    int64_t now = ledger_wall_ms(ledger);
     char random[11];
-    char id[CHANGE_ID_TEXT];
 
     ledger_random_hex(random, sizeof(random) - 1);
-    (void)snprintf(id, sizeof(id), "bg_%013lld%s", (long long)now, random);
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:[], s:n}", "id", id, "person",
-                     actor->person, "reason", reason, "incident", incident, "uid",
-                     (json_int_t)actor->uid, "opened_ms", (json_int_t)now, "due_ms",
-                     (json_int_t)review_due_ms(now), "approvers_before",
-                     approvers_of(ledger_running_conf(ledger)), "changes", "review");
+    (void)snprintf(id_out, CHANGE_ID_TEXT, "bg_%013lld%s", (long long)ledger_wall_ms(ledger),
+                   random);
 }
 
-bool ledger_breakglass(struct ledger *ledger, const struct actor *actor, const char *reason,
-                       const char *incident, json_t **answer, struct refusal *refusal)
+/* `allowed_by` is NULL where nobody need allow it. */
+static json_t *new_session(struct ledger *ledger, const json_t *asked, const char *allowed_by)
 {
+    int64_t now = ledger_wall_ms(ledger);
+    char id[CHANGE_ID_TEXT];
+
+    name_session(ledger, id);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:[], s:n, s:s?}", "id", id, "person",
+        text_of(asked, "person"), "reason", text_of(asked, "reason"), "incident",
+        text_of(asked, "incident"), "uid", (json_int_t)time_of(asked, "uid"), "opened_ms",
+        (json_int_t)now, "due_ms", (json_int_t)review_due_ms(now), "approvers_before",
+        approvers_of(ledger_running_conf(ledger)), "changes", "review", "allowed_by", allowed_by);
+}
+
+static bool open_session(struct ledger *ledger, const struct actor *actor, const json_t *asked,
+                         const char *allowed_by, json_t **answer, struct refusal *refusal)
+{
+    json_t *session = new_session(ledger, asked, allowed_by);
     struct step step;
-    json_t *session;
     bool is_done;
 
-    ledger_enter(ledger);
-    if (!may_open(ledger, actor, reason, incident, refusal))
-        return ledger_denied(ledger, actor, "breakglass.opened", NULL, refusal);
-    session = new_session(ledger, actor, reason, incident);
     step_begin(&step, ledger, actor);
     put_session(&step, session);
+    store_delete(step.txn, ASKED);
     step_audit(&step, "breakglass.opened", NULL, NULL,
-               json_pack("{s:s, s:s, s:s, s:I}", "session", text_of(session, "id"), "reason",
-                         reason, "incident", incident, "uid", (json_int_t)actor->uid));
+               json_pack("{s:s, s:s, s:s, s:s, s:I, s:s?}", "session", text_of(session, "id"),
+                         "person", text_of(session, "person"), "reason", text_of(session, "reason"),
+                         "incident", text_of(session, "incident"), "uid",
+                         (json_int_t)time_of(session, "uid"), "allowed_by", allowed_by));
     is_done = step_commit(&step, refusal);
     if (is_done) {
         enter_session(ledger, session, SESSION_MS);
@@ -291,6 +294,100 @@ bool ledger_breakglass(struct ledger *ledger, const struct actor *actor, const c
     }
     json_decref(session);
     return is_done;
+}
+
+/* ---- together with a second person ---- */
+
+/* What was asked for and may still be allowed; a new value, or NULL. */
+static json_t *asked_now(struct ledger *ledger)
+{
+    json_t *asked = stored_json(ledger, ASKED, NULL);
+    int64_t passed_ms = ledger_wall_ms(ledger) - time_of(asked, "asked_ms");
+
+    if (asked != NULL && passed_ms >= 0 && passed_ms < SESSION_MS)
+        return asked;
+    json_decref(asked);
+    return NULL;
+}
+
+/* Noted, and refused until somebody else allows it.  `asked` gets its name. */
+static bool ask(struct ledger *ledger, const struct actor *actor, json_t *asked,
+                struct refusal *refusal)
+{
+    char id[CHANGE_ID_TEXT];
+    char next[96];
+    struct step step;
+
+    name_session(ledger, id);
+    json_object_set_new(asked, "id", json_string(id));
+    json_object_set_new(asked, "asked_ms", json_integer((json_int_t)ledger_wall_ms(ledger)));
+    step_begin(&step, ledger, actor);
+    step_put_json(&step, ASKED, asked);
+    step_audit(&step, "breakglass.asked", NULL, NULL,
+               json_pack("{s:s, s:s, s:s}", "asked", id, "reason", text_of(asked, "reason"),
+                         "incident", text_of(asked, "incident")));
+    if (!step_commit(&step, refusal))
+        return false;
+    (void)snprintf(next, sizeof(next), "POST /v1/breakglass/%s/review", id);
+    return refuse_with(refusal, "review-overdue", next, json_pack("{s:s}", "asked", id),
+                       "the review of an earlier session of %s is overdue: a second person, who "
+                       "may approve, opens this one within half an hour with verdict \"allow\"",
+                       actor->person);
+}
+
+static bool allow(struct ledger *ledger, const struct actor *actor, const json_t *asked,
+                  json_t **answer, struct refusal *refusal)
+{
+    if (strcmp(text_of(asked, "person"), actor->person) == 0)
+        return refuse(refusal, "self-approval", "GET /v1/breakglass",
+                      "%s asked for the session: somebody else allows it", actor->person);
+    if (!actor->is_human || !policy_may_approve(ledger_running_conf(ledger), actor->person))
+        return refuse(refusal, "not-an-approver", "GET /v1/breakglass", "%s may not approve",
+                      actor->person);
+    if (ledger->session[0] != '\0' && ledger_boot_ms(ledger) < ledger->session_until_boot_ms)
+        return refuse(refusal, "state-conflict", "GET /v1/breakglass",
+                      "session %s of %s is open: one at a time", ledger->session,
+                      ledger->session_person);
+    return open_session(ledger, actor, asked, actor->person, answer, refusal);
+}
+
+/* True: it was about what is asked for, and is answered. */
+static bool answer_asked(struct ledger *ledger, const struct actor *actor, const char *id,
+                         const char *verdict, json_t **answer, struct refusal *refusal,
+                         bool *is_done_out)
+{
+    json_t *asked = asked_now(ledger);
+    bool is_it = asked != NULL && strcmp(text_of(asked, "id"), id) == 0;
+
+    if (is_it && (verdict == NULL || strcmp(verdict, "allow") != 0))
+        *is_done_out = refuse(refusal, "state-conflict", "GET /v1/breakglass",
+                              "session %s is not open yet: verdict \"allow\" opens it", id);
+    else if (is_it)
+        *is_done_out = allow(ledger, actor, asked, answer, refusal);
+    if (is_it && !*is_done_out)
+        (void)ledger_denied(ledger, actor, "breakglass.opened", NULL, refusal);
+    json_decref(asked);
+    return is_it;
+}
+
+/* ---- the call ---- */
+
+bool ledger_breakglass(struct ledger *ledger, const struct actor *actor, const char *reason,
+                       const char *incident, json_t **answer, struct refusal *refusal)
+{
+    json_t *asked;
+    bool is_done;
+
+    ledger_enter(ledger);
+    if (!may_open(ledger, actor, reason, incident, refusal))
+        return ledger_denied(ledger, actor, "breakglass.opened", NULL, refusal);
+    asked = json_pack("{s:s, s:s, s:s, s:I}", "person", actor->person, "reason", reason, "incident",
+                      incident, "uid", (json_int_t)actor->uid);
+    is_done = has_own_overdue(ledger, actor->person)
+                  ? ask(ledger, actor, asked, refusal)
+                  : open_session(ledger, actor, asked, NULL, answer, refusal);
+    json_decref(asked);
+    return is_done || ledger_denied(ledger, actor, "breakglass.opened", NULL, refusal);
 }
 
 /* ---- what it may not touch ---- */
@@ -398,6 +495,9 @@ bool ledger_review(struct ledger *ledger, const struct actor *actor, const char 
     struct step step;
     bool is_done = false;
 
+    ledger_enter(ledger);
+    if (answer_asked(ledger, actor, id, verdict, answer, refusal, &is_done))
+        return is_done;
     if (!ledger_may_write(ledger, actor, refusal))
         return false;
     session = session_named(ledger, id);
@@ -427,6 +527,23 @@ bool ledger_review(struct ledger *ledger, const struct actor *actor, const char 
     return is_done;
 }
 
+static json_t *asked_shown(struct ledger *ledger)
+{
+    json_t *asked = asked_now(ledger);
+    json_t *shown = json_null();
+    char next[96];
+
+    if (asked != NULL) {
+        (void)snprintf(next, sizeof(next), "POST /v1/breakglass/%s/review", text_of(asked, "id"));
+        shown = json_pack("{s:s, s:s, s:s, s:s, s:o, s:[s]}", "id", text_of(asked, "id"), "person",
+                          text_of(asked, "person"), "reason", text_of(asked, "reason"), "incident",
+                          text_of(asked, "incident"), "expires",
+                          time_or_null(time_of(asked, "asked_ms") + SESSION_MS), "next", next);
+    }
+    json_decref(asked);
+    return shown;
+}
+
 json_t *ledger_breakglass_shown(struct ledger *ledger)
 {
     json_t *all = sessions(ledger);
@@ -436,7 +553,7 @@ json_t *ledger_breakglass_shown(struct ledger *ledger)
 
     json_array_foreach(all, i, session) json_array_append_new(list, session_shown(ledger, session));
     json_decref(all);
-    return json_pack("{s:o}", "sessions", list);
+    return json_pack("{s:o, s:o}", "sessions", list, "asked", asked_shown(ledger));
 }
 
 void breakglass_tick(struct ledger *ledger)

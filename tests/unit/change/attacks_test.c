@@ -724,6 +724,83 @@ static void breakglass_gains_no_time_by_the_clock(void **state)
     assert_false(is_in_session(eve));
 }
 
+/* A session of eve's with a change in it, whose review is overdue; its id. */
+static void overdue_session(struct actor eve, char session_out[CHANGE_ID_TEXT])
+{
+    char id[CHANGE_ID_TEXT];
+    struct step step;
+
+    propose("eve", WEIGHT, true, id);
+    fresh_answer();
+    assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,
+                                  &world.refusal));
+    (void)snprintf(session_out, CHANGE_ID_TEXT, "%s", said("id"));
+    step_begin(&step, world.ledger, &eve);
+    change_move(&step, ledger_open_change(world.ledger, id), CHANGE_APPLYING, "change.forced",
+                NULL);
+    assert_true(step_commit(&step, NULL));
+    pass_ms(3LL * 24 * HOUR_MS); /* Sunday; due by the end of Monday */
+    ledger_tick(world.ledger);
+    assert_int_equal(ledger_reviews_overdue(world.ledger), 1);
+}
+
+static const char *review_as(struct actor actor, const char *session, const char *verdict)
+{
+    fresh_answer();
+    (void)ledger_review(world.ledger, &actor, session, verdict, NULL, &world.answer,
+                        &world.refusal);
+    return problem();
+}
+
+static void breakglass_with_a_review_overdue_takes_a_second_person(void **state)
+{
+    char overdue[CHANGE_ID_TEXT];
+    char asked[CHANGE_ID_TEXT];
+    struct actor eve;
+
+    (void)state;
+    eve = on_socket("eve");
+    overdue_session(eve, overdue);
+    fresh_answer();
+    assert_false(
+        ledger_breakglass(world.ledger, &eve, "again", "INC-2", &world.answer, &world.refusal));
+    assert_string_equal(problem(), "review-overdue");
+    (void)snprintf(asked, sizeof(asked), "%s",
+                   json_string_value(json_object_get(world.refusal.fields, "asked")));
+    assert_false(is_in_session(eve));
+    assert_string_equal(review_as(eve, asked, "allow"), "self-approval");
+    assert_string_equal(review_as(who("ci"), asked, "allow"), "not-an-approver");
+    assert_string_equal(review_as(who("bob"), asked, "accept"), "state-conflict");
+    assert_string_equal(review_as(who("bob"), overdue, "allow"), "invalid-field");
+    assert_false(is_in_session(eve));
+    assert_string_equal(review_as(who("bob"), asked, "allow"), "");
+    assert_string_equal(said("person"), "eve");
+    assert_true(is_in_session(eve));
+    assert_false(is_in_session(on_socket("bob")));
+    assert_string_equal(review_as(who("bob"), asked, "allow"), "not-found"); /* once */
+    assert_int_equal(ledger_reviews_overdue(world.ledger), 1);
+}
+
+static void breakglass_that_nobody_allows_is_forgotten(void **state)
+{
+    char overdue[CHANGE_ID_TEXT];
+    char asked[CHANGE_ID_TEXT];
+    struct actor eve;
+
+    (void)state;
+    eve = on_socket("eve");
+    overdue_session(eve, overdue);
+    fresh_answer();
+    assert_false(
+        ledger_breakglass(world.ledger, &eve, "again", "INC-2", &world.answer, &world.refusal));
+    (void)snprintf(asked, sizeof(asked), "%s",
+                   json_string_value(json_object_get(world.refusal.fields, "asked")));
+    world_restart();
+    pass_ms(31 * MINUTE_MS);
+    assert_string_equal(review_as(who("bob"), asked, "allow"), "not-found");
+    assert_false(is_in_session(eve));
+}
+
 static void breakglass_is_reviewed_by_an_approver_of_before(void **state)
 {
     char id[CHANGE_ID_TEXT];
@@ -833,6 +910,8 @@ int main(void)
         TEST(breakglass_is_opened_on_the_socket_by_its_role),
         TEST(breakglass_goes_on_after_a_restart_for_its_half_hour),
         TEST(breakglass_gains_no_time_by_the_clock),
+        TEST(breakglass_with_a_review_overdue_takes_a_second_person),
+        TEST(breakglass_that_nobody_allows_is_forgotten),
         TEST(breakglass_is_reviewed_by_an_approver_of_before),
         TEST(e27_what_goes_is_listed),
     };

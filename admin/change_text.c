@@ -13,6 +13,7 @@
 #include "admin/asked.h"
 #include "admin/auth.h"
 #include "admin/call.h"
+#include "admin/impact_text.h"
 #include "admin/texttable.h"
 #include "base/arena.h"
 #include "base/memory.h"
@@ -204,58 +205,9 @@ void change_text_diff(struct call *call, const json_t *answer)
 
 /* --- impact ------------------------------------------------------------------------------ */
 
-static const char *percent(struct call *call, const json_t *share)
-{
-    return json_is_number(share)
-               ? arena_printf(call->arena, "%.1f %%", 100 * json_number_value(share))
-               : "-";
-}
-
-static const char *before_after(struct call *call, const json_t *pair, bool is_share)
-{
-    const json_t *before = json_object_get(pair, "before"), *after = json_object_get(pair, "after");
-
-    return arena_printf(call->arena, "%s -> %s",
-                        is_share ? percent(call, before) : shown(call, before),
-                        is_share ? percent(call, after) : shown(call, after));
-}
-
-static void write_pool_impact(struct call *call, const json_t *pool)
-{
-    static const char *const headings[] = {"server",   "share",       "requests/s",
-                                           "capacity", "utilisation", NULL};
-    const json_t *servers = json_object_get(pool, "servers"), *server;
-    struct texttable table;
-    size_t at;
-
-    buffer_printf(&call->reply.body, "\npool %s\n", member(call, pool, "pool"));
-    texttable_init(&table, call->arena, headings);
-    json_array_foreach(servers, at, server)
-    {
-        texttable_cell(&table, "%s", member(call, server, "name"));
-        texttable_cell(&table, "%s", before_after(call, json_object_get(server, "share"), true));
-        texttable_cell(&table, "%s",
-                       before_after(call, json_object_get(server, "requests_per_second"), false));
-        texttable_cell(&table, "%s", member(call, server, "capacity_rps"));
-        texttable_cell(&table, "%s",
-                       before_after(call, json_object_get(server, "utilisation"), true));
-    }
-    texttable_write(&table, &call->reply.body, 2);
-}
-
 void change_text_impact(struct call *call, const json_t *answer)
 {
-    const json_t *pools = json_object_get(answer, "pools"), *pool;
-    size_t at;
-
-    buffer_printf(&call->reply.body, "%s  class %s\n", member(call, answer, "change"),
-                  member(call, answer, "class"));
-    line(call, "routes that lose traffic",
-         joined(call, json_object_get(answer, "routes_losing_traffic")));
-    line(call, "hosts that go", joined(call, json_object_get(answer, "hosts_dropped")));
-    json_array_foreach(pools, at, pool) write_pool_impact(call, pool);
-    if (json_array_size(pools) == 0)
-        buffer_append_literal(&call->reply.body, "no pool gets other shares\n");
+    impact_text(answer, call->arena, &call->reply.body);
 }
 
 /* --- revisions, audit, alerts ------------------------------------------------------------ */

@@ -10,9 +10,11 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "change/actor.h"
 #include "change/files.h"
+#include "change/forecast.h"
 #include "change/internal.h"
 #include "change/merge.h"
 #include "change/override.h"
@@ -23,6 +25,8 @@
 #include "config/load.h"
 #include "config/model.h"
 #include "detect/detect.h"
+#include "detect/impact.h"
+#include "detect/share.h"
 
 enum { ARENA_BLOCK = 8192 };
 
@@ -68,6 +72,7 @@ bool candidate_init(struct candidate *candidate, struct ledger *ledger, const st
 static void drop_target(struct candidate *candidate)
 {
     policy_verdict_clear(&candidate->verdict);
+    impact_free(&candidate->impact);
     config_free(&candidate->target);
     json_decref(candidate->target_json);
     candidate->target_json = NULL;
@@ -164,6 +169,7 @@ static void judge(struct candidate *candidate, const struct change *change)
         .overrides = change->overrides,
         .in_force = in_force,
         .peaks = peaks,
+        .impact = candidate->impact,
         .is_import = change->kind == CHANGE_KIND_IMPORT,
     };
 
@@ -178,6 +184,47 @@ static enum detect_via via_of(const struct actor *author)
     if (author == NULL || strcmp(author->auth, "system") == 0)
         return DETECT_VIA_UNKNOWN;
     return author->is_on_socket ? DETECT_VIA_SOCKET : DETECT_VIA_TCP;
+}
+
+/* An expression that does not compile is a finding already (R010). */
+static void forecast(struct candidate *candidate, const struct change *change)
+{
+    struct forecast_question question = {
+        .ledger = candidate->ledger,
+        .base = candidate->base,
+        .target = candidate->target,
+        .overrides = change->overrides,
+    };
+    struct error why = {0};
+
+    candidate->impact = forecast_of(&question, &why);
+}
+
+/* Orders in force, or those that come with it, leave nobody of whom the configuration has some:
+ * class X, as if they were configured so (D006). */
+static void check_eligible(struct candidate *candidate)
+{
+    const struct impact *impact = candidate->impact;
+
+    for (size_t i = 0; impact != NULL && i < impact->pool_count; i++) {
+        const struct impact_pool *pool = &impact->pools[i];
+        int index = config_find_pool(candidate->target, pool->name);
+        struct share_pool shares;
+        char pointer[256];
+
+        if (index < 0 || !pool->has_eligible_before || pool->has_eligible_after ||
+            !pool->is_reached)
+            continue;
+        share_pool_init(&shares, &candidate->target->pools[index]);
+        (void)snprintf(pointer, sizeof(pointer), "/pools/%s/servers", pool->name);
+        if (shares.in_service > 0)
+            finding_add(&candidate->findings, FINDING_BLOCK, "D006", NULL, pointer,
+                        "with the orders in force nobody of pool %s would serve the requests that "
+                        "come to it",
+                        pool->name)
+                ->fix = "take the orders back that keep servers out, or leave one more in";
+        share_pool_fini(&shares);
+    }
 }
 
 /* What the detectors say of the target, and of the way to it from what runs. */
@@ -197,6 +244,7 @@ static void look_at(struct candidate *candidate)
                              ? NULL
                              : json_string_value(json_object_get(ledger->freeze, "reason")),
         .via = via_of(candidate->author),
+        .impact = candidate->impact,
     };
 
     for (size_t i = 0; i < ledger->override_count; i++)
@@ -238,7 +286,9 @@ void candidate_set(struct candidate *candidate, json_t *target, const struct cha
         return;
     }
     fill_contents(candidate, change);
+    forecast(candidate, change);
     look_at(candidate);
+    check_eligible(candidate);
     policy_check_survivable(candidate->target, &candidate->findings);
     check_overrides(candidate, change);
     judge(candidate, change);

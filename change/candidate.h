@@ -18,6 +18,7 @@
 struct actor;
 struct change;
 struct configuration;
+struct impact;
 struct ledger;
 struct refusal;
 
@@ -34,6 +35,7 @@ struct candidate {
     char *bytes;                  /* of the target, sorted and compact */
     size_t byte_count;
     char digest[DIGEST_TEXT];
+    struct impact *impact;         /* what it would do to traffic; NULL: it does not build */
     struct policy_verdict verdict; /* class 0: it does not build */
 };
 
@@ -54,7 +56,7 @@ bool candidate_set_stored(struct candidate *candidate, const struct change *chan
 json_t *candidate_diff(const struct candidate *candidate);
 /* Fills target_digest, findings, class, required and the rest of what is told of a draft. */
 void candidate_describe(const struct candidate *candidate, struct change *change);
-/* The shape of GET /v1/changes/{id}/impact, as far as weights tell it. */
+/* The shape of GET /v1/changes/{id}/impact. */
 json_t *candidate_impact(const struct candidate *candidate, const struct change *change);
 
 /* A finding of severity block (error) that `override` does not name, or may not: the reason why a

@@ -1,207 +1,164 @@
 /*
- * impact - what a change would do to the shares of servers, as far as weights tell it.
+ * impact - a forecast as the API tells it: what a change would do to traffic.
  *
- * What needs traffic to be known is null, and the policy takes it as the worst case.
+ * What is not known is null.  Pools that change are told, the worst first: those with a server
+ * nearest to its capacity or beyond, then those of which the most requests go to another server.
  *
  * Owner    results are the caller's      Threads  any
  */
-#include "change/candidate.h"
+#include "detect/impact.h"
 
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+#include "change/candidate.h"
 #include "change/change.h"
-#include "config/load.h"
-#include "config/model.h"
-#include "detect/share.h"
+#include "change/forecast.h"
 
-/* NULL: no such pool. */
-static const struct conf_pool *pool_named(const struct configuration *conf, const char *name)
+static const double mostly_used = 0.8;
+
+static json_t *rounded(double value, double scale)
 {
-    int index = config_find_pool(conf, name);
-
-    return index != CONFIG_NONE ? &conf->pools[index] : NULL;
+    return value < 0 ? json_null() : json_real(round(value * scale) / scale);
 }
 
-static void override_shares(struct share_pool *shares, const char *pool, const json_t *overrides)
+static json_t *pair(const struct impact_pair *numbers, double scale)
 {
-    json_t *order;
-    size_t i;
-
-    json_array_foreach(overrides, i, order)
-    {
-        const json_t *weight = json_object_get(order, "weight");
-
-        if (strcmp(json_string_value(json_object_get(order, "pool")), pool) == 0)
-            (void)share_override(shares, json_string_value(json_object_get(order, "server")),
-                                 json_string_value(json_object_get(order, "state")),
-                                 json_is_integer(weight) ? json_integer_value(weight) : -1);
-    }
-    share_compute(shares);
+    return json_pack("{s:o, s:o}", "before", rounded(numbers->before, scale), "after",
+                     rounded(numbers->after, scale));
 }
 
-static json_t *rounded(double value)
+static json_t *text_or_null(const char *text)
 {
-    return json_real(round(value * 10000) / 10000);
+    return text != NULL ? json_string(text) : json_null();
 }
 
-static json_t *share_json(const struct share_server *server)
+static json_t *server_row(const struct impact_server *server)
 {
-    return server != NULL ? rounded(server->share) : json_null();
-}
-
-/* One of both may be NULL: it is not there. */
-static json_t *server_row(const struct share_server *before, const struct share_server *after)
-{
-    const struct share_server *server = after != NULL ? after : before;
-
-    return json_pack("{s:s, s:{s:o, s:o}, s:{s:n, s:n}, s:o, s:{s:n, s:n}}", "name", server->name,
-                     "share", "before", share_json(before), "after", share_json(after),
-                     "requests_per_second", "before", "after", "capacity_rps",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", server->name, "share",
+                     pair(&server->share, 1e4), "requests_per_second",
+                     pair(&server->requests_per_second, 1e3), "capacity_rps",
                      server->capacity_rps != 0 ? json_integer(server->capacity_rps) : json_null(),
-                     "utilisation", "before", "after");
+                     "utilisation", pair(&server->utilisation, 1e4));
 }
 
-static json_t *server_rows(const struct share_pool *before, const struct share_pool *after)
+static json_t *pool_row(const struct impact_pool *pool)
+{
+    static const char *const words[] = {
+        [N_MINUS_1_UNKNOWN] = "unknown", [N_MINUS_1_OK] = "ok", [N_MINUS_1_SHORT] = "short"};
+    json_t *servers = json_array();
+
+    for (size_t i = 0; i < pool->server_count; i++)
+        json_array_append_new(servers, server_row(&pool->servers[i]));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "pool", pool->name,
+                     "requests_per_second", pair(&pool->requests_per_second, 1e3),
+                     "peak_requests_per_second", pair(&pool->peak, 1e3), "tvd",
+                     rounded(pool->tvd, 1e4), "n_eff", pair(&pool->n_eff, 1e4), "n_minus_1",
+                     words[pool->n_minus_1], "servers", servers);
+}
+
+/* ---- the worst first ---- */
+
+/* How far beyond 80 % of its capacity some server would be used. */
+static double excess(const struct impact_pool *pool)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < pool->server_count; i++)
+        most = fmax(most, pool->servers[i].utilisation.after);
+    return fmax(0, most - mostly_used);
+}
+
+static int compare_pools(const void *a, const void *b)
+{
+    const struct impact_pool *x = *(const struct impact_pool *const *)a;
+    const struct impact_pool *y = *(const struct impact_pool *const *)b;
+    double first = excess(x) - excess(y);
+    double second = x->tvd - y->tvd;
+
+    if (first != 0)
+        return first > 0 ? -1 : 1;
+    if (second != 0)
+        return second > 0 ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+static json_t *pool_rows(const struct impact *impact)
+{
+    const struct impact_pool **changed = xcalloc(impact->pool_count + 1, sizeof(*changed));
+    json_t *rows = json_array();
+    size_t count = 0;
+
+    for (size_t i = 0; i < impact->pool_count; i++)
+        if (impact->pools[i].is_changed)
+            changed[count++] = &impact->pools[i];
+    qsort(changed, count, sizeof(*changed), compare_pools);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(rows, pool_row(changed[i]));
+    xfree(changed);
+    return rows;
+}
+
+/* ---- the rest ---- */
+
+static json_t *move_rows(const struct impact *impact)
 {
     json_t *rows = json_array();
 
-    for (size_t i = 0; i < after->count; i++)
+    for (size_t i = 0; i < impact->move_count; i++) {
+        const struct impact_move *move = &impact->moves[i];
+
         json_array_append_new(
-            rows, server_row(share_find(before, after->servers[i].name), &after->servers[i]));
-    for (size_t i = 0; i < before->count; i++)
-        if (share_find(after, before->servers[i].name) == NULL)
-            json_array_append_new(rows, server_row(&before->servers[i], NULL));
-    return rows;
-}
-
-static double squares(const struct share_pool *shares)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < shares->count; i++)
-        sum += shares->servers[i].share * shares->servers[i].share;
-    return sum;
-}
-
-static json_t *n_eff(const struct share_pool *shares)
-{
-    double sum = squares(shares);
-
-    return sum > 0 ? rounded(1 / sum) : json_integer(0);
-}
-
-/* NULL where nothing of the pool's shares changes. */
-static json_t *pool_row(const struct conf_pool *before, const struct conf_pool *after,
-                        const json_t *overrides)
-{
-    const char *name = after != NULL ? after->name : before->name;
-    struct share_pool was, is;
-    json_t *row = NULL;
-    double moved;
-
-    share_pool_init(&was, before);
-    share_pool_init(&is, after);
-    override_shares(&is, name, overrides);
-    moved = share_distance(&was, &is);
-    if (moved > 0 || before == NULL || after == NULL || was.count != is.count)
-        row = json_pack("{s:s, s:{s:n, s:n}, s:o, s:{s:o, s:o}, s:s, s:o}", "pool", name,
-                        "requests_per_second", "before", "after", "tvd", rounded(moved), "n_eff",
-                        "before", n_eff(&was), "after", n_eff(&is), "n_minus_1", "unknown",
-                        "servers", server_rows(&was, &is));
-    share_pool_fini(&was);
-    share_pool_fini(&is);
-    return row;
-}
-
-static json_t *pool_rows(const struct candidate *candidate, const json_t *overrides)
-{
-    const struct configuration *base = candidate->base;
-    const struct configuration *target = candidate->target;
-    json_t *rows = json_array();
-
-    for (size_t i = 0; i < target->pool_count; i++) {
-        json_t *row =
-            pool_row(pool_named(base, target->pools[i].name), &target->pools[i], overrides);
-
-        if (row != NULL)
-            json_array_append_new(rows, row);
-    }
-    for (size_t i = 0; i < base->pool_count; i++) {
-        if (config_find_pool(target, base->pools[i].name) == CONFIG_NONE)
-            json_array_append_new(rows, pool_row(&base->pools[i], NULL, NULL));
+            rows, json_pack("{s:{s:o, s:o}, s:{s:o, s:o}, s:o, s:s}", "from", "route",
+                            text_or_null(move->from_route), "pool", text_or_null(move->from_pool),
+                            "to", "route", text_or_null(move->to_route), "pool",
+                            text_or_null(move->to_pool), "requests_per_second",
+                            rounded(move->requests_per_second, 1e3), "example", move->example));
     }
     return rows;
 }
 
-static bool has_host(const struct configuration *conf, const char *host)
+static json_t *texts(const char *const *items, size_t count)
 {
-    for (size_t i = 0; i < conf->route_count; i++) {
-        for (size_t n = 0; n < conf->routes[i].hosts.count; n++) {
-            if (strcmp(conf->routes[i].hosts.items[n], host) == 0)
-                return true;
-        }
-    }
-    return false;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_string(items[i]));
+    return list;
 }
 
-static bool has_text(const json_t *list, const char *text)
+static json_t *traffic(const struct impact *impact)
 {
-    json_t *item;
-    size_t i;
-
-    json_array_foreach(list, i, item)
-    {
-        if (strcmp(json_string_value(item), text) == 0)
-            return true;
-    }
-    return false;
+    if (impact->seconds == 0)
+        return json_pack("{s:n, s:n, s:n}", "requests", "seconds", "unknown");
+    return json_pack("{s:I, s:I, s:I}", "requests", (json_int_t)impact->requests, "seconds",
+                     (json_int_t)impact->seconds, "unknown", (json_int_t)impact->unknown);
 }
 
-static json_t *hosts_dropped(const struct candidate *candidate)
+json_t *forecast_json(const struct impact *impact)
 {
-    json_t *dropped = json_array();
+    static const struct impact nothing = {.keys_moved_percent = -1};
 
-    for (size_t i = 0; i < candidate->base->route_count; i++) {
-        const struct conf_strings *hosts = &candidate->base->routes[i].hosts;
-
-        for (size_t n = 0; n < hosts->count; n++) {
-            if (!has_host(candidate->target, hosts->items[n]) &&
-                !has_text(dropped, hosts->items[n]))
-                json_array_append_new(dropped, json_string(hosts->items[n]));
-        }
-    }
-    return dropped;
-}
-
-static json_t *routes_gone(const struct candidate *candidate)
-{
-    json_t *gone = json_array();
-
-    for (size_t i = 0; i < candidate->base->route_count; i++) {
-        const char *name = candidate->base->routes[i].name;
-        bool is_there = false;
-
-        for (size_t n = 0; n < candidate->target->route_count && !is_there; n++)
-            is_there = strcmp(candidate->target->routes[n].name, name) == 0;
-        if (!is_there)
-            json_array_append_new(gone, json_string(name));
-    }
-    return gone;
+    if (impact == NULL)
+        impact = &nothing;
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "traffic", traffic(impact), "pools",
+                     pool_rows(impact), "moves", move_rows(impact), "routes_losing_traffic",
+                     texts(impact->routes_losing_traffic, impact->routes_losing_count),
+                     "hosts_dropped", texts(impact->hosts_dropped, impact->hosts_dropped_count),
+                     "keys_moved_percent", rounded(impact->keys_moved_percent, 100));
 }
 
 json_t *candidate_impact(const struct candidate *candidate, const struct change *change)
 {
-    bool is_built = candidate->target != NULL;
+    json_t *told = forecast_json(candidate->impact);
 
-    return json_pack("{s:s, s:I, s:o, s:{s:n, s:n}, s:o, s:o, s:o, s:n}", "change", change->id,
-                     "class", (json_int_t)candidate->verdict.class, "reasons",
-                     candidate->verdict.reasons != NULL ? json_deep_copy(candidate->verdict.reasons)
-                                                        : json_array(),
-                     "traffic", "requests", "seconds", "pools",
-                     is_built ? pool_rows(candidate, change->overrides) : json_array(),
-                     "routes_losing_traffic", is_built ? routes_gone(candidate) : json_array(),
-                     "hosts_dropped", is_built ? hosts_dropped(candidate) : json_array(),
-                     "keys_moved_percent");
+    json_object_set_new(told, "change", json_string(change->id));
+    json_object_set_new(told, "class", json_integer((json_int_t)candidate->verdict.class));
+    json_object_set_new(told, "reasons",
+                        candidate->verdict.reasons != NULL
+                            ? json_deep_copy(candidate->verdict.reasons)
+                            : json_array());
+    return told;
 }

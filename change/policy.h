@@ -18,6 +18,7 @@ struct change;
 struct conf_policy;
 struct configuration;
 struct findings;
+struct impact;
 
 struct policy_subject {
     const struct configuration *base; /* what runs */
@@ -28,6 +29,7 @@ struct policy_subject {
     const json_t *overrides; /* runtime overrides that come with it */
     const json_t *in_force;  /* those in force now, as override_list() tells; NULL: none */
     const json_t *peaks;     /* {"pool": requests a second}, as far as known; NULL: not at all */
+    const struct impact *impact; /* what it would do to recent traffic; NULL: not forecast */
     bool is_import;
 };
 

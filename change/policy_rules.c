@@ -13,6 +13,7 @@
 #include "change/policy.h"
 #include "config/load.h"
 #include "config/model.h"
+#include "detect/impact.h"
 #include "detect/share.h"
 
 enum { POOLS_FOR_MOST = 4, NAMED_MAX = 20 };
@@ -239,9 +240,10 @@ struct pool_change {
     const char *name;
     const struct conf_pool *conf_before;
     const struct conf_pool *conf_after;
-    struct share_pool before; /* with what is overridden now */
+    struct share_pool before; /* with what is overridden now; shares as forecast, where they are */
     struct share_pool after;  /* the same, and what the change overrides */
-    size_t was_in_service;    /* as configured */
+    const struct impact_pool *forecast; /* NULL: there is none */
+    size_t was_in_service;              /* as configured */
     size_t added;
     size_t removed;  /* were in service as configured, and will not be */
     size_t replaced; /* are in service under the same name at another address */
@@ -320,6 +322,10 @@ static void open_pool(const struct policy_subject *subject, const char *pool,
     override_shares(&change->before, subject->in_force, pool);
     override_shares(&change->after, subject->in_force, pool);
     override_shares(&change->after, subject->overrides, pool);
+    if (subject->impact != NULL) {
+        change->forecast = impact_find_pool(subject->impact, pool);
+        impact_take_shares(subject->impact, pool, &change->before, &change->after);
+    }
     count_servers(subject, change);
 }
 
@@ -330,11 +336,21 @@ static void close_pool(struct pool_change *change)
 }
 
 /* Requests a second at the peak; below 0: not known. */
-static double peak_of(const struct policy_subject *subject, const char *pool)
+static double known_peak(const struct policy_subject *subject, const char *pool)
 {
     const json_t *peak = json_object_get(subject->peaks, pool);
 
     return json_is_number(peak) ? json_number_value(peak) : -1;
+}
+
+/* After the change: with what it sends there from elsewhere, and without what goes elsewhere. */
+static double peak_of(const struct policy_subject *subject, const struct pool_change *change)
+{
+    const struct impact_pool *forecast = change->forecast;
+
+    if (forecast != NULL && forecast->peak.after >= 0)
+        return forecast->peak.after;
+    return known_peak(subject, change->name);
 }
 
 typedef bool pool_rule_fn(const struct policy_subject *subject, const struct pool_change *change,
@@ -354,13 +370,22 @@ static bool is_touched(const struct policy_subject *subject, const char *pool)
     return false;
 }
 
+/* Other requests come to it than before, since routes changed. */
+static bool is_reached_anew(const struct policy_subject *subject, const char *pool)
+{
+    const struct impact_pool *forecast =
+        subject->impact != NULL ? impact_find_pool(subject->impact, pool) : NULL;
+
+    return forecast != NULL && forecast->is_changed;
+}
+
 static bool holds_of(const struct policy_subject *subject, const char *pool, pool_rule_fn *rule,
                      struct buffer *which)
 {
     struct pool_change change;
     bool holds;
 
-    if (!is_touched(subject, pool))
+    if (!is_touched(subject, pool) && !is_reached_anew(subject, pool))
         return false;
     open_pool(subject, pool, &change);
     holds = rule(subject, &change, which);
@@ -447,7 +472,7 @@ static bool removes_last(const struct policy_subject *subject, struct buffer *wh
 /* What stays bears it: by numbers where all capacities are declared, else by heads. */
 static bool pool_bears_it(const struct policy_subject *subject, const struct pool_change *change)
 {
-    double peak = peak_of(subject, change->name);
+    double peak = peak_of(subject, change);
     size_t stay = change->after.in_service;
 
     if (change->after.is_capacity_known)
@@ -460,7 +485,7 @@ static bool pool_removes_scarce(const struct policy_subject *subject,
 {
     if (change->removed == 0 || change->stay == 0 || pool_bears_it(subject, change))
         return false;
-    if (change->after.is_capacity_known && peak_of(subject, change->name) < 0)
+    if (change->after.is_capacity_known && peak_of(subject, change) < 0)
         name(which, "%s (the peak is not known)", change->name);
     else
         name(which, "%s", change->name);
@@ -514,18 +539,31 @@ static bool exceeds_max_share(const struct policy_subject *subject, struct buffe
     return any_pool(subject, pool_exceeds_share, which);
 }
 
+/* What the pool had before, as far as it is known. */
+static double load_before(const struct pool_change *change, const char *server)
+{
+    const struct share_server *before = share_find(&change->before, server);
+    const struct impact_pool *forecast = change->forecast;
+
+    if (before == NULL || forecast == NULL || forecast->peak.before < 0)
+        return 0;
+    return before->share * forecast->peak.before;
+}
+
 /* Only where the peak is known: a limit in requests a second says nothing about shares alone. */
 static bool pool_exceeds_capacity(const struct policy_subject *subject,
                                   const struct pool_change *change, struct buffer *which)
 {
-    double peak = peak_of(subject, change->name);
+    double peak = peak_of(subject, change);
+    bool is_own = is_touched(subject, change->name);
     bool does = false;
 
     for (size_t i = 0; peak > 0 && i < change->after.count; i++) {
         const struct share_server *server = &change->after.servers[i];
         double load = server->share * peak;
 
-        if (server->capacity_rps == 0 || load <= server->capacity_rps + hair)
+        if (server->capacity_rps == 0 || load <= server->capacity_rps + hair ||
+            (!is_own && load <= load_before(change, server->name) + hair))
             continue;
         name(which, "%s/%s %.0f of %u a second", change->name, server->name, load,
              server->capacity_rps);

@@ -17,6 +17,7 @@
 #include "config/finding.h"
 
 struct configuration;
+struct impact;
 
 /* What was seen of one pool in the last seven days. */
 struct detect_pool_traffic {
@@ -65,6 +66,7 @@ struct detect_subject {
     size_t override_count;
     const char *freeze_reason; /* of a freeze set by a call; NULL: none */
     enum detect_via via;
+    const struct impact *impact; /* what the change would do to traffic; NULL: not forecast */
 };
 
 struct detect_run;
@@ -102,8 +104,8 @@ bool detect_is_overridable(const char *id);
  * info, those of severity block excepted. */
 void detect_run(const struct detect_subject *subject, struct findings *out);
 
-/* What to do, for findings of the table's rules that other parts of the program report; detect_run()
- * does it too, for all that is in `out`. */
+/* What to do, for findings of the table's rules that other parts of the program report;
+ * detect_run() does it too, for all that is in `out`. */
 void detect_add_fixes(struct findings *findings);
 
 /* Whether one rule finds nothing of severity error or block, suppressions left aside.

@@ -23,7 +23,7 @@
 #include "detect/spread.h"
 #include "detect/trial.h"
 
-enum { ARENA_BLOCK = 256 * 1024, AN_HOUR = 3600 };
+enum { ARENA_BLOCK = 256 * 1024 };
 
 struct making {
     const struct impact_subject *subject;
@@ -146,7 +146,7 @@ static void measure(const struct flow_pool *flow, struct impact_pool *pool)
 }
 
 static void open_shares(const struct making *making, const struct flow_pool *flow,
-                        const struct spread *spread, enum flow_side side, struct share_pool *shares)
+                        enum flow_side side, struct share_pool *shares)
 {
     const struct impact_subject *subject = making->subject;
 
@@ -160,18 +160,17 @@ static void open_shares(const struct making *making, const struct flow_pool *flo
             (void)share_override(shares, subject->ordered[i].server, subject->ordered[i].state,
                                  subject->ordered[i].weight);
     share_compute(shares);
-    for (size_t i = 0; i < shares->count; i++)
-        shares->servers[i].share = spread->shares[side][i];
 }
 
 static void measure_away(const struct making *making, const struct flow_pool *flow,
-                         const struct spread *spread, struct impact_pool *pool)
+                         struct impact_pool *pool)
 {
     struct share_pool before;
     struct share_pool after;
 
-    open_shares(making, flow, spread, FLOW_BEFORE, &before);
-    open_shares(making, flow, spread, FLOW_AFTER, &after);
+    open_shares(making, flow, FLOW_BEFORE, &before);
+    open_shares(making, flow, FLOW_AFTER, &after);
+    impact_take_shares(making->impact, pool->name, &before, &after);
     pool->away = share_moved_away(&before, &after);
     share_pool_fini(&before);
     share_pool_fini(&after);
@@ -226,54 +225,12 @@ static void fill_pool(struct making *making, const struct flow_pool *flow, struc
     pool->peak = peak_of(flow);
     pool->has_eligible_before = spread.has_eligible[FLOW_BEFORE];
     pool->has_eligible_after = spread.has_eligible[FLOW_AFTER];
+    pool->is_reached = flow->is_unknown || flow->link_count[FLOW_AFTER] > 0;
     fill_servers(making, flow, &spread, pool);
     measure(flow, pool);
-    measure_away(making, flow, &spread, pool);
     pool->n_minus_1 = bears_a_failure(flow, &spread, pool);
     pool->is_changed = has_changed(flow, pool);
     spread_fini(&spread);
-}
-
-/* ---- who is reached ---- */
-
-static int by_pool(const void *name, const void *pool)
-{
-    return strcmp(name, ((const struct impact_pool *)pool)->name);
-}
-
-static struct impact_pool *find_pool(const struct impact *impact, const char *name)
-{
-    return impact->pool_count > 0
-               ? bsearch(name, impact->pools, impact->pool_count, sizeof(*impact->pools), by_pool)
-               : NULL;
-}
-
-static void reach(struct making *making, const char *name)
-{
-    struct impact_pool *pool = find_pool(making->impact, name);
-
-    if (pool != NULL)
-        pool->is_reached = true;
-}
-
-/* By some route; unless a whole hour was looked at, and nothing of a day would come there. */
-static void find_reached(struct making *making)
-{
-    const struct configuration *target = making->subject->target;
-    const struct flows *flows = making->flows;
-
-    for (size_t i = 0; i < target->route_count; i++) {
-        const struct conf_route *route = &target->routes[i];
-
-        if (route->action == ACTION_POOL)
-            reach(making, route->pool_name);
-        for (size_t n = 0; route->action == ACTION_SPLIT && n < route->split_count; n++)
-            if (route->split[n].weight > 0)
-                reach(making, route->split[n].pool_name);
-    }
-    for (size_t i = 0; flows->traces.seconds >= AN_HOUR && i < flows->pool_count; i++)
-        if (flows->pools[i].link_count[FLOW_AFTER] == 0 && !flows->pools[i].is_unknown)
-            making->impact->pools[i].is_reached = false;
 }
 
 /* ---- routes that lose all ---- */
@@ -360,7 +317,8 @@ static void make(struct making *making)
     impact->pool_count = flows->pool_count;
     for (size_t i = 0; i < flows->pool_count; i++)
         fill_pool(making, &flows->pools[i], &impact->pools[i]);
-    find_reached(making);
+    for (size_t i = 0; i < flows->pool_count; i++)
+        measure_away(making, &flows->pools[i], &impact->pools[i]);
     impact->keys_moved_percent = making->totals.keys > 0 && !making->totals.is_key_unknown
                                      ? 100 * making->totals.keys_moved / making->totals.keys
                                      : -1;
@@ -406,7 +364,44 @@ void impact_free(struct impact **holder)
     arena_free(&arena);
 }
 
+static int by_pool(const void *name, const void *pool)
+{
+    return strcmp(name, ((const struct impact_pool *)pool)->name);
+}
+
 const struct impact_pool *impact_find_pool(const struct impact *impact, const char *name)
 {
-    return find_pool(impact, name);
+    return impact->pool_count > 0
+               ? bsearch(name, impact->pools, impact->pool_count, sizeof(*impact->pools), by_pool)
+               : NULL;
+}
+
+static bool is_served(const struct impact_pool *pool)
+{
+    double before = 0;
+    double after = 0;
+
+    for (size_t i = 0; i < pool->server_count; i++) {
+        before += part(pool->servers[i].share.before);
+        after += part(pool->servers[i].share.after);
+    }
+    return before > 0 && after > 0;
+}
+
+void impact_take_shares(const struct impact *impact, const char *name, struct share_pool *before,
+                        struct share_pool *after)
+{
+    const struct impact_pool *pool = impact_find_pool(impact, name);
+
+    if (pool == NULL || !is_served(pool))
+        return;
+    for (size_t i = 0; i < pool->server_count; i++) {
+        struct share_server *was = share_find(before, pool->servers[i].name);
+        struct share_server *is = share_find(after, pool->servers[i].name);
+
+        if (was != NULL)
+            was->share = part(pool->servers[i].share.before);
+        if (is != NULL)
+            is->share = part(pool->servers[i].share.after);
+    }
 }

@@ -73,7 +73,7 @@ struct impact_pool {
     enum impact_n_minus_1 n_minus_1; /* after, at the peak; where not known, at the observed rate */
     bool has_eligible_before;        /* whatever their health: somebody may serve */
     bool has_eligible_after;
-    bool is_reached;               /* after: some route that is not known to be idle leads to it */
+    bool is_reached;               /* after: requests of the last day come to it, or may */
     bool is_changed;               /* shares, servers or rate are not as before */
     struct impact_server *servers; /* by name, those that go too */
     size_t server_count;
@@ -111,5 +111,12 @@ struct impact *impact_of(const struct impact_subject *subject, struct error *why
 void impact_free(struct impact **impact);
 /* NULL: neither side has it. */
 const struct impact_pool *impact_find_pool(const struct impact *impact, const char *name);
+
+struct share_pool;
+/* The forecast shares of the pool instead of those by weight, on both sides: hashes, cookies and
+ * who is slow make others.  They stay by weight where nobody serves as things are now, which says
+ * nothing of the change. */
+void impact_take_shares(const struct impact *impact, const char *pool, struct share_pool *before,
+                        struct share_pool *after);
 
 #endif

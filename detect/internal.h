@@ -26,7 +26,7 @@ enum { DETECT_PER_RULE = 50, DETECT_PATH = 8 };
 /* The way to a value, for the functions below. */
 #define AT(...) ((const char *const[DETECT_PATH]){__VA_ARGS__})
 
-/* A finding of the rule's own severity. */
+/* A finding of the rule's own severity, with its remedy. */
 void detect_report(struct detect_run *run, const char *const path[DETECT_PATH], const char *format,
                    ...) __attribute__((format(printf, 3, 4)));
 void detect_report_as(struct detect_run *run, enum finding_severity severity,

@@ -3,79 +3,147 @@
  *
  * Owner    nobody      Threads  any
  */
+#include <math.h>
+
 #include "config/text.h"
+#include "detect/impact.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
 #include "detect/share.h"
 
 static const double MOST_USED = 0.8;
+static const double ROUNDING = 1e-9;
 
-/* The pool's peak; false, and said, when it or a capacity is not known. */
-static bool find_peak(struct detect_run *run, const struct conf_pool *pool,
-                      const struct share_pool *shares, double *peak_out)
+/* One pool: as it will be, and as it is, where this is a change whose effect was forecast. */
+struct loaded {
+    const struct conf_pool *pool;
+    const struct impact_pool *forecast; /* NULL: there is none */
+    struct share_pool before;           /* empty without a forecast */
+    struct share_pool after;
+};
+
+static void open_loaded(const struct detect_run *run, const struct conf_pool *pool,
+                        struct loaded *loaded)
 {
-    const struct detect_pool_traffic *traffic = detect_traffic_of(run, pool->name);
+    const struct impact *impact = run->subject->impact;
 
-    if (!shares->tier.is_capacity_known) {
+    *loaded = (struct loaded){.pool = pool};
+    if (impact != NULL)
+        loaded->forecast = impact_find_pool(impact, pool->name);
+    share_pool_init(&loaded->before, run->base != NULL && impact != NULL
+                                         ? detect_pool(run->base, pool->name)
+                                         : NULL);
+    share_pool_init(&loaded->after, pool);
+    if (impact != NULL)
+        impact_take_shares(impact, pool->name, &loaded->before, &loaded->after);
+}
+
+static void close_loaded(struct loaded *loaded)
+{
+    share_pool_fini(&loaded->before);
+    share_pool_fini(&loaded->after);
+}
+
+/* The pool's peak, with what the change brings to it or takes from it; false, and said, when it or
+ * a capacity is not known. */
+static bool find_peak(struct detect_run *run, const struct loaded *loaded, double *peak_out)
+{
+    const struct conf_pool *pool = loaded->pool;
+    const struct detect_pool_traffic *traffic = detect_traffic_of(run, pool->name);
+    bool is_forecast = loaded->forecast != NULL && loaded->forecast->peak.after >= 0;
+
+    if (!loaded->after.tier.is_capacity_known) {
         detect_report_unknown(run, AT("pools", pool->name, "servers"),
                               "unknown: not every server declares capacity_rps");
         return false;
     }
-    if (traffic == NULL) {
+    if (!is_forecast && traffic == NULL) {
         detect_report_unknown(run, AT("pools", pool->name),
                               "unknown: the peak of its requests is not known yet");
         return false;
     }
-    *peak_out = traffic->peak_rps;
+    *peak_out = is_forecast ? loaded->forecast->peak.after : traffic->peak_rps;
     return true;
 }
 
-static void check_one_failure(struct detect_run *run, const struct conf_pool *pool,
-                              const struct share_pool *shares)
+/* What was no better before must not stand in the way of a change, least of one that helps. */
+static enum finding_severity severity_of(const struct detect_run *run, const struct loaded *loaded,
+                                         double before, double after)
 {
-    const struct share_tier *tier = &shares->tier;
+    bool was_known = loaded->forecast != NULL && loaded->forecast->peak.before >= 0;
+
+    return was_known && before >= 0 && after <= before * (1 + ROUNDING) ? FINDING_WARNING
+                                                                        : run->rule->severity;
+}
+
+/* The peak by what is left of the capacity without the largest server; below 0: not known. */
+static double used_without_one(const struct share_tier *tier, double peak)
+{
+    double rest = tier->capacity_rps - tier->largest_rps;
+
+    if (!tier->is_capacity_known)
+        return -1;
+    return rest > 0 ? peak / rest : HUGE_VAL;
+}
+
+static void check_one_failure(struct detect_run *run, const struct loaded *loaded)
+{
+    const struct share_tier *tier = &loaded->after.tier;
+    double was = loaded->forecast != NULL ? loaded->forecast->peak.before : -1;
     double peak;
 
-    if (tier->ready < 2 || !find_peak(run, pool, shares, &peak))
+    if (tier->ready < 2 || !find_peak(run, loaded, &peak) ||
+        tier->capacity_rps - tier->largest_rps >= peak)
         return;
-    if (tier->capacity_rps - tier->largest_rps < peak)
-        detect_report(run, AT("pools", pool->name, "servers"),
-                      "capacity %.0f less the largest %.0f is %.0f requests a second; the peak was "
-                      "%.0f",
-                      tier->capacity_rps, tier->largest_rps, tier->capacity_rps - tier->largest_rps,
-                      peak);
+    detect_report_as(run,
+                     severity_of(run, loaded, used_without_one(&loaded->before.tier, was),
+                                 used_without_one(tier, peak)),
+                     AT("pools", loaded->pool->name, "servers"),
+                     "capacity %.0f less the largest %.0f is %.0f requests a second; the peak was "
+                     "%.0f",
+                     tier->capacity_rps, tier->largest_rps, tier->capacity_rps - tier->largest_rps,
+                     peak);
 }
 
 void one_failure_is_too_many(struct detect_run *run)
 {
     FOR_POOLS(run, pool)
     {
-        struct share_pool shares;
+        struct loaded loaded;
 
-        share_pool_init(&shares, pool);
-        check_one_failure(run, pool, &shares);
-        share_pool_fini(&shares);
+        open_loaded(run, pool, &loaded);
+        check_one_failure(run, &loaded);
+        close_loaded(&loaded);
     }
 }
 
-static void check_overload(struct detect_run *run, const struct conf_pool *pool,
-                           const struct share_pool *shares)
+static double used_before(const struct loaded *loaded, const char *server)
+{
+    const struct share_server *was = share_find(&loaded->before, server);
+
+    if (was == NULL || was->capacity_rps == 0 || loaded->forecast == NULL)
+        return -1;
+    return was->share * loaded->forecast->peak.before / was->capacity_rps;
+}
+
+static void check_overload(struct detect_run *run, const struct loaded *loaded)
 {
     double peak;
 
-    if (shares->tier.eligible == 0 || !find_peak(run, pool, shares, &peak))
+    if (loaded->after.tier.eligible == 0 || !find_peak(run, loaded, &peak))
         return;
-    for (size_t i = 0; i < pool->server_count; i++) {
-        const struct conf_server *server = &pool->servers[i];
-        double load = peak * shares->servers[i].share;
+    for (size_t i = 0; i < loaded->after.count; i++) {
+        const struct share_server *server = &loaded->after.servers[i];
+        double load = peak * server->share;
+        double used = server->capacity_rps > 0 ? load / server->capacity_rps : 0;
 
-        if (load > MOST_USED * server->capacity_rps)
-            detect_report(
-                run, AT("pools", pool->name, "servers", server->name, "capacity_rps"),
+        if (used > MOST_USED)
+            detect_report_as(
+                run, severity_of(run, loaded, used_before(loaded, server->name), used),
+                AT("pools", loaded->pool->name, "servers", server->name, "capacity_rps"),
                 "%s is expected to get %.0f requests a second of its %u: %.1f %% (at most "
                 "%.0f %%)",
-                server->name, load, server->capacity_rps, 100 * load / server->capacity_rps,
-                100 * MOST_USED);
+                server->name, load, server->capacity_rps, 100 * used, 100 * MOST_USED);
     }
 }
 
@@ -83,11 +151,11 @@ void predicted_overload(struct detect_run *run)
 {
     FOR_POOLS(run, pool)
     {
-        struct share_pool shares;
+        struct loaded loaded;
 
-        share_pool_init(&shares, pool);
-        check_overload(run, pool, &shares);
-        share_pool_fini(&shares);
+        open_loaded(run, pool, &loaded);
+        check_overload(run, &loaded);
+        close_loaded(&loaded);
     }
 }
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "detect/impact.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
 #include "detect/share.h"
@@ -31,10 +32,14 @@ static void check_loads(struct detect_run *run, const struct conf_pool *pool,
     }
 }
 
+/* A forecast knows the orders in force too: what is kept out by one ought to have nothing. */
 static void check_moves(struct detect_run *run, const struct conf_pool *pool,
                         const struct share_pool *before, const struct share_pool *after)
 {
-    double moved = share_moved_away(before, after);
+    const struct impact *impact = run->subject->impact;
+    const struct impact_pool *forecast =
+        impact != NULL ? impact_find_pool(impact, pool->name) : NULL;
+    double moved = forecast != NULL ? forecast->away : share_moved_away(before, after);
 
     if (moved > MOVED_AWAY + ROUNDING)
         detect_report(run, AT("pools", pool->name, "servers"),
@@ -54,6 +59,8 @@ void moves_from_capacity(struct detect_run *run)
             continue;
         share_pool_init(&before, base);
         share_pool_init(&after, pool);
+        if (run->subject->impact != NULL)
+            impact_take_shares(run->subject->impact, pool->name, &before, &after);
         check_moves(run, pool, &before, &after);
         check_loads(run, pool, &before, &after);
         share_pool_fini(&before);

@@ -728,7 +728,7 @@ static void without_traffic_there_are_shares_by_weight_alone(void **state)
     assert_int_equal(impact->requests, 0);
     assert_int_equal(impact->routes_losing_count, 1); /* it is deleted; more is not known */
     assert_string_equal(impact->routes_losing_traffic[0], "s");
-    assert_true(pool("p")->is_reached);
+    assert_false(pool("p")->is_reached);
 }
 
 static void a_pool_that_is_new_takes_nothing_from_another_server(void **state)

@@ -35,7 +35,7 @@ FENCES = {
     "llhttp": (r"llhttp\.h", r"proxy/http/h1_read\.[ch]"),
     "nghttp2": (r"nghttp2/", r"proxy/http/h2_frames\.c"),
     "OpenSSL": (r"openssl/", r"tls/.*|base/digest\.c"),
-    "SQLite": (r"sqlite3\.h", r"change/store_sqlite\.c"),
+    "SQLite": (r"sqlite3\.h", r"change/(store_sqlite\.c|database\.h)"),
     "libmicrohttpd": (r"microhttpd\.h", r"admin/listener\.c"),
     "jansson": (r"jansson\.h", r"(config|admin|watch|change|observe|cli)/.*"),
     "PCRE2": (r"pcre2\.h", r"proxy/route/.*"),

@@ -252,6 +252,27 @@ void change_text_audit(struct call *call, const json_t *answer)
     texttable_write(&table, &call->reply.body, 0);
 }
 
+/* What was changed last, and the command that takes it back: once for all alerts that name it. */
+static void alerts_revert(struct call *call, const json_t *alerts)
+{
+    const json_t *alert, *told = NULL;
+    size_t at;
+
+    json_array_foreach(alerts, at, alert)
+    {
+        const json_t *revert = json_object_get(alert, "revert");
+
+        if (!json_is_string(revert) || (told != NULL && json_equal(revert, told)))
+            continue;
+        told = revert;
+        buffer_printf(&call->reply.body,
+                      "\nchanged last: %s by %s, approved by %s; to take it back\n"
+                      "  %s\n",
+                      member(call, alert, "change"), member(call, alert, "author"),
+                      joined(call, json_object_get(alert, "approvers")), shown(call, revert));
+    }
+}
+
 void change_text_alerts(struct call *call, const json_t *answer)
 {
     static const char *const headings[] = {"alert", "severity", "since", "summary", NULL};
@@ -272,4 +293,5 @@ void change_text_alerts(struct call *call, const json_t *answer)
         texttable_cell(&table, "%s", member(call, alert, "summary"));
     }
     texttable_write(&table, &call->reply.body, 0);
+    alerts_revert(call, alerts);
 }

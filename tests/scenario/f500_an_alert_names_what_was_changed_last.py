@@ -40,6 +40,8 @@ def test_it_is_named_and_cancelled_then_rolled_back(make_enforced, make_origin):
     assert told["change"] == change["id"] and told["author"] == "ann" and "bob" in told["approvers"]
     assert told["revert"].endswith(f"/v1/changes/{change['id']}/cancel")
     assert told["runbook"] == "runbooks/everything-answers-503.md"
+    table = proxy.as_("ann").get("/v1/alerts", headers={"Accept": "text/plain"}).body
+    assert f"{change['id']} by ann, approved by bob" in table and told["revert"] in table, table
     raised = proxy.wait_event("alert-raised", alert="PoolDown", pool="app")
     assert raised["change"] == change["id"] and raised["revert"] == told["revert"]
     metrics = proxy.metrics()

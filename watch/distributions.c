@@ -215,10 +215,11 @@ static void take_requests(struct distributions *distributions, struct watched *w
 
 /* ---- another snapshot ---- */
 
+/* Those that were found already have no name here any more. */
 static int place_of(const struct watched_server *servers, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
-        if (strcmp(servers[i].name, name) == 0)
+        if (servers[i].name != NULL && strcmp(servers[i].name, name) == 0)
             return (int)i;
     return MONITOR_NEW;
 }

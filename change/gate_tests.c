@@ -209,8 +209,8 @@ struct gate_reading gate_test_health(struct gate_health before, struct gate_heal
     (void)snprintf(reading.why, sizeof(reading.why),
                    "%llu of %llu servers healthy (before %s%llu of %llu)",
                    (unsigned long long)after.healthy, (unsigned long long)after.servers,
-                   before.servers > 0 ? "" : "not there: ",
-                   (unsigned long long)before.healthy, (unsigned long long)before.servers);
+                   before.servers > 0 ? "" : "not there: ", (unsigned long long)before.healthy,
+                   (unsigned long long)before.servers);
     return reading;
 }
 

@@ -189,7 +189,7 @@ static struct snapshot *build_snapshot(struct prepared *run, struct error *why)
     if (snapshot == NULL)
         return NULL;
     run->conf = NULL;
-    if (!secure_listeners(snapshot, process->tickets, why))
+    if (!secure_snapshot(snapshot, process->tickets, why))
         snapshot_free(&snapshot);
     return snapshot;
 }

@@ -134,6 +134,14 @@ static void each_place(const struct configuration *conf, place_fn *tell, void *c
         if (auth->ca_file != NULL)
             tell(context, &ca);
     }
+    for (size_t i = 0; i < conf->pool_count; i++) {
+        struct conf_pool_tls *tls = &conf->pools[i].tls;
+        struct place ca = {
+            {"pools", conf->pools[i].name, "tls", "ca_file"}, tls->ca_file, false, &tls->ca};
+
+        if (conf->pools[i].has_tls && strcmp(tls->ca_file, "system") != 0)
+            tell(context, &ca);
+    }
 }
 
 struct filling {

@@ -188,6 +188,14 @@ struct conf_ejection {
 
 enum conf_panic_mode { PANIC_ALL, PANIC_FAIL };
 
+struct conf_pool_tls {
+    bool verifies;
+    const char *sni;     /* "auto", a name, or an address */
+    const char *ca_file; /* "system", or a file */
+    struct conf_content ca;
+    const char *client_certificate; /* name; NULL: none */
+};
+
 struct conf_pool {
     const char *name;
     enum conf_balance balance;
@@ -225,7 +233,8 @@ struct conf_pool {
         uint64_t connect_ms;
         uint64_t response_ms; /* between bytes, and to the first one */
     } timeouts;
-    bool has_tls; /* refused by validation in this version */
+    bool has_tls;
+    struct conf_pool_tls tls;
     struct {
         uint32_t min_endpoints;
         uint32_t max_shrink_percent;

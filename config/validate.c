@@ -274,6 +274,31 @@ static void check_tls(struct validation *v, const struct conf_listener *listener
                "has no \"ca_file\": who may have signed the certificates of clients");
 }
 
+static bool is_host_or_address(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++)
+        if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:", *c) ==
+            NULL)
+            return false;
+    return text[0] != '\0';
+}
+
+static void check_pool_tls(struct validation *v, const struct conf_pool *pool)
+{
+    const struct conf_pool_tls *tls = &pool->tls;
+    char hint[128];
+
+    if (!is_host_or_address(tls->sni))
+        report(v, FINDING_BLOCK, "config", AT("pools", pool->name, "tls", "sni"),
+               "\"%s\" is neither a host nor an address, nor \"auto\"", tls->sni);
+    if (tls->client_certificate != NULL &&
+        config_find_certificate(v->conf, tls->client_certificate) == NULL)
+        report(v, FINDING_BLOCK, "R004", AT("pools", pool->name, "tls", "client_certificate"),
+               "there is no certificate \"%s\"%s", tls->client_certificate,
+               suggest(v, tls->client_certificate, v->conf->certificates,
+                       v->conf->certificate_count, sizeof(struct conf_certificate), hint));
+}
+
 /* ---- alerts ---- */
 
 /* Alertmanager's own path comes behind it. */
@@ -306,6 +331,9 @@ void validate_configuration(struct configuration *configuration, const struct do
     for (size_t i = 0; i < configuration->listener_count; i++)
         if (configuration->listeners[i].has_tls)
             check_tls(&v, &configuration->listeners[i]);
+    for (size_t i = 0; i < configuration->pool_count; i++)
+        if (configuration->pools[i].has_tls)
+            check_pool_tls(&v, &configuration->pools[i]);
     check_pools(&v);
     check_alertmanagers(&v);
     for (size_t i = 0; i < configuration->route_count; i++)

@@ -22,7 +22,8 @@ struct entry {
 struct host_list {
     struct entry *named; /* sorted by host */
     size_t named_count;
-    const struct conf_route **open; /* routes without hosts; those for every request alone, if any */
+    const struct conf_route *
+        *open; /* routes without hosts; those for every request alone, if any */
     size_t open_count;
     size_t budget; /* of comparisons; 0: not all was compared */
 };

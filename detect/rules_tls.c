@@ -147,6 +147,16 @@ void host_has_no_certificate(struct detect_run *run)
                           route->hosts.items[i], listener->name, listener->tls.certificates.count);
 }
 
+/* ---- T004 ---- */
+
+void servers_are_not_verified(struct detect_run *run)
+{
+    FOR_POOLS(run, pool)
+    if (pool->has_tls && !pool->tls.verifies)
+        detect_report(run, AT("pools", pool->name, "tls", "verify"),
+                      "any certificate will do for its %zu servers", pool->server_count);
+}
+
 /* ---- T006 ---- */
 
 static void compare_authorities(struct detect_run *run, const struct conf_listener *before,

@@ -17,6 +17,7 @@
 #include "base/thread.h"
 #include "proxy/hold.h"
 #include "proxy/listener.h"
+#include "proxy/secure.h"
 #include "proxy/snapshot.h"
 #include "proxy/transport.h"
 #include "proxy/upstream/prober.h"
@@ -320,11 +321,14 @@ static void add_targets(struct prober_list *list, struct edition *edition, enum 
         const struct snapshot_pool *pool = &snapshot->pools[p];
 
         for (size_t i = 0; i < pool->server_count; i++)
-            list->targets[list->count++] =
-                (struct prober_target){.server = pool->servers[i],
-                                       .pool = pool->conf,
-                                       .is_backup = pool->balance.servers[i].is_backup,
-                                       .is_tried = arm == ARM_CANDIDATE};
+            list->targets[list->count++] = (struct prober_target){
+                .server = pool->servers[i],
+                .pool = pool->conf,
+                .is_backup = pool->balance.servers[i].is_backup,
+                .trust = pool->trust,
+                .tls_name = secure_server_name(&pool->conf->tls,
+                                               &pool->conf->servers[pool->server_conf[i]]),
+                .is_tried = arm == ARM_CANDIDATE};
     }
 }
 

@@ -5,14 +5,18 @@
  */
 #include "proxy/secure.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "config/load.h"
 #include "config/model.h"
 #include "proxy/snapshot.h"
 #include "tls/certificate.h"
 #include "tls/context.h"
+#include "tls/trust.h"
 
 /* Loaded once each, however many listeners show them. */
 struct loaded {
@@ -104,43 +108,114 @@ static struct tls_server *make(struct loaded *loaded, const struct conf_listener
     return server;
 }
 
-bool secure_listeners(struct snapshot *snapshot, struct tls_tickets *tickets, struct error *why)
-{
-    struct loaded loaded = begin(snapshot->conf);
-    bool ok = true;
+/* ---- towards servers ---- */
 
-    for (size_t i = 0; i < snapshot->listener_count && ok; i++) {
+const char *secure_server_name(const struct conf_pool_tls *tls, const struct conf_server *server)
+{
+    if (strcmp(tls->sni, "auto") != 0)
+        return tls->sni;
+    return server->address.kind == ADDRESS_UNIX ? NULL : server->address.host;
+}
+
+static uint64_t mix_content(uint64_t key, const struct conf_content *content)
+{
+    return hash_mix(key ^ hash_slice(&HASH_STABLE, content_slice(content)));
+}
+
+static uint64_t key_of(const struct configuration *conf, const struct conf_pool_tls *tls)
+{
+    uint64_t key = hash_slice(&HASH_STABLE, slice_from(tls->sni)) + tls->verifies;
+    const struct conf_certificate *shown =
+        tls->client_certificate != NULL ? config_find_certificate(conf, tls->client_certificate)
+                                        : NULL;
+
+    key = mix_content(key, &tls->ca);
+    if (shown != NULL)
+        key = mix_content(mix_content(key, &shown->chain), &shown->key);
+    return key | 1; /* never that of clear text */
+}
+
+static struct tls_trust *trust(struct loaded *loaded, const struct conf_pool *pool,
+                               struct error *why)
+{
+    const struct conf_pool_tls *conf = &pool->tls;
+    struct tls_trust_options options = {.verifies = conf->verifies,
+                                        .ca_pem = content_slice(&conf->ca)};
+    struct error cause = {0};
+    struct tls_trust *made;
+
+    if (conf->client_certificate != NULL) {
+        options.certificate = load(loaded, conf->client_certificate, why);
+        if (options.certificate == NULL)
+            return NULL;
+    }
+    made = tls_trust_new(&options, &cause);
+    if (made == NULL)
+        error_set(why, ERROR_INVALID, "TLS of pool %s: %s", pool->name, cause.text);
+    return made;
+}
+
+/* ---- the whole ---- */
+
+static bool secure_listeners(struct snapshot *snapshot, struct loaded *loaded,
+                             struct tls_tickets *tickets, struct error *why)
+{
+    for (size_t i = 0; i < snapshot->listener_count; i++) {
         struct snapshot_listener *listener = &snapshot->listeners[i];
 
-        if (listener->conf->has_tls)
-            listener->tls = make(&loaded, listener->conf, tickets, why);
-        ok = !listener->conf->has_tls || listener->tls != NULL;
+        if (!listener->conf->has_tls)
+            continue;
+        listener->tls = make(loaded, listener->conf, tickets, why);
+        if (listener->tls == NULL)
+            return false;
     }
+    return true;
+}
+
+static bool secure_pools(struct snapshot *snapshot, struct loaded *loaded, struct error *why)
+{
+    for (size_t i = 0; i < snapshot->pool_count; i++) {
+        struct snapshot_pool *pool = &snapshot->pools[i];
+
+        if (!pool->conf->has_tls)
+            continue;
+        pool->trust = trust(loaded, pool->conf, why);
+        pool->trust_key = key_of(snapshot->conf, &pool->conf->tls);
+        if (pool->trust == NULL)
+            return false;
+    }
+    return true;
+}
+
+bool secure_snapshot(struct snapshot *snapshot, struct tls_tickets *tickets, struct error *why)
+{
+    struct loaded loaded = begin(snapshot->conf);
+    bool ok =
+        secure_listeners(snapshot, &loaded, tickets, why) && secure_pools(snapshot, &loaded, why);
+
     drop(&loaded);
     return ok;
 }
 
-void secure_listeners_like(struct snapshot *snapshot, const struct snapshot *same)
+void secure_snapshot_like(struct snapshot *snapshot, const struct snapshot *same)
 {
     CHECK(snapshot->listener_count == same->listener_count);
+    CHECK(snapshot->pool_count == same->pool_count);
     for (size_t i = 0; i < snapshot->listener_count; i++)
         if (same->listeners[i].tls != NULL)
             snapshot->listeners[i].tls = tls_server_hold(same->listeners[i].tls);
+    for (size_t i = 0; i < snapshot->pool_count; i++) {
+        if (same->pools[i].trust == NULL)
+            continue;
+        snapshot->pools[i].trust = tls_trust_hold(same->pools[i].trust);
+        snapshot->pools[i].trust_key = same->pools[i].trust_key;
+    }
 }
 
 void secure_free(struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->listener_count; i++)
         tls_server_free(&snapshot->listeners[i].tls);
-}
-
-bool secure_check(const struct configuration *conf, struct error *why)
-{
-    struct loaded loaded = begin(conf);
-    bool ok = true;
-
-    for (size_t i = 0; i < conf->certificate_count && ok; i++)
-        ok = load(&loaded, conf->certificates[i].name, why) != NULL;
-    drop(&loaded);
-    return ok;
+    for (size_t i = 0; i < snapshot->pool_count; i++)
+        tls_trust_free(&snapshot->pools[i].trust);
 }

@@ -1,5 +1,6 @@
 /*
- * secure - the TLS side of a snapshot's listeners: certificates loaded, contexts made.
+ * secure - the TLS side of a snapshot, towards clients and servers: certificates loaded, contexts
+ * made.
  *
  * Owner    the snapshot      Threads  control
  */
@@ -8,19 +9,20 @@
 
 #include <stdbool.h>
 
-struct configuration;
 struct error;
 struct snapshot;
 struct tls_tickets;
 
-/* Makes the contexts of all listeners with TLS; what their files hold must have been read
+/* Makes the contexts of all listeners and pools with TLS; what their files hold must have been read
  * (config/contents.h).  False and `why`: which certificate, what is wrong with it. */
-bool secure_listeners(struct snapshot *snapshot, struct tls_tickets *tickets, struct error *why);
+bool secure_snapshot(struct snapshot *snapshot, struct tls_tickets *tickets, struct error *why);
 /* Those of a snapshot of the same configuration. */
-void secure_listeners_like(struct snapshot *snapshot, const struct snapshot *same);
+void secure_snapshot_like(struct snapshot *snapshot, const struct snapshot *same);
 void secure_free(struct snapshot *snapshot);
 
-/* What secure_listeners() would refuse of the certificates alone. */
-bool secure_check(const struct configuration *conf, struct error *why);
+struct conf_pool_tls;
+struct conf_server;
+/* What the certificate of the server must be for; NULL: any name. */
+const char *secure_server_name(const struct conf_pool_tls *tls, const struct conf_server *server);
 
 #endif

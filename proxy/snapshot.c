@@ -224,7 +224,7 @@ struct snapshot *snapshot_rebuild(const struct snapshot *snapshot, uint64_t gene
                                    snapshot->registry, rates, counters, why);
 
     if (again != NULL)
-        secure_listeners_like(again, snapshot);
+        secure_snapshot_like(again, snapshot);
     return again;
 }
 

@@ -33,6 +33,7 @@ struct route_table;
 struct server;
 struct tls_server;
 struct tls_tickets;
+struct tls_trust;
 
 struct snapshot_listener {
     const struct conf_listener *conf;
@@ -48,6 +49,11 @@ struct snapshot_pool {
     struct server **servers;     /* one an address, in order of the configured servers */
     uint16_t *server_conf;       /* servers[i] is an address of conf->servers[server_conf[i]] */
     size_t server_count;
+    /* TLS to the servers; NULL: clear text.  A reference of the snapshot's. */
+    struct tls_trust *trust;
+    /* What the trust is made of, in a number: connections of another one are not used again; 0:
+     * clear text. */
+    uint64_t trust_key;
     uint32_t index; /* in snapshot->pools */
     uint32_t counter_slot;
 };

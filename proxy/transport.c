@@ -187,6 +187,13 @@ void transport_secure(struct transport *transport, const struct tls_server *serv
     }
 }
 
+void transport_secure_to(struct transport *transport, const struct tls_trust *trust,
+                         const char *name, const struct tls_session *session)
+{
+    transport->tls = tls_engine_connect(trust, name, session, send_ciphertext, transport);
+    (void)tls_engine_feed(transport->tls, SLICE(""), transport->worker->plain_block);
+}
+
 /* ---- reading ---- */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)

@@ -24,6 +24,8 @@
 
 struct tls_engine;
 struct tls_server;
+struct tls_session;
+struct tls_trust;
 struct transport;
 struct worker;
 
@@ -71,6 +73,10 @@ int transport_accept(struct transport *transport, struct worker *worker,
  * they hold is told by the ops before it returns. */
 void transport_secure(struct transport *transport, const struct tls_server *server,
                       struct slice bytes);
+
+/* The same towards a server; the handshake begins now.  Arguments as of tls_engine_connect(). */
+void transport_secure_to(struct transport *transport, const struct tls_trust *trust,
+                         const char *name, const struct tls_session *session);
 
 typedef void transport_connected_fn(struct transport *transport, int status);
 /* Starts to connect; `request` must live until `on_connected` (which is called once, with 0 or a

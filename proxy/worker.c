@@ -106,6 +106,7 @@ static void free_memory(struct worker *worker)
     xunmap(worker->path_memory, WORKER_PATH_MEMORY);
     xunmap(worker->message, sizeof(*worker->message));
     xunmap(worker->trailers, sizeof(*worker->trailers));
+    reuse_fini(worker);
     xunmap(worker->reuse, WORKER_SLOTS * sizeof(*worker->reuse));
     xunmap(worker->pools, WORKER_SLOTS * sizeof(*worker->pools));
     xunmap(worker->server_generations, WORKER_SLOTS * sizeof(*worker->server_generations));

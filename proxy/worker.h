@@ -63,6 +63,8 @@ struct reuse_list {
     struct list idle;
     uint32_t count;
     bool is_ready;
+    struct tls_session *session; /* with this server, to be taken up again; NULL: none */
+    uint64_t session_key;        /* of the trust that it was made under */
 };
 
 struct worker_view {

@@ -71,8 +71,7 @@ static void make_method(void)
 
 /* ---- life ---- */
 
-struct tls_engine *tls_engine_accept(const struct tls_server *server, tls_send_fn *send,
-                                     void *context)
+static struct tls_engine *make(SSL_CTX *ssl_context, tls_send_fn *send, void *context)
 {
     struct tls_engine *engine = xcalloc(1, sizeof(*engine));
     BIO *bio;
@@ -81,15 +80,80 @@ struct tls_engine *tls_engine_accept(const struct tls_server *server, tls_send_f
     engine->tag = TLS_ENGINE_TAG;
     engine->send = send;
     engine->context = context;
-    engine->ssl = SSL_new(tls_server_ssl_context(server));
+    engine->ssl = SSL_new(ssl_context);
     bio = BIO_new(method);
     CHECK(engine->ssl != NULL && bio != NULL);
     BIO_set_data(bio, engine);
     BIO_set_init(bio, 1);
     SSL_set_bio(engine->ssl, bio, bio);
     SSL_set_app_data(engine->ssl, engine);
+    return engine;
+}
+
+struct tls_engine *tls_engine_accept(const struct tls_server *server, tls_send_fn *send,
+                                     void *context)
+{
+    struct tls_engine *engine = make(tls_server_ssl_context(server), send, context);
+
     SSL_set_accept_state(engine->ssl);
     return engine;
+}
+
+static bool is_address(const char *name)
+{
+    ASN1_OCTET_STRING *address = a2i_IPADDRESS(name);
+
+    ASN1_OCTET_STRING_free(address);
+    ERR_clear_error();
+    return address != NULL;
+}
+
+/* RFC 6066 §3: addresses are not asked for; RFC 6125 §6: the certificate must be for the name. */
+static void expect_name(struct tls_engine *engine, const char *name)
+{
+    X509_VERIFY_PARAM *expected = SSL_get0_param(engine->ssl);
+
+    bool is_set;
+
+    X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (is_address(name))
+        is_set = X509_VERIFY_PARAM_set1_ip_asc(expected, name) == 1;
+    else
+        is_set = X509_VERIFY_PARAM_set1_host(expected, name, 0) == 1 &&
+                 SSL_set_tlsext_host_name(engine->ssl, name) == 1;
+    if (is_set)
+        return;
+    engine->state = TLS_FAILED; /* never without the name */
+    engine->why = "the server's name cannot be asked for";
+}
+
+struct tls_engine *tls_engine_connect(const struct tls_trust *trust, const char *name,
+                                      const struct tls_session *session, tls_send_fn *send,
+                                      void *context)
+{
+    struct tls_engine *engine = make(tls_trust_ssl_context(trust), send, context);
+
+    if (name != NULL)
+        expect_name(engine, name);
+    if (session != NULL) /* one that cannot be used is none */
+        (void)SSL_set_session(engine->ssl, (SSL_SESSION *)(uintptr_t)session);
+    SSL_set_connect_state(engine->ssl);
+    ERR_clear_error();
+    return engine;
+}
+
+struct tls_session *tls_engine_take_session(struct tls_engine *engine)
+{
+    SSL_SESSION *session = engine->session;
+
+    engine->session = NULL;
+    return (struct tls_session *)session;
+}
+
+void tls_session_free(struct tls_session **holder)
+{
+    SSL_SESSION_free((SSL_SESSION *)*holder);
+    *holder = NULL;
 }
 
 void tls_engine_free(struct tls_engine **holder)
@@ -99,6 +163,7 @@ void tls_engine_free(struct tls_engine **holder)
     if (engine == NULL)
         return;
     CHECK_OBJ(engine, TLS_ENGINE_TAG);
+    SSL_SESSION_free(engine->session);
     SSL_free(engine->ssl);
     engine->tag = 0;
     xfree(engine);

@@ -22,6 +22,8 @@
 
 struct tls_engine;
 struct tls_server;
+struct tls_session;
+struct tls_trust;
 
 enum { TLS_HELD_BYTES = 17 * 1024 };
 enum tls_state { TLS_HANDSHAKE, TLS_OPEN, TLS_ENDED, TLS_FAILED };
@@ -31,7 +33,16 @@ typedef void tls_send_fn(void *context, struct slice ciphertext);
 
 struct tls_engine *tls_engine_accept(const struct tls_server *server, tls_send_fn *send,
                                      void *context);
+/* Towards a server: feeding it nothing begins the handshake.  `name` is what its certificate must
+ * be for, a host or an address (NULL: any), and, if a host, what is asked for; `session` an earlier
+ * one, or NULL. */
+struct tls_engine *tls_engine_connect(const struct tls_trust *trust, const char *name,
+                                      const struct tls_session *session, tls_send_fn *send,
+                                      void *context);
 void tls_engine_free(struct tls_engine **engine);
+/* The newest session that the server gave since the last call, or NULL; the caller's. */
+struct tls_session *tls_engine_take_session(struct tls_engine *engine);
+void tls_session_free(struct tls_session **session);
 
 /* Takes `ciphertext` and writes the plaintext into `out`, which has room for as many bytes and
  * TLS_HELD_BYTES more, of a record that began earlier; returns how many were written.  The state

@@ -12,6 +12,7 @@
 #include "tls/context.h"
 #include "tls/engine.h"
 #include "tls/tickets.h"
+#include "tls/trust.h"
 
 struct error;
 
@@ -29,6 +30,7 @@ void tls_error_set(struct error *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 SSL_CTX *tls_server_ssl_context(const struct tls_server *server);
+SSL_CTX *tls_trust_ssl_context(const struct tls_trust *trust);
 /* tickets.c: the callback of SSL_CTX_set_tlsext_ticket_key_evp_cb(). */
 int tls_tickets_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                          EVP_MAC_CTX *mac, int seals);
@@ -43,7 +45,8 @@ struct tls_engine {
     struct slice input; /* what is being fed */
     const char *why;
     bool was_http;
-    bool has_ended; /* close_notify was sent */
+    bool has_ended;       /* close_notify was sent */
+    SSL_SESSION *session; /* the newest that a server gave us, or NULL */
     char server_name[256];
 };
 enum { TLS_ENGINE_TAG = 0x544c5345 };

@@ -1,8 +1,10 @@
 /*
  * probe - one health check of one server: connect, and for HTTP ask and read.
  *
- *   CONNECTING --> ASKING --> (answer) --> LINGERING --server closes--> over
+ *   CONNECTING --> SECURING --> ASKING --> (answer) --> LINGERING --server closes--> over
  *        `--TCP: (answer), over
+ *
+ * With TLS a check of type tcp passes when the handshake does.
  *
  * Owner    the prober.      Threads  the prober's
  */
@@ -16,6 +18,7 @@
 #include "config/model.h"
 #include "proxy/upstream/probe_reply.h"
 #include "proxy/upstream/server.h"
+#include "tls/engine.h"
 
 enum {
     PROBE_TAG = 0x50524f42,
@@ -24,7 +27,7 @@ enum {
     LINGER_BYTES = 262144,
 };
 
-enum stage { CONNECTING, ASKING, LINGERING };
+enum stage { CONNECTING, SECURING, ASKING, LINGERING };
 
 struct probe {
     uint32_t tag;
@@ -40,6 +43,10 @@ struct probe {
     } peer;
     uv_connect_t connect;
     uv_write_t write;
+    const struct tls_trust *trust; /* lives as the probe's options say */
+    const char *tls_name;
+    struct tls_engine *tls; /* NULL: clear text */
+    char cipher[READ_BYTES];
     struct buffer question;
     struct buffer answer;
     size_t lingered;
@@ -79,6 +86,8 @@ static struct probe_answer answer_of_error(int status)
 struct probe_answer probe_time_out(const struct probe *probe)
 {
     CHECK_OBJ(probe, PROBE_TAG);
+    if (probe->stage == SECURING)
+        return (struct probe_answer){PROBE_FAILED, 0, "no TLS handshake in time"};
     if (probe->stage == CONNECTING)
         return (struct probe_answer){PROBE_FAILED, 0, "no connection in time"};
     return (struct probe_answer){PROBE_FAILED, 0, "no whole answer in time"};
@@ -123,7 +132,33 @@ static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
     (void)wanted;
     if (probe->stage == LINGERING)
         buffer_clear(&probe->answer);
-    *out = uv_buf_init(buffer_reserve(&probe->answer, READ_BYTES), READ_BYTES);
+    if (probe->tls != NULL && probe->stage != LINGERING)
+        *out = uv_buf_init(probe->cipher, sizeof(probe->cipher));
+    else
+        *out = uv_buf_init(buffer_reserve(&probe->answer, READ_BYTES), READ_BYTES);
+}
+
+static void ask_over_tls(struct probe *probe)
+{
+    if (probe->check->type == CHECK_TCP) {
+        tell(probe, (struct probe_answer){PROBE_PASSED, 0, NULL}, true);
+        return;
+    }
+    probe->stage = ASKING;
+    (void)tls_engine_send(probe->tls, buffer_slice(&probe->question));
+}
+
+static void take_ciphertext(struct probe *probe, struct slice bytes)
+{
+    char *room = buffer_reserve(&probe->answer, bytes.len + TLS_HELD_BYTES);
+
+    probe->answer.end += (uint32_t)tls_engine_feed(probe->tls, bytes, room);
+    if (tls_engine_state(probe->tls) == TLS_FAILED)
+        tell(probe, (struct probe_answer){PROBE_FAILED, 0, tls_engine_why(probe->tls)}, true);
+    else if (probe->stage == SECURING && tls_engine_state(probe->tls) == TLS_OPEN)
+        ask_over_tls(probe);
+    else if (probe->stage == ASKING)
+        judge(probe, tls_engine_state(probe->tls) == TLS_ENDED);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *block)
@@ -138,9 +173,14 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *block)
         linger(probe, bytes);
         return;
     }
-    if (bytes > 0) {
+    if (bytes > 0 && probe->tls != NULL) {
+        take_ciphertext(probe, slice_of(probe->cipher, (size_t)bytes));
+    } else if (bytes > 0) {
         probe->answer.end += (uint32_t)bytes;
         judge(probe, false);
+    } else if (bytes == UV_EOF && probe->stage == SECURING) {
+        tell(probe, (struct probe_answer){PROBE_FAILED, 0, "closed during the TLS handshake"},
+             true);
     } else if (bytes == UV_EOF) {
         judge(probe, true);
     } else {
@@ -173,6 +213,40 @@ static void ask(struct probe *probe)
         tell(probe, answer_of_error(status), true);
 }
 
+struct sent {
+    uv_write_t write;
+    char bytes[];
+};
+
+static void on_sent(uv_write_t *write, int status)
+{
+    (void)status; /* the reading side decides */
+    xfree(container_of(write, struct sent, write));
+}
+
+static void send_ciphertext(void *context, struct slice bytes)
+{
+    struct probe *probe = context;
+    struct sent *sent = xmalloc(sizeof(*sent) + bytes.len);
+    uv_buf_t block = uv_buf_init(sent->bytes, (unsigned)bytes.len);
+
+    memcpy(sent->bytes, bytes.at, bytes.len);
+    if (uv_write(&sent->write, &probe->peer.stream, &block, 1, on_sent) != 0)
+        xfree(sent);
+}
+
+static void secure(struct probe *probe)
+{
+    int status;
+
+    probe->stage = SECURING;
+    probe->tls = tls_engine_connect(probe->trust, probe->tls_name, NULL, send_ciphertext, probe);
+    (void)tls_engine_feed(probe->tls, SLICE(""), probe->cipher);
+    status = uv_read_start(&probe->peer.stream, on_room, on_read);
+    if (status != 0)
+        tell(probe, answer_of_error(status), true);
+}
+
 static void on_connected(uv_connect_t *connect, int status)
 {
     struct probe *probe = connect->data;
@@ -182,6 +256,8 @@ static void on_connected(uv_connect_t *connect, int status)
         return; /* probe_close() was faster */
     if (status != 0)
         tell(probe, answer_of_error(status), true);
+    else if (probe->trust != NULL)
+        secure(probe);
     else if (probe->check->type == CHECK_TCP)
         tell(probe, (struct probe_answer){PROBE_PASSED, 0, NULL}, true);
     else
@@ -250,6 +326,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct probe *probe = handle->data;
 
+    tls_engine_free(&probe->tls);
     buffer_fini(&probe->question);
     buffer_fini(&probe->answer);
     probe->tag = 0;
@@ -284,6 +361,8 @@ struct probe *probe_open(uv_loop_t *loop, const struct probe_options *options,
     ON_PROBER();
     probe->tag = PROBE_TAG;
     probe->check = options->check;
+    probe->trust = options->trust;
+    probe->tls_name = options->tls_name;
     probe->on_event = options->on_event;
     probe->context = options->context;
     buffer_init(&probe->question);

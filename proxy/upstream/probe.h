@@ -13,6 +13,7 @@
 struct conf_health_check;
 struct probe;
 struct server;
+struct tls_trust;
 
 enum probe_result {
     PROBE_PASSED,
@@ -33,7 +34,9 @@ typedef void probe_fn(void *context, const struct probe_answer *answer, bool is_
 
 struct probe_options {
     const struct server *server;
-    const char *host; /* the name behind which the server was found, or NULL */
+    const char *host;              /* the name behind which the server was found, or NULL */
+    const struct tls_trust *trust; /* NULL: clear text; needed until it has connected */
+    const char *tls_name;
     const struct conf_health_check
         *check; /* lives as long as the probe, or until probe_recheck() */
     probe_fn *on_event;

@@ -50,7 +50,9 @@ struct watched {
     struct list in_all;
     struct list in_queue;
     enum asking asking;
-    const char *host; /* of the configuration: the server's name, or NULL */
+    const char *host;              /* of the configuration: the server's name, or NULL */
+    const struct tls_trust *trust; /* as given */
+    const char *tls_name;
     struct probe *probe;
     uint64_t begun_ms;
     uv_timer_t timer;       /* the next check, or the time it may take */
@@ -287,6 +289,8 @@ static void begin(struct watched *watched)
     struct probe_options options = {
         .server = watched->target.server,
         .host = watched->host,
+        .trust = watched->trust,
+        .tls_name = watched->tls_name,
         .check = check_of(watched),
         .on_event = on_probe,
         .context = watched,
@@ -458,7 +462,8 @@ static void take_configuration(struct watched *watched, struct watched_pool *poo
     const struct conf_server *conf = find_configured(given->pool, given->server->name);
 
     if (watched->probe != NULL &&
-        !is_same_question(check_of(watched), &given->pool->health_check)) {
+        (!is_same_question(check_of(watched), &given->pool->health_check) ||
+         watched->trust != given->trust)) {
         abandon(watched);
         rest_for(watched, SOONEST_MS);
     }
@@ -468,6 +473,8 @@ static void take_configuration(struct watched *watched, struct watched_pool *poo
     watched->target.is_backup = given->is_backup;
     watched->target.is_tried = given->is_tried;
     watched->target.weight = conf != NULL ? conf->weight : 1;
+    watched->trust = given->trust;
+    watched->tls_name = given->tls_name;
     watched->host = conf != NULL && conf->address.kind == ADDRESS_NAME ? conf->address.host : NULL;
 }
 

@@ -22,6 +22,9 @@ struct prober_target {
     struct server *server;
     const struct conf_pool *pool; /* health_check, ejection, slow_start … */
     bool is_backup;
+    /* TLS to it, and what its certificate must be for; NULL: clear text.  Live like the list. */
+    const struct tls_trust *trust;
+    const char *tls_name;
     bool is_tried; /* only a candidate has it: it counts for nothing in a pool that runs */
 };
 

@@ -13,6 +13,7 @@
 #include "proxy/upstream/server.h"
 #include "proxy/upstream/upstream.h"
 #include "proxy/worker.h"
+#include "tls/engine.h"
 
 static struct reuse_list *list_of(struct worker *worker, const struct server *server)
 {
@@ -29,6 +30,36 @@ static struct server_row *row_of(struct worker *worker, const struct upstream *u
 {
     return counters_server(worker->counters, worker->index, up->counter_slot);
 }
+
+/* ---- sessions ---- */
+
+const struct tls_session *reuse_session(struct worker *worker, const struct upstream *up)
+{
+    const struct reuse_list *list = list_of(worker, up->server);
+
+    return list->session_key == up->trust_key ? list->session : NULL;
+}
+
+void reuse_keep_session(struct worker *worker, struct upstream *up)
+{
+    struct reuse_list *list = list_of(worker, up->server);
+    struct tls_session *session =
+        up->transport.tls != NULL ? tls_engine_take_session(up->transport.tls) : NULL;
+
+    if (session == NULL)
+        return;
+    tls_session_free(&list->session);
+    list->session = session;
+    list->session_key = up->trust_key;
+}
+
+static void drop_session(struct reuse_list *list)
+{
+    tls_session_free(&list->session);
+    list->session_key = 0;
+}
+
+/* ---- connections ---- */
 
 void reuse_forget(struct worker *worker, struct upstream *up)
 {
@@ -89,6 +120,7 @@ void reuse_close_server(struct worker *worker, struct server *server)
         return;
     while ((up = reuse_take(worker, server)) != NULL)
         upstream_drop(&up);
+    drop_session(&worker->reuse[server->slot]);
 }
 
 void reuse_close_all(struct worker *worker)
@@ -103,4 +135,11 @@ void reuse_close_all(struct worker *worker)
             upstream_drop(&up);
         }
     }
+}
+
+void reuse_fini(struct worker *worker)
+{
+    for (unsigned slot = 0; slot < WORKER_SLOTS; slot++)
+        if (worker->reuse[slot].session != NULL)
+            drop_session(&worker->reuse[slot]);
 }

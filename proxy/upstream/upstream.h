@@ -21,6 +21,7 @@ struct message;
 struct request;
 struct server;
 struct snapshot_pool;
+struct tls_session;
 struct worker;
 
 enum { UPSTREAM_TAG = 0x55505354, UPSTREAM_HEAD_BYTES = 64 * 1024 };
@@ -38,10 +39,11 @@ struct upstream {
     struct transport transport; /* first */
     uint32_t tag;
     uint8_t state;
-    bool is_reused;   /* it has served a request before */
-    bool has_read;    /* a byte of this response has come */
-    bool is_deaf;     /* it takes no more bytes; what it said is still read */
-    bool may_be_kept; /* the response's framing and Connection allow it */
+    bool is_reused;        /* it has served a request before */
+    bool has_read;         /* a byte of this response has come */
+    bool is_deaf;          /* it takes no more bytes; what it said is still read */
+    bool is_shaking_hands; /* TCP is there, TLS not yet */
+    bool may_be_kept;      /* the response's framing and Connection allow it */
     struct server *server;
     struct request *request; /* NULL: none */
     struct list link;        /* reuse list */
@@ -52,6 +54,7 @@ struct upstream {
     struct body body;
     uint32_t requests;
     uint32_t counter_slot;
+    uint64_t trust_key; /* of the pool that it was opened for */
     uint64_t response_timeout_ms;
 };
 
@@ -84,8 +87,14 @@ void upstream_drop(struct upstream **up);
 /* reuse.c */
 struct upstream *reuse_take(struct worker *worker, struct server *server);
 void reuse_keep(struct worker *worker, struct upstream *up, const struct snapshot_pool *pool);
+/* An earlier session with that server, under the same trust; NULL: none.  And the newest one, of a
+ * connection with TLS. */
+const struct tls_session *reuse_session(struct worker *worker, const struct upstream *up);
+void reuse_keep_session(struct worker *worker, struct upstream *up);
 void reuse_forget(struct worker *worker, struct upstream *up);
 void reuse_close_server(struct worker *worker, struct server *server);
 void reuse_close_all(struct worker *worker);
+/* No connection is left. */
+void reuse_fini(struct worker *worker);
 
 #endif

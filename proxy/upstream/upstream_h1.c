@@ -10,9 +10,11 @@
 
 #include "base/check.h"
 #include "proxy/request.h"
+#include "proxy/secure.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
 #include "proxy/worker.h"
+#include "tls/engine.h"
 
 static const struct head_limits response_limits = {
     .head_bytes = UPSTREAM_HEAD_BYTES,
@@ -96,6 +98,8 @@ static void on_broken(struct transport *transport, int error)
     }
     if (up->state == UPSTREAM_IDLE)
         end_idle(up);
+    else if (up->is_shaking_hands)
+        fail(up, FAILURE_SERVER_TLS);
     else if (up->state == UPSTREAM_TUNNEL)
         fail(up, FAILURE_RESPONSE_BROKEN);
     else if (up->state != UPSTREAM_CLOSED)
@@ -307,12 +311,17 @@ static void on_drained(struct transport *transport)
     }
 }
 
+static void on_secured(struct transport *transport);
+static void on_insecure(struct transport *transport);
+
 static const struct transport_ops ops = {
     .on_read = on_read,
     .on_eof = on_eof,
     .on_broken = on_broken,
     .on_drained = on_drained,
     .on_closed = on_closed,
+    .on_secured = on_secured,
+    .on_insecure = on_insecure,
 };
 
 /* ---- a new exchange ---- */
@@ -339,7 +348,7 @@ struct upstream *upstream_reuse(struct request *req)
     struct upstream *up;
 
     while ((up = reuse_take(req->worker, req->server)) != NULL) {
-        if (transport_is_quiet(&up->transport)) {
+        if (up->trust_key == req->pool->trust_key && transport_is_quiet(&up->transport)) {
             up->is_reused = true;
             count_one(&row_of(up)->connections_reused);
             begin_exchange(up, req);
@@ -365,6 +374,24 @@ static enum failure connect_failure(int error)
     }
 }
 
+static void begin_first(struct upstream *up)
+{
+    begin_exchange(up, up->request);
+    request_connected(up->request);
+}
+
+/* timeouts.connect counts on. */
+static void shake_hands(struct upstream *up)
+{
+    const struct snapshot_pool *pool = up->request->pool;
+    const struct conf_server *server =
+        &pool->conf->servers[pool->server_conf[up->request->server_index]];
+
+    up->is_shaking_hands = true;
+    transport_secure_to(&up->transport, pool->trust, secure_server_name(&pool->conf->tls, server),
+                        reuse_session(up->transport.worker, up));
+}
+
 static void on_connected(struct transport *transport, int status)
 {
     struct upstream *up = upstream_of(transport);
@@ -377,8 +404,33 @@ static void on_connected(struct transport *transport, int status)
         return;
     }
     transport_read_start(transport);
-    begin_exchange(up, up->request);
-    request_connected(up->request);
+    if (up->request->pool->trust != NULL)
+        shake_hands(up);
+    else
+        begin_first(up);
+}
+
+static void on_secured(struct transport *transport)
+{
+    struct upstream *up = upstream_of(transport);
+
+    up->is_shaking_hands = false;
+    if (tls_engine_is_resumed(transport->tls))
+        count_one(&row_of(up)->tls_resumed);
+    if (up->state == UPSTREAM_CONNECTING && up->request != NULL)
+        begin_first(up);
+}
+
+static void on_insecure(struct transport *transport)
+{
+    struct upstream *up = upstream_of(transport);
+
+    if (!up->is_shaking_hands) {
+        on_broken(transport, UV_EPROTO);
+        return;
+    }
+    count_one(&row_of(up)->tls_failures);
+    fail(up, FAILURE_SERVER_TLS);
 }
 
 enum failure upstream_open(struct request *req)
@@ -393,6 +445,8 @@ enum failure upstream_open(struct request *req)
     up->server = req->server;
     up->request = req;
     up->requests = 0;
+    up->is_shaking_hands = false;
+    up->trust_key = req->pool->trust_key;
     up->counter_slot = req->server->counter_slot;
     list_init(&up->link);
     deadline_init(&up->deadline, on_due);
@@ -428,6 +482,7 @@ void upstream_release(struct upstream **holder, const struct snapshot_pool *pool
     struct upstream *up = *holder;
 
     CHECK_OBJ(up, UPSTREAM_TAG);
+    reuse_keep_session(up->transport.worker, up);
     if (!can_be_kept(up, pool)) {
         upstream_drop(holder);
         return;

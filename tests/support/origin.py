@@ -87,6 +87,10 @@ class Conn:
 
     def _run(self):
         try:
+            if self.origin.tls:
+                self.sock = self.origin.tls.wrap_socket(self.sock, server_side=True)
+                self.stream = wire.Stream(self.sock, keep=self.origin.keep)
+                self.origin._add(self.origin.sessions, self.sock)
             while self._serve_one():
                 pass
         except Ended as end:
@@ -129,8 +133,10 @@ class Conn:
 
 
 class Origin:
-    def __init__(self, behaviour=None, *, kind="inet", keep=True, backlog=512, address=None):
+    def __init__(self, behaviour=None, *, kind="inet", keep=True, backlog=512, address=None, tls=None):
         self.keep = keep
+        self.tls = tls  # an ssl.SSLContext: it speaks TLS
+        self.sessions = []  # sockets whose handshake is over
         self.behaviour = behaviour or ok()
         self.requests = []   # whole requests, in the order of their ends
         self.heads = []      # request heads, in the order of arrival

@@ -46,9 +46,9 @@ class Authority(Certificate):
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
                 "-subj", f"/CN={name}", "-keyout", self.key_file, "-out", self.cert_file)
 
-    def certificate(self, name, *hosts, key="ec", days=20, email=None):
+    def certificate(self, name, *hosts, key="ec", days=20, email=None, ip=None):
         made = Certificate(self.directory, name)
-        names = [f"DNS:{host}" for host in hosts] + ([f"email:{email}"] if email else [])
+        names = [f"DNS:{host}" for host in hosts] + ([f"email:{email}"] if email else []) + ([f"IP:{ip}"] if ip else [])
         kind = ["rsa:2048"] if key == "rsa" else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
         request = openssl("req", "-new", "-newkey", *kind, "-nodes", "-subj", f"/CN={name}", "-keyout", made.key_file,
                           "-addext", "subjectAltName=" + ",".join(names))
@@ -63,6 +63,25 @@ def tls_listener(directory, *certificates, **more):
     return {"listener": {"tls": {"certificates": names, **more}},
             "process": {"file_roots": [directory]},
             "config": {"certificates": {name: one.section() for name, one in zip(names, certificates)}}}
+
+
+def server_context(certificate, client_ca=None, version=None):
+    """For make_origin(…, tls=…)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert_file, certificate.key_file)
+    context.names = []  # that were asked for
+    context.sni_callback = lambda _sock, name, _context: context.names.append(name)
+    if client_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client_ca.cert_file)
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+def tls_pool(authority, **more):
+    """What make_proxy takes: TLS to servers whose certificates the authority has signed."""
+    return {"pool": {"tls": {"ca_file": authority.cert_file, **more}}, "process": {"file_roots": [authority.directory]}}
 
 
 class TlsClient(Client):

@@ -182,7 +182,10 @@ static const struct bad bad_documents[] = {
     {POOL("\"ejection\":{\"base_time\":\"10m\",\"max_time\":\"5m\"}"), "is longer than"},
     /* what this version does not do */
     {POOL("\"protocol\":\"h2\""), "/pools/p/protocol: \"h2\" is not supported by this version"},
-    {POOL("\"tls\":{}"), "/pools/p/tls: is not supported by this version"},
+    {POOL("\"tls\":{\"sni\":\"two words\"}"),
+     "/pools/p/tls/sni: \"two words\" is neither a host nor an address"},
+    {POOL("\"tls\":{\"client_certificate\":\"edge\"}"),
+     "/pools/p/tls/client_certificate: there is no certificate \"edge\""},
     {LISTENER("\"tls\":{}"), "/listeners/l/tls: has no \"certificates\""},
     {LISTENER("\"tls\":{\"certificates\":[]}"), "/listeners/l/tls/certificates: there is none"},
     {LISTENER("\"tls\":{\"certificates\":[\"shop\"]}"), "there is no certificate \"shop\""},

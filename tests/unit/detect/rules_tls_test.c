@@ -69,6 +69,12 @@ static const struct detect_case cases[] = {
     QUIET("T003", "{'certificates':{'c':{'cert_file':'/shop.pem','key_file':'/shop.key','names':["
                   "'other.example']}}," SHOWN("") ",'routes':{'r':{'hosts':['other.example'],"
                                                   "'respond':{'status':200}}}}"),
+    /* T004 */
+    JUST_FIRES("T004", POOL("'tls':{'verify':false}," TWO), "/pools/p/tls/verify",
+               "any certificate will do for its 2 servers", ERROR),
+    JUST_QUIET("T004", POOL("'tls':{'verify':true}," TWO)),
+    QUIET("T004", POOL("'tls':{}," TWO)),
+    QUIET("T004", POOL(TWO)),
     /* T006 */
     FIRES("T006", TRUSTS("require", "shop.pem"), "/listeners/l/tls/client_auth/ca_file",
           "has none of the authorities", ERROR, .base = TRUSTS("request", "ca.pem")),

@@ -386,7 +386,7 @@ static void add_waiting_alerts(struct ledger *ledger, json_t *list)
     char summary[96];
     char why[GATE_TEXT];
 
-    if (word == GATE_FAIL) {
+    if (word == GATE_FAIL && gate->change[0] != '\0') {
         (void)snprintf(summary, sizeof(summary), "the health gate fails for revision %llu",
                        (unsigned long long)ledger->running.rev);
         add_alert(ledger, list, "GateFailing", is_waiting(ledger) ? "ticket" : "page",

@@ -12,6 +12,7 @@
 #include "config/model.h"
 #include "observe/distribution.h"
 #include "proxy/snapshot.h"
+#include "watch/distributions.h"
 #include "watch/gate_health.h"
 
 /* ---- the prediction ---- */
@@ -133,5 +134,37 @@ struct gate_reading gate_spread_predicted(const struct snapshot_pool *pool,
     xfree(spread.picks);
     xfree(spread.expected);
     xfree(spread.names);
+    return reading;
+}
+
+/* ---- what the monitor says ---- */
+
+static void fail_by(struct gate_reading *reading, const struct distributions_since *since,
+                    const struct distribution_over *found, const char *reference)
+{
+    *reading = (struct gate_reading){.word = GATE_FAIL};
+    (void)snprintf(reading->why, sizeof(reading->why),
+                   "%.60s got %.1f%% of %llu requests; %s %.1f%%",
+                   since->servers[found->server].name, 100 * found->share,
+                   (unsigned long long)since->requests, reference, 100 * found->expected);
+}
+
+struct gate_reading gate_spread_monitored(const struct snapshot_pool *pool,
+                                          const struct distributions_since *since, bool is_changed)
+{
+    const struct distributions_verdict *capacity = &since->verdicts[REF_CAPACITY];
+    const struct distributions_verdict *previous = &since->verdicts[REF_PREVIOUS];
+    struct gate_reading reading = {.word = GATE_PASS, .why = "spread as it should be"};
+    struct gate_health at_least, at_most;
+
+    gate_health_of(pool, &at_least, &at_most);
+    if (at_least.healthy < at_least.servers)
+        return reading;
+    if (capacity->is_known && !capacity->was_over && capacity->over.is_over)
+        fail_by(&reading, since, &capacity->over, "by capacity it is due");
+    else if (!is_changed && previous->is_known && !previous->was_over && previous->over.is_over)
+        fail_by(&reading, since, &previous->over, "not changed, and before it had");
+    else if (!is_changed && previous->is_known && !previous->was_over && previous->under.is_over)
+        fail_by(&reading, since, &previous->under, "not changed, and before it had");
     return reading;
 }

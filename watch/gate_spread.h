@@ -14,6 +14,7 @@
 
 #include "change/gate.h"
 
+struct distributions_since;
 struct snapshot_pool;
 
 /* What the servers of a pool were chosen for since apply, in the order of the configuration. */
@@ -28,6 +29,11 @@ struct gate_picks {
 struct gate_reading gate_spread_predicted(const struct snapshot_pool *pool,
                                           const struct gate_picks *picks, const json_t *prediction,
                                           bool *is_known_out);
+
+/* What the monitor says of the pool since apply: against capacity; where it was not changed,
+ * against before.  FAIL or PASS; a pool of which a server is down is left to the health checks. */
+struct gate_reading gate_spread_monitored(const struct snapshot_pool *pool,
+                                          const struct distributions_since *since, bool is_changed);
 
 /* The row of the pool in an impact, or NULL. */
 const json_t *gate_predicted_pool(const json_t *prediction, const char *pool);

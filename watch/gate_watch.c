@@ -15,11 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/check.h"
 #include "base/memory.h"
 #include "config/model.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
+#include "watch/distributions.h"
 #include "watch/gate_arms.h"
 #include "watch/gate_health.h"
 #include "watch/gate_spread.h"
@@ -29,6 +31,7 @@ enum {
     GATE_WATCH_TAG = 0x47415445,
     TICKS_A_MINUTE = 6,
     DIGEST_ROOM = 80,
+    ARENA_BLOCK = 16384,
 };
 
 /* How healthy a pool was, at each of the last buckets. */
@@ -366,8 +369,8 @@ static struct gate_reading workers_reading(const struct gate_sight *sight, uint6
 }
 
 static struct gate_reading spread_of(struct gate_watch *watch, size_t at,
-                                     const struct snapshot_pool *pool, const json_t *prediction,
-                                     bool *is_known_out)
+                                     const struct snapshot_pool *pool, double dispersion,
+                                     const json_t *prediction, bool *is_known_out)
 {
     const struct watched *watched = &watch->watched[at];
     uint64_t *picks = xcalloc(watched->server_count + 1, sizeof(*picks));
@@ -376,38 +379,73 @@ static struct gate_reading spread_of(struct gate_watch *watch, size_t at,
     read_picks(watch, pool, picks);
     for (size_t i = 0; i < watched->server_count; i++)
         picks[i] -= watched->picks_start[i];
-    reading = gate_spread_predicted(pool, &(struct gate_picks){.picks = picks, .dispersion = 1},
-                                    prediction, is_known_out);
+    reading =
+        gate_spread_predicted(pool, &(struct gate_picks){.picks = picks, .dispersion = dispersion},
+                              prediction, is_known_out);
     xfree(picks);
     return reading;
 }
 
-/* Pools that were changed, against what was approved. */
+/* Of one pool; false: nothing is to be said of it. */
+static bool read_spread(struct gate_watch *watch, const struct snapshot_pool *pool, size_t at,
+                        const json_t *prediction, struct arena *arena, struct gate_reading *out)
+{
+    bool is_changed = at < watch->arms.count;
+    struct distributions_since since = {.dispersion = 1};
+    bool is_known = false;
+    bool is_seen =
+        watch->distributions != NULL &&
+        distributions_since_change(watch->distributions, pool->conf->name, arena, &since);
+
+    if (is_seen) {
+        *out = gate_spread_monitored(pool, &since, is_changed);
+        is_known = out->word == GATE_FAIL;
+    }
+    if (!is_known && is_changed && !watch->arms.arms[at].is_quiet_by_plan &&
+        pool->conf->server_count == watch->watched[at].server_count)
+        *out = spread_of(watch, at, pool, since.dispersion, prediction, &is_known);
+    if (is_known)
+        gate_reading_of_pool(out, pool->conf->name);
+    return is_known;
+}
+
+/* As with errors: it hinders only where all that were changed are quiet. */
+static bool is_quiet(const struct gate_watch *watch, size_t at, const struct gate_reading *reading)
+{
+    return reading->word == GATE_INCONCLUSIVE && at < watch->arms.count &&
+           watch->arms.arms[at].since.all.requests < GATE_REQUESTS;
+}
+
 static struct gate_reading spread_reading(struct gate_watch *watch, const struct gate_sight *sight,
                                           const json_t *prediction)
 {
-    struct gate_reading all = {.word = GATE_PASS, .why = "no shares are changed"};
+    struct gate_reading all = {.word = GATE_PASS, .why = "spread as it should be"};
+    struct gate_reading quiet = all;
+    struct arena *arena = arena_new(ARENA_BLOCK);
     bool has_one = false;
+    size_t next = 0; /* arms are in the order of the snapshot */
 
-    for (size_t i = 0; i < watch->arms.count; i++) {
-        const struct gate_arm *arm = &watch->arms.arms[i];
-        const struct snapshot_pool *pool = pool_now(sight, arm->pool);
+    for (size_t i = 0; i < sight->running->pool_count; i++) {
+        const struct snapshot_pool *pool = &sight->running->pools[i];
+        bool is_changed =
+            next < watch->arms.count && strcmp(watch->arms.arms[next].pool, pool->conf->name) == 0;
         struct gate_reading one;
-        bool is_known = false;
 
-        if (pool == NULL || arm->is_quiet_by_plan ||
-            pool->conf->server_count != watch->watched[i].server_count)
-            continue;
-        one = spread_of(watch, i, pool, prediction, &is_known);
-        if (!is_known)
-            continue;
-        gate_reading_of_pool(&one, arm->pool);
-        if (!has_one)
-            all = one;
-        gate_worse(&all, &one);
-        has_one = true;
+        if (read_spread(watch, pool, is_changed ? next : watch->arms.count, prediction, arena,
+                        &one)) {
+            if (is_quiet(watch, next, &one)) {
+                quiet = one;
+            } else {
+                if (!has_one)
+                    all = one;
+                gate_worse(&all, &one);
+                has_one = true;
+            }
+        }
+        next += is_changed;
     }
-    return all;
+    arena_free(&arena);
+    return has_one ? all : quiet;
 }
 
 static void take_readings(struct gate_watch *watch, const struct gate_sight *sight,

@@ -13,4 +13,4 @@ def test_a_forced_server_that_is_down(make_origin, make_enforced):
     proxy.wait_for(lambda: proxy.as_("ann").change(change)["state"] != "confirming", timeout=90)
     ended = proxy.as_("ann").change(change)
     assert ended["state"] == "rolled_back" and "health: pool app: 2 of 3 servers healthy" in ended["ended_why"], ended["ended_why"]
-    assert [server["name"] for server in proxy.as_("ann").get("/v1/pools/app").json()["servers"]] == ["s1", "s2"]
+    proxy.wait_for(lambda: [server["name"] for server in proxy.pool()["servers"]] == ["s1", "s2"])

@@ -26,6 +26,8 @@
 #include "proxy/snapshot.h"
 #include "proxy/upstream/registry.h"
 #include "proxy/upstream/server.h"
+#include "watch/distributions.h"
+#include "watch/gate_spread.h"
 #include "watch/gate_watch.h"
 
 #define TWO(weight)                                                                                \
@@ -283,6 +285,64 @@ static void shares_are_held_against_what_was_approved(void **state)
     assert_non_null(strstr(why(GATE_DISTRIBUTION), "pool shop: s1 got 100.0%"));
 }
 
+/* What the monitor says of shop, whose servers got 97 and 3 of 100. */
+static struct distributions_since monitored(struct distributions_server servers[2])
+{
+    struct distributions_since since = {.requests = 1000, .servers = servers, .server_count = 2};
+
+    servers[0] = (struct distributions_server){.name = "s1", .picks = 970};
+    servers[1] = (struct distributions_server){.name = "s2", .picks = 30};
+    for (unsigned ref = 0; ref < REF_COUNT; ref++) {
+        struct distributions_verdict *verdict = &since.verdicts[ref];
+
+        verdict->is_known = verdict->is_enough = true;
+        verdict->over = (struct distribution_over){.is_over = true, .share = 0.97, .expected = 0.5};
+    }
+    return since;
+}
+
+static void all_pools_are_held_against_capacity_and_others_against_before(void **state)
+{
+    const struct snapshot_pool *shop = snapshot_find_pool(world.target, "shop");
+    struct distributions_server servers[2];
+    struct distributions_since since = monitored(servers);
+    struct gate_reading reading = gate_spread_monitored(shop, &since, true);
+
+    (void)state;
+    assert_int_equal(reading.word, GATE_FAIL);
+    assert_non_null(strstr(reading.why, "s1 got 97.0% of 1000 requests; by capacity"));
+    since.verdicts[REF_CAPACITY].is_known = false;
+    assert_int_equal(gate_spread_monitored(shop, &since, true).word, GATE_PASS);
+    reading = gate_spread_monitored(shop, &since, false);
+    assert_int_equal(reading.word, GATE_FAIL);
+    assert_non_null(strstr(reading.why, "not changed, and before"));
+    since.verdicts[REF_PREVIOUS].over.is_over = false;
+    since.verdicts[REF_PREVIOUS].under.is_over = true;
+    assert_int_equal(gate_spread_monitored(shop, &since, false).word, GATE_FAIL);
+}
+
+static void what_was_so_before_is_not_its_doing(void **state)
+{
+    const struct snapshot_pool *shop = snapshot_find_pool(world.target, "shop");
+    struct distributions_server servers[2];
+    struct distributions_since since = monitored(servers);
+
+    (void)state;
+    since.verdicts[REF_CAPACITY].was_over = since.verdicts[REF_PREVIOUS].was_over = true;
+    assert_int_equal(gate_spread_monitored(shop, &since, false).word, GATE_PASS);
+}
+
+static void where_a_server_is_down_health_has_the_word(void **state)
+{
+    const struct snapshot_pool *shop = snapshot_find_pool(world.target, "shop");
+    struct distributions_server servers[2];
+    struct distributions_since since = monitored(servers);
+
+    (void)state;
+    set_health(world.target, "s2", HEALTH_DOWN);
+    assert_int_equal(gate_spread_monitored(shop, &since, false).word, GATE_PASS);
+}
+
 static void a_drained_server_is_left_out_of_the_shares(void **state)
 {
     (void)state;
@@ -471,6 +531,9 @@ int main(void)
         TEST(what_failed_before_may_fail),
         TEST(latency_is_held_against_before),
         TEST(shares_are_held_against_what_was_approved),
+        TEST(all_pools_are_held_against_capacity_and_others_against_before),
+        TEST(what_was_so_before_is_not_its_doing),
+        TEST(where_a_server_is_down_health_has_the_word),
         TEST(a_drained_server_is_left_out_of_the_shares),
         TEST(health_is_held_against_the_worst_minute_before),
         TEST(who_was_down_before_is_not_down_by_the_change),

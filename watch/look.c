@@ -119,14 +119,14 @@ static void tell_all(struct watch *watch, uint64_t now_ms)
     tell_access_log(watch);
     if (watch->undeliverable != NULL)
         alerts_tell(watch->alerts, json_incref(watch->undeliverable));
-    if (watch->pool_alerts != NULL)
-        alerts_tell_all(watch->alerts, json_incref(watch->pool_alerts));
     if (watch->distributions != NULL) {
         json_t *spread = json_array();
 
         distributions_add_alerts(watch->distributions, spread);
         alerts_tell_all(watch->alerts, spread);
     }
+    if (watch->pool_alerts != NULL)
+        alerts_tell_all(watch->alerts, json_incref(watch->pool_alerts));
 }
 
 void look(struct watch *watch)

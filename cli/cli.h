@@ -36,6 +36,7 @@ int cli_drain(int argc, char **argv);
 int cli_maint(int argc, char **argv);
 int cli_ready(int argc, char **argv);
 int cli_diff(int argc, char **argv);
+int cli_impact(int argc, char **argv);
 int cli_export(int argc, char **argv);
 int cli_drill(int argc, char **argv);
 int cli_version(int argc, char **argv);

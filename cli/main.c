@@ -37,6 +37,7 @@ static const struct subcommand subcommands[] = {
     {"maint", cli_maint, "a server gets no requests at all"},
     {"ready", cli_ready, "a server takes part again"},
     {"diff", cli_diff, "what differs between two directories"},
+    {"impact", cli_impact, "what a candidate would do to traffic, without a server"},
     {"export", cli_export, "write what runs as documents"},
     {"drill", cli_drill, "an outage on this machine, to practise on"},
     {"version", cli_version, "which version this is"},

@@ -25,34 +25,32 @@ enum { NO_KIND = -1 };
 /* ---- which headers were looked for ---- */
 
 struct trace_headers {
-    const char **names; /* sorted */
+    const char *names[SAMPLE_HEADERS];
     size_t count;
 };
 
-static int compare_texts(const void *a, const void *b)
+static bool was_looked_for(const struct trace_headers *headers, const char *name)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    for (size_t i = 0; i < headers->count; i++)
+        if (strcmp(headers->names[i], name) == 0)
+            return true;
+    return false;
 }
 
+/* As proxy/snapshot.c chooses them. */
 static struct trace_headers *headers_of(const struct configuration *base, struct arena *arena)
 {
     struct trace_headers *headers = arena_alloc(arena, sizeof(*headers));
-    size_t room = 0;
 
     for (size_t i = 0; i < base->route_count; i++)
-        room += base->routes[i].header_count;
-    headers->names = arena_array(arena, room + 1, sizeof(*headers->names));
-    for (size_t i = 0; i < base->route_count; i++)
-        for (size_t n = 0; n < base->routes[i].header_count; n++)
-            headers->names[headers->count++] = base->routes[i].headers[n].name;
-    qsort(headers->names, headers->count, sizeof(*headers->names), compare_texts);
+        for (size_t n = 0; n < base->routes[i].header_count; n++) {
+            const char *name = base->routes[i].headers[n].name;
+
+            if (headers->count < SAMPLE_HEADERS && strlen(name) <= SAMPLE_HEADER_BYTES &&
+                !was_looked_for(headers, name))
+                headers->names[headers->count++] = name;
+        }
     return headers;
-}
-
-static bool was_looked_for(const struct trace_headers *headers, const char *name)
-{
-    return headers->count > 0 && bsearch(&name, headers->names, headers->count,
-                                         sizeof(*headers->names), compare_texts) != NULL;
 }
 
 bool trace_header(const struct trace_headers *headers, const struct sample_request *single,

@@ -21,6 +21,8 @@ enum {
     SAMPLE_KINDS = 4096,     /* the most frequent ones; the rest is counted as `other_requests` */
     SAMPLE_REQUESTS = 16384, /* the newest ones */
     SAMPLE_PATH_BYTES = 256, /* of a path in normal form; a longer one is cut, and told as cut */
+    SAMPLE_HEADERS = 8,      /* names that are looked for: the first ones, in the order of routes */
+    SAMPLE_HEADER_BYTES = 60, /* of such a name; longer ones are not looked for */
 };
 
 struct sample_kind {

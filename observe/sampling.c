@@ -20,7 +20,10 @@
 
 enum { SAMPLING_TAG = 0x53414d50, ARENA_BLOCK = 64 * 1024, KIND_SEGMENTS = 2, FRESH_MS = 60000 };
 
-_Static_assert((int)TAP_PATH_BYTES == (int)SAMPLE_PATH_BYTES, "a path is cut once");
+_Static_assert((int)TAP_PATH_BYTES == (int)SAMPLE_PATH_BYTES &&
+                   (int)TAP_HEADERS == (int)SAMPLE_HEADERS &&
+                   (int)TAP_HEADER_BYTES == (int)SAMPLE_HEADER_BYTES,
+               "what workers tell is what samples say");
 
 struct sampling {
     uint32_t tag;

@@ -639,6 +639,19 @@ static void a_header_that_was_not_looked_for_is_not_guessed(void **state)
     assert_int_equal(impact->move_count, 0);
 }
 
+/* Eight names are looked for: who lacks the ninth may have had it. */
+static void a_ninth_header_is_not_taken_for_absent(void **state)
+{
+#define EIGHT_AND(value)                                                                           \
+    CONF(TWO, "'r':{'pool':'p'},'a':{'headers':{'h1':'1','h2':'1','h3':'1','h4':'1','h5':'1',"     \
+              "'h6':'1','h7':'1','h8':'1'},'pool':'p'},'beta':{'headers':{'x-beta':'" value        \
+              "'},'pool':'q'}")
+    (void)state;
+    see("h", "/", 1000, 10);
+    forecast(EIGHT_AND("1"), EIGHT_AND("2"));
+    assert_int_equal(impact->unknown, 1000);
+}
+
 static void a_value_kept_back_is_known_by_the_route_it_led_to(void **state)
 {
     struct sample_request *requests = see("h", "/", 1000, 10);
@@ -792,6 +805,7 @@ int main(void)
         TEST(who_was_turned_away_is_again),
         TEST(headers_that_were_looked_for_decide),
         TEST(a_header_that_was_not_looked_for_is_not_guessed),
+        TEST(a_ninth_header_is_not_taken_for_absent),
         TEST(a_value_kept_back_is_known_by_the_route_it_led_to),
         TEST(load_is_told_by_capacity),
         TEST(the_peak_decides_whether_one_may_fail),

@@ -124,7 +124,7 @@ struct route_row *counters_route(struct counters *counters, unsigned worker, uin
 struct pool_row *counters_pool(struct counters *counters, unsigned worker, uint32_t slot);
 struct server_row *counters_server(struct counters *counters, unsigned worker, uint32_t slot);
 /* All of a worker's requests under a candidate; those of one pool; and how often a server was
- * chosen for them. */
+ * chosen first for them. */
 struct candidate_row *counters_candidate(struct counters *counters, unsigned worker);
 struct candidate_row *counters_candidate_pool(struct counters *counters, unsigned worker,
                                               uint32_t slot);

@@ -97,7 +97,7 @@ static void count_attempt(struct request *req)
     count_one(&server_row_of(req)->in_flight);
     count_one(&pool_row_of(req)->in_flight);
     count_one(&pool_row_of(req)->picked[req->choice.reason]);
-    if (req->hold->arm != ARM_RUNNING)
+    if (req->hold->arm != ARM_RUNNING && req->attempts == 1)
         count_one(
             counters_candidate_picks(worker->counters, worker->index, req->server->counter_slot));
     if (req->tap != NULL)

@@ -187,6 +187,13 @@ static struct pool_counts count_instead(const struct canary_watch *watch, const 
     return sum;
 }
 
+static uint64_t first_attempts(const struct server_row *row)
+{
+    uint64_t retries = read_counter(&row->retries);
+
+    return less(read_counter(&row->requests), retries);
+}
+
 /* How often each configured server was chosen: for the share, then for the rest. */
 static uint64_t *count_picks(const struct canary_watch *watch, const struct conf_pool *pool)
 {
@@ -200,7 +207,7 @@ static uint64_t *count_picks(const struct canary_watch *watch, const struct conf
         for (unsigned w = 0; w < watch->worker_count; w++)
             picks[i] += read_counter(counters_candidate_picks(watch->counters, w, slot));
         for (unsigned w = 0; w < watch->worker_count; w++)
-            all += read_counter(&counters_server(watch->counters, w, slot)->requests);
+            all += first_attempts(counters_server(watch->counters, w, slot));
         picks[pool->server_count + i] = less(all, picks[i]);
     }
     return picks;

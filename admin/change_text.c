@@ -265,11 +265,13 @@ static void alerts_revert(struct call *call, const json_t *alerts)
         if (!json_is_string(revert) || (told != NULL && json_equal(revert, told)))
             continue;
         told = revert;
-        buffer_printf(&call->reply.body,
-                      "\nchanged last: %s by %s, approved by %s; to take it back\n"
-                      "  %s\n",
-                      member(call, alert, "change"), member(call, alert, "author"),
-                      joined(call, json_object_get(alert, "approvers")), shown(call, revert));
+        buffer_printf(&call->reply.body, "\nchanged last: revision %s",
+                      member(call, alert, "revision"));
+        if (json_is_string(json_object_get(alert, "change")))
+            buffer_printf(&call->reply.body, ", change %s by %s, approved by %s",
+                          member(call, alert, "change"), member(call, alert, "author"),
+                          joined(call, json_object_get(alert, "approvers")));
+        buffer_printf(&call->reply.body, "; to take it back\n  %s\n", shown(call, revert));
     }
 }
 

@@ -264,7 +264,7 @@ over, so that a server that comes and goes is one alert. At most 500 are kept.
 Each receiver is told by itself; **every** Alertmanager is, as its documentation asks for. A status of 200 to 299 means that it took what was sent. Anything else,
 no answer within 10 s (5 s to connect), or a redirection, which is not followed, is a failure: tried again after 1 s, 2 s, 4 s … 30 s. What
 is sent then is what is true then, so nothing piles up; one that was away hears of what began and ended meanwhile only that it is over. A webhook may get a move
-twice (its answer was lost), never out of order.
+twice (its answer was lost, twokey was started anew), never out of order.
 
 Failures are in the log (`alerts-undelivered`, once and every ten minutes), in `twokey_alert_notifications_total`, and after a minute an alert of
 their own, `AlertsUndeliverable`. Certificates of `https` receivers are verified against the system's authorities. Proxies named in the environment and `.netrc`

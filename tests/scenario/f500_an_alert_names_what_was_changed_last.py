@@ -1,6 +1,7 @@
 """A change takes a pool down: the alert names it, its author and approver, and the command that reverts it does."""
 import subprocess
 
+from support.client import get
 from support.origin import named
 from support.proxy import free_port
 
@@ -41,7 +42,7 @@ def test_it_is_named_and_cancelled_then_rolled_back(make_enforced, make_origin):
     assert told["revert"].endswith(f"/v1/changes/{change['id']}/cancel")
     assert told["runbook"] == "runbooks/everything-answers-503.md"
     table = proxy.as_("ann").get("/v1/alerts", headers={"Accept": "text/plain"}).body
-    assert f"{change['id']} by ann, approved by bob" in table and told["revert"] in table, table
+    assert f"revision 2, change {change['id']} by ann, approved by bob" in table and told["revert"] in table, table
     raised = proxy.wait_event("alert-raised", alert="PoolDown", pool="app")
     assert raised["change"] == change["id"] and raised["revert"] == told["revert"]
     metrics = proxy.metrics()
@@ -65,3 +66,21 @@ def test_its_command_cancels_what_waits(make_enforced, make_origin):
     done = run(alert(proxy, "PoolDown")["revert"], proxy.tokens["bob"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert proxy.as_("ann").change(change)["state"] == "rolled_back"
+
+
+def test_a_reload_is_named_by_its_revision(make_proxy, make_origin):
+    """Mode off: nobody approved it, but it can be taken back all the same."""
+    origin = make_origin(named("s1"))
+    proxy = make_proxy([origin], pool=CHECKS)
+    proxy.wait_for(lambda: proxy.pool()["state"] == "ok")
+    proxy.config["pools"]["app"]["servers"]["s1"]["address"] = f"127.0.0.1:{free_port()}"
+    proxy.reload(proxy.config)
+
+    def told():
+        return next((one for one in proxy.admin_get("/v1/alerts")["alerts"] if one["name"] == "PoolDown"), None)
+
+    proxy.wait_for(told, timeout=40)
+    assert told()["revision"] == 2 and "change" not in told() and "/v1/rollback" in told()["revert"]
+    done = run(told()["revert"], "")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert get(proxy.address).body == b"s1"

@@ -7,6 +7,7 @@ from support.client import get
 from support.monitoring import wait_until
 from support.origin import close_now, drip, greeting, ok, raw, reset, stall
 from support.proxy import free_port
+from support.tls import server_context
 
 ENDLESS_HEAD = b"HTTP/1.1 200 OK\r\n" + b"x-more: %s\r\n" % (b"y" * 1000) * 200
 BAD = {
@@ -50,3 +51,12 @@ def test_nobody_waits_for_it(make_enforced, make_origin):
     began = time.monotonic()
     proxy.stop()  # some still hang
     assert time.monotonic() - began < 8
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_nothing(make_enforced, make_origin, authority):
+    """Alerts go to whom the configuration names, or to nobody."""
+    stranger = make_origin(ok(), tls=server_context(authority.certificate("am", "localhost", ip="127.0.0.1")))
+    proxy = make_enforced([make_origin()], config={"observe": {"alerts": {"webhook": [f"https://{stranger.address}/"]}}})
+    why = proxy.wait_event("alerts-undelivered")["why"]
+    assert "certificate" in why, why
+    assert not stranger.heads

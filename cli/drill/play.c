@@ -56,7 +56,7 @@ struct play {
     unsigned right, wrong;
     char alarms[ALARMS][ALARM_TEXT]; /* that were told */
     unsigned alarm_count;
-    uint64_t alarm_ms; /* the first about traffic */
+    uint64_t alarm_ms; /* the first that came after the page */
     const char *alarm;
 };
 
@@ -281,7 +281,7 @@ static void tell_alert(struct play *play, const json_t *alert)
     kept = play->alarms[play->alarm_count++];
     (void)snprintf(kept, ALARM_TEXT, "%s", name);
     tell(play, "alert", "%s: %s", name, summary == NULL ? "" : summary);
-    if (play->alarm_ms == 0 && json_is_string(json_object_get(alert, "pool"))) {
+    if (play->alarm_ms == 0 && play->paged_ms != 0) { /* earlier: of how it was broken */
         play->alarm_ms = clock_ms();
         play->alarm = kept;
     }

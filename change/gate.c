@@ -101,6 +101,12 @@ void gate_start_change(struct ledger *ledger, uint64_t generation, const struct 
     json_decref(target);
 }
 
+/* The one that is looked at: a share of the connections may have it beside what runs. */
+static uint64_t revision_of(const struct ledger *ledger)
+{
+    return is_waiting(ledger) ? ledger->pending.rev : ledger->running.rev;
+}
+
 bool ledger_gate_subject(struct ledger *ledger, struct gate_subject *out)
 {
     struct gate *gate = &ledger->gate;
@@ -112,7 +118,7 @@ bool ledger_gate_subject(struct ledger *ledger, struct gate_subject *out)
         return false;
     *out = (struct gate_subject){
         .change = gate->change,
-        .rev = waits ? ledger->pending.rev : ledger->running.rev,
+        .rev = revision_of(ledger),
         .generation = gate->generation,
         .applied_boot_ms = waits ? ledger->pending.applied_boot_ms : ledger->serving.since_boot_ms,
         .is_soaking = !waits,
@@ -243,7 +249,7 @@ static void record(struct ledger *ledger, const char *event, enum gate_word befo
     step_begin(&step, ledger, &system);
     step_audit(&step, event, gate->change[0] != '\0' ? gate->change : NULL, ledger->running.digest,
                json_pack("{s:s, s:s, s:I, s:o}", "gate", gate_word_word(gate->word), "before",
-                         gate_word_word(before), "rev", (json_int_t)ledger->running.rev, "inputs",
+                         gate_word_word(before), "rev", (json_int_t)revision_of(ledger), "inputs",
                          inputs_shown(gate, has_not_passed)));
     (void)step_commit(&step, NULL); /* a full disk keeps nobody from going back */
 }
@@ -388,7 +394,7 @@ static void add_waiting_alerts(struct ledger *ledger, json_t *list)
 
     if (word == GATE_FAIL && gate->change[0] != '\0') {
         (void)snprintf(summary, sizeof(summary), "the health gate fails for revision %llu",
-                       (unsigned long long)ledger->running.rev);
+                       (unsigned long long)revision_of(ledger));
         add_alert(ledger, list, "GateFailing", is_waiting(ledger) ? "ticket" : "page",
                   gate->since_ms, gate->change, summary, gate_why(ledger, GATE_FAIL, why));
     } else if (gate->holding_since_ms != 0 && is_waiting(ledger)) {

@@ -6,6 +6,8 @@
  */
 #include "tests/support/ledger_fixture.h"
 
+#include <stdlib.h>
+
 #include "change/gate.h"
 
 #define WEIGHT    "{\"pools\":{\"shop\":{\"servers\":{\"s1\":{\"weight\":90}}}}}"
@@ -335,6 +337,22 @@ static void somebody_is_told_that_it_waits(void **state)
     assert_true(found);
 }
 
+static void what_fails_is_told_by_its_own_revision(void **state)
+{
+    json_t *alerts;
+    char *text;
+    char id[CHANGE_ID_TEXT];
+
+    (void)state;
+    tried(id);
+    read_as(GATE_FAIL);
+    alerts = ledger_alerts(world.ledger);
+    text = json_dumps(alerts, JSON_COMPACT);
+    assert_non_null(strstr(text, "the health gate fails for revision 2"));
+    free(text);
+    json_decref(alerts);
+}
+
 /* ---- back ---- */
 
 static void three_failures_in_a_row_take_it_back(void **state)
@@ -585,6 +603,7 @@ int main(void)
         TEST(without_any_reading_it_does_not_go_on),
         TEST(a_reading_of_the_step_before_is_none_of_this_one),
         TEST(somebody_is_told_that_it_waits),
+        TEST(what_fails_is_told_by_its_own_revision),
         TEST(three_failures_in_a_row_take_it_back),
         TEST(what_fails_does_not_go_on),
         TEST(the_second_step_is_taken_back_too),

@@ -266,7 +266,7 @@ no answer within 10 s (5 s to connect), or a redirection, which is not followed,
 is sent then is what is true then, so nothing piles up; one that was away hears of what began and ended meanwhile only that it is over. A webhook may get a move
 twice (its answer was lost, twokey was started anew), never out of order.
 
-Failures are in the log (`alerts-undelivered`, once and every ten minutes), in `twokey_alert_notifications_total`, and after a minute an alert of
+Failures are in the log (`alerts-undelivered`, once and every ten minutes), in `twokey_alert_notifications_total`, and after half a minute an alert of
 their own, `AlertsUndeliverable`. Certificates of `https` receivers are verified against the system's authorities. Proxies named in the environment and `.netrc`
 are not used. The observer's thread sends: requests, health checks and the admin API never wait for a receiver; a disk that hangs under the access log does
 hold alerts up (`ObserverSilent`). A change of `observe.alerts` is of class 3, and cannot be made by break-glass.

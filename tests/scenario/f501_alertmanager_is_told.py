@@ -59,12 +59,17 @@ def assert_undelivered(proxy, url):
                                  receiver="alertmanager " + url) == 0
 
 
+@pytest.mark.timeout(150)
 def test_what_came_and_went_while_it_was_away_is_told(make_enforced, make_origin):
     port = free_port()
     proxy = make_enforced([make_origin(ok())], config={
         "observe": {"alerts": {"alertmanager": [f"http://127.0.0.1:{port}"]}}})
     proxy.wait_event("alerts-undelivered")
+    raised = proxy.wait_event("alert-raised", alert="AlertsUndeliverable", timeout=90)
+    assert raised["summary"] == "alerts do not reach 1 of 1 receivers"
     with Alertmanager(port) as am:
+        said = am.wait_alert("AlertsUndeliverable")["annotations"]["description"]
+        assert said.startswith(f"alertmanager http://127.0.0.1:{port}: "), said
         am.wait_alert(NAME)
         proxy.wait_event("alerts-delivered", receiver="alertmanager " + am.url)
         proxy.run_change({"pools": {"app": {"servers": {"s1": {"weight": 60}}}}})

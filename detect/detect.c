@@ -16,6 +16,7 @@
 #include "config/pointer.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
+#include "detect/touched.h"
 
 #define OVERRIDABLE true
 #define FIXED       false
@@ -116,6 +117,13 @@ const struct detect_pool_traffic *detect_traffic_of(const struct detect_run *run
     return &none;
 }
 
+const struct touched *detect_touched(struct detect_run *run)
+{
+    if (run->touched == NULL)
+        run->touched = touched_of(run->base, run->conf);
+    return run->touched;
+}
+
 static int by_name(const void *name, const void *item)
 {
     return strcmp(name, *(const char *const *)item);
@@ -190,6 +198,12 @@ static void run_init(struct detect_run *run, const struct detect_subject *subjec
     pointer_init(&run->pointer);
 }
 
+static void run_fini(struct detect_run *run)
+{
+    touched_free(&run->touched);
+    pointer_fini(&run->pointer);
+}
+
 void detect_add_fixes(struct findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++) {
@@ -213,7 +227,7 @@ void detect_run(const struct detect_subject *subject, struct findings *out)
             ask(&run, &detect_rules[i]);
     detect_suppress(&run, first);
     detect_add_fixes(out);
-    pointer_fini(&run.pointer);
+    run_fini(&run);
 }
 
 bool detect_passes(const char *id, const struct detect_subject *subject, bool *is_known_out)
@@ -231,7 +245,7 @@ bool detect_passes(const char *id, const struct detect_subject *subject, bool *i
     passes = findings_count_at_least(&findings, FINDING_ERROR) == 0;
     if (is_known_out != NULL)
         *is_known_out = !run.is_unknown;
-    pointer_fini(&run.pointer);
+    run_fini(&run);
     findings_fini(&findings);
     arena_free(&arena);
     return passes;

@@ -10,6 +10,8 @@
 #include "config/pointer.h"
 #include "detect/detect.h"
 
+struct touched;
+
 struct detect_run {
     const struct detect_subject *subject;
     const struct configuration *conf; /* the target */
@@ -17,7 +19,8 @@ struct detect_run {
     const struct detect_rule *rule;   /* the one that is asked */
     struct findings *findings;
     struct pointer pointer;
-    size_t reported; /* by this rule */
+    struct touched *touched; /* NULL: nobody has asked yet */
+    size_t reported;         /* by this rule */
     bool is_unknown;
 };
 
@@ -38,6 +41,9 @@ void detect_report_unknown(struct detect_run *run, const char *const path[DETECT
 
 /* NULL: traffic is not known.  A pool without requests gives zeros. */
 const struct detect_pool_traffic *detect_traffic_of(const struct detect_run *run, const char *pool);
+
+/* What the change touches; there is a base. */
+const struct touched *detect_touched(struct detect_run *run);
 
 /* NULL when there is none so named. */
 const struct conf_pool *detect_pool(const struct configuration *conf, const char *name);

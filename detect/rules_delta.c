@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/clock.h"
-#include "config/diff.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
+#include "detect/touched.h"
 
 enum { SERVERS_PERCENT = 20, OBJECTS_MAX = 5, POOLS_FROM = 4, LISTENERS_FROM = 2 };
 
@@ -92,82 +91,37 @@ void removes_the_last(struct detect_run *run)
         detect_report(run, AT("routes"), "none of %zu routes is left", base->route_count);
 }
 
-/* ---- what differs ---- */
-
-struct differing {
-    struct arena *arena;
-    struct differences list;
-};
-
-static void differing_init(struct differing *differing, const struct detect_run *run)
-{
-    differing->arena = arena_new(16384);
-    config_diff(run->base, run->conf, differing->arena, &differing->list);
-}
-
-static void differing_fini(struct differing *differing)
-{
-    differences_fini(&differing->list);
-    arena_free(&differing->arena);
-}
-
-/* The difference is at /section/name or below. */
-static bool is_at(const struct difference *difference, const char *section, const char *name)
-{
-    const char *pointer = difference->pointer;
-    size_t section_bytes = strlen(section);
-    size_t name_bytes = strlen(name);
-
-    if (pointer[0] != '/' || strncmp(pointer + 1, section, section_bytes) != 0)
-        return false;
-    pointer += 1 + section_bytes;
-    if (name_bytes == 0)
-        return *pointer == '\0' || *pointer == '/';
-    return *pointer == '/' && strncmp(pointer + 1, name, name_bytes) == 0 &&
-           (pointer[1 + name_bytes] == '\0' || pointer[1 + name_bytes] == '/');
-}
-
-static bool is_touched(const struct differing *differing, const char *section, const char *name)
-{
-    for (size_t i = 0; i < differing->list.count; i++)
-        if (is_at(&differing->list.items[i], section, name))
-            return true;
-    return false;
-}
+/* ---- what it touches ---- */
 
 void touches_most(struct detect_run *run)
 {
-    struct differing differing;
+    const struct touched *touched = detect_touched(run);
     size_t pools = 0;
     size_t listeners = 0;
 
-    differing_init(&differing, run);
     for (size_t i = 0; i < run->base->pool_count; i++)
-        pools += is_touched(&differing, "pools", run->base->pools[i].name);
+        pools += touched_has(touched, "pools", run->base->pools[i].name);
     for (size_t i = 0; i < run->base->listener_count; i++)
-        listeners += is_touched(&differing, "listeners", run->base->listeners[i].name);
+        listeners += touched_has(touched, "listeners", run->base->listeners[i].name);
     if (run->base->pool_count >= POOLS_FROM && pools * 2 > run->base->pool_count)
         detect_report(run, AT("pools"), "%zu of %zu pools are touched", pools,
                       run->base->pool_count);
     if (run->base->listener_count >= LISTENERS_FROM && listeners == run->base->listener_count)
         detect_report(run, AT("listeners"), "all %zu listeners are touched", listeners);
-    differing_fini(&differing);
 }
 
 void touches_who_decides(struct detect_run *run)
 {
-    struct differing differing;
+    const struct touched *touched = detect_touched(run);
 
-    differing_init(&differing, run);
-    if (is_touched(&differing, "policy", ""))
+    if (touched_has_any(touched, "policy"))
         detect_report(run, AT("policy"), "how the configuration may change is touched");
-    if (is_touched(&differing, "people", ""))
+    if (touched_has_any(touched, "people"))
         detect_report(run, AT("people"), "who may change the configuration is touched");
-    if (is_touched(&differing, "admin", ""))
+    if (touched_has_any(touched, "admin"))
         detect_report(run, AT("admin"), "how the admin API is reached is touched");
-    if (is_touched(&differing, "observe", "alerts"))
+    if (touched_has(touched, "observe", "alerts"))
         detect_report(run, AT("observe", "alerts"), "who is told is touched");
-    differing_fini(&differing);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -193,14 +147,12 @@ void cuts_own_access(struct detect_run *run)
 
 void changes_nothing(struct detect_run *run)
 {
-    struct differing differing;
+    const struct touched *touched = detect_touched(run);
 
-    differing_init(&differing, run);
     if (strcmp(run->base->digest, run->conf->digest) == 0)
         detect_report(run, AT(NULL), "it is what runs, byte for byte");
-    else if (differing.list.count == 0)
+    else if (touched_count(touched) == 0)
         detect_report(run, AT(NULL), "the text differs, what it means does not");
-    differing_fini(&differing);
 }
 
 void during_a_freeze(struct detect_run *run)
@@ -224,15 +176,15 @@ void during_a_freeze(struct detect_run *run)
 /* ---- X018 ---- */
 
 /* A route leads to two pools that are touched, so they have to do with each other. */
-static bool is_shared(const struct configuration *conf, const struct differing *differing)
+static bool is_shared(const struct configuration *conf, const struct touched *touched)
 {
     for (size_t i = 0; i < conf->route_count; i++) {
         const struct conf_route *route = &conf->routes[i];
-        size_t touched = 0;
+        size_t count = 0;
 
         for (size_t j = 0; route->action == ACTION_SPLIT && j < route->split_count; j++)
-            touched += is_touched(differing, "pools", route->split[j].pool_name);
-        if (touched > 1)
+            count += touched_has(touched, "pools", route->split[j].pool_name);
+        if (count > 1)
             return true;
     }
     return false;
@@ -240,23 +192,21 @@ static bool is_shared(const struct configuration *conf, const struct differing *
 
 void mixes_pools(struct detect_run *run)
 {
-    struct differing differing;
+    const struct touched *touched = detect_touched(run);
     const char *first = NULL;
     const char *second = NULL;
     size_t count = 0;
 
-    differing_init(&differing, run);
     for (size_t i = 0; i < run->base->pool_count; i++) {
         const char *name = run->base->pools[i].name;
 
-        if (!is_touched(&differing, "pools", name))
+        if (!touched_has(touched, "pools", name))
             continue;
         second = count++ == 1 ? name : second;
         first = first == NULL ? name : first;
     }
-    if (count > 1 && !is_shared(run->base, &differing) && !is_shared(run->conf, &differing))
+    if (count > 1 && !is_shared(run->base, touched) && !is_shared(run->conf, touched))
         detect_report(run, AT("pools"),
                       "%zu pools are touched that no route has in common: %s, %s%s", count, first,
                       second, count > 2 ? " …" : "");
-    differing_fini(&differing);
 }

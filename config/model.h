@@ -104,10 +104,18 @@ enum conf_tls_profile { TLS_PROFILE_MODERN, TLS_PROFILE_INTERMEDIATE, TLS_PROFIL
 enum conf_unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
 enum conf_client_auth_mode { CLIENT_AUTH_OFF, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
 
+/* Names of fields; NULL: not told. */
+struct conf_identity_headers {
+    const char *subject;
+    const char *fingerprint;
+    const char *serial;
+};
+
 struct conf_client_auth {
     enum conf_client_auth_mode mode;
     const char *ca_file; /* NULL: none */
     struct conf_content ca;
+    struct conf_identity_headers headers;
 };
 
 struct conf_listener_tls {

@@ -31,11 +31,11 @@ struct validation {
 
 /* A finding at /section/name/a/b; parts that are NULL are left out. */
 static void report(struct validation *v, enum finding_severity severity, const char *rule,
-                   const char *const path[6], const char *format, ...)
+                   const char *const path[7], const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
 static void report(struct validation *v, enum finding_severity severity, const char *rule,
-                   const char *const path[6], const char *format, ...)
+                   const char *const path[7], const char *format, ...)
 {
     char message[1024];
     const char *file = NULL;
@@ -45,14 +45,14 @@ static void report(struct validation *v, enum finding_severity severity, const c
     (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     v->pointer.depth = 0;
-    for (size_t i = 0; i < 5 && path[i] != NULL; i++)
+    for (size_t i = 0; i < 7 && path[i] != NULL; i++)
         pointer_push(&v->pointer, path[i]);
     if (v->documents != NULL && path[0] != NULL)
         file = documents_file_of(v->documents, path[0], path[1] != NULL ? path[1] : "");
     finding_add(v->findings, severity, rule, file, pointer_text(&v->pointer), "%s", message);
 }
 
-#define AT(...) ((const char *const[6]){__VA_ARGS__})
+#define AT(...) ((const char *const[7]){__VA_ARGS__})
 
 /* ---- addresses ---- */
 
@@ -208,7 +208,7 @@ static const char *suggest(struct validation *v, const char *name, const void *i
 }
 
 /* The pool's index; CONFIG_NONE and a finding when there is none. */
-static int resolve_pool(struct validation *v, const char *name, const char *const path[6])
+static int resolve_pool(struct validation *v, const char *name, const char *const path[7])
 {
     int pool = config_find_pool(v->conf, name);
     char hint[128];
@@ -249,6 +249,25 @@ static void resolve_route(struct validation *v, struct conf_route *route)
 
 /* ---- TLS ---- */
 
+static void check_identity_header(struct validation *v, const struct conf_listener *listener,
+                                  const char *key, const char *name)
+{
+    char lowered[64];
+    const char *why;
+    size_t i;
+
+    if (name == NULL)
+        return;
+    for (i = 0; name[i] != '\0' && i + 1 < sizeof(lowered); i++)
+        lowered[i] = ascii_lower(name[i]);
+    lowered[i] = '\0';
+    why = name[i] != '\0' ? "is too long (at most 63)" : text_check_editable_field(lowered);
+    if (why != NULL)
+        report(v, FINDING_BLOCK, "config",
+               AT("listeners", listener->name, "tls", "client_auth", "headers", key), "\"%s\" %s",
+               name, why);
+}
+
 static void check_tls(struct validation *v, const struct conf_listener *listener)
 {
     const struct conf_listener_tls *tls = &listener->tls;
@@ -272,6 +291,9 @@ static void check_tls(struct validation *v, const struct conf_listener *listener
     if (tls->client_auth.mode != CLIENT_AUTH_OFF && tls->client_auth.ca_file == NULL)
         report(v, FINDING_BLOCK, "config", AT("listeners", listener->name, "tls", "client_auth"),
                "has no \"ca_file\": who may have signed the certificates of clients");
+    check_identity_header(v, listener, "subject", tls->client_auth.headers.subject);
+    check_identity_header(v, listener, "fingerprint", tls->client_auth.headers.fingerprint);
+    check_identity_header(v, listener, "serial", tls->client_auth.headers.serial);
 }
 
 static bool is_host_or_address(const char *text)

@@ -11,6 +11,7 @@
 #include "observe/record.h"
 #include "proxy/affinity.h"
 #include "proxy/client/client.h"
+#include "proxy/client/client_h1.h"
 #include "proxy/hold.h"
 #include "proxy/http/target.h"
 #include "proxy/limits.h"
@@ -22,6 +23,8 @@
 #include "proxy/transport.h"
 #include "proxy/upstream/server.h"
 #include "proxy/worker.h"
+#include "tls/context.h"
+#include "tls/engine.h"
 
 enum { HEAD_ROOM = 4096 };
 
@@ -412,6 +415,38 @@ static struct slice host_for_server(struct decision *d, const struct conf_route 
     return slice_from(d->req->listener->conf->address.text);
 }
 
+/* ---- who the client is ---- */
+
+enum { MOST_IDENTITY = 3 };
+
+static void set_identity(struct forward_edits *edits, struct forward_edit *set, const char *name,
+                         const char *value)
+{
+    if (name == NULL)
+        return;
+    set[edits->set_count++] = (struct forward_edit){slice_from(name), slice_from(value)};
+    edits->set_bytes += (uint32_t)(strlen(name) + strlen(value) + 4);
+}
+
+/* What the certificate says, in the fields of this listener; those of all listeners are taken from
+ * the client, whoever it is. */
+static void tell_identity(struct decision *d, struct forward_edits *edits,
+                          struct forward_edit set[MOST_IDENTITY])
+{
+    const struct snapshot *snapshot = d->req->hold->snapshot;
+    const struct tls_identity *identity = d->req->client->identity;
+    const struct conf_identity_headers *headers = &d->req->listener->conf->tls.client_auth.headers;
+
+    *edits = (struct forward_edits){.set = set,
+                                    .remove = snapshot->identity_headers,
+                                    .remove_count = snapshot->identity_header_count};
+    if (identity == NULL)
+        return;
+    set_identity(edits, set, headers->subject, identity->subject);
+    set_identity(edits, set, headers->fingerprint, identity->fingerprint);
+    set_identity(edits, set, headers->serial, identity->serial);
+}
+
 static enum failure build_head(struct decision *d, const struct snapshot_route *route)
 {
     struct request *req = d->req;
@@ -420,6 +455,8 @@ static enum failure build_head(struct decision *d, const struct snapshot_route *
     size_t room = HEAD_ROOM + target.len;
     char *path_memory = transport_scratch(req->worker, room);
     struct writer path_writer;
+    struct forward_edit identity_fields[MOST_IDENTITY];
+    struct forward_edits identity;
     struct forward_request forward;
     struct writer w;
     size_t head_room;
@@ -440,9 +477,12 @@ static enum failure build_head(struct decision *d, const struct snapshot_route *
         .passes_expect = req->expects_continue,
         .body = req->body.kind,
         .length = req->body.left,
+        .identity = &identity,
         .edits = &route->request_edits,
     };
-    head_room = HEAD_ROOM + route->request_edits.set_bytes + 2 * (size_t)req->searched;
+    tell_identity(d, &identity, identity_fields);
+    head_room =
+        HEAD_ROOM + identity.set_bytes + route->request_edits.set_bytes + 2 * (size_t)req->searched;
     w = writer_over(buffer_reserve(&req->head, head_room), head_room);
     forward_write_request(&w, d->message, &forward);
     if (w.overflow || path_writer.overflow)
@@ -507,6 +547,16 @@ static enum failure judge_method(struct decision *d, struct answer *answer, cons
     return FAILURE_NONE;
 }
 
+/* The certificate that the client saw was for another site (RFC 9110 §7.4, §15.5.20). */
+static enum failure judge_name(struct decision *d)
+{
+    const struct tls_server *tls = d->req->listener->tls;
+    const char *asked = tls_engine_server_name(d->req->client->transport.tls);
+
+    return tls == NULL || tls_server_serves_alike(tls, asked, d->target.host) ? FAILURE_NONE
+                                                                              : FAILURE_MISDIRECTED;
+}
+
 static enum failure judge_target(struct decision *d, const char **why)
 {
     unsigned status;
@@ -521,7 +571,7 @@ static enum failure judge_target(struct decision *d, const char **why)
         *why = "the scheme of the absolute target is not the connection's";
         return FAILURE_BAD_REQUEST;
     }
-    return FAILURE_NONE;
+    return d->req->is_https ? judge_name(d) : FAILURE_NONE;
 }
 
 static enum failure take_route(struct decision *d, struct answer *answer)

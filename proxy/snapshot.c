@@ -164,6 +164,26 @@ static void add_listener(struct snapshot *snapshot, struct counters *counters, s
     };
 }
 
+static void add_identity_header(struct snapshot *snapshot, const char *name)
+{
+    if (name != NULL)
+        snapshot->identity_headers[snapshot->identity_header_count++] = slice_from(name);
+}
+
+static void add_identity_headers(struct snapshot *snapshot)
+{
+    snapshot->identity_headers =
+        arena_array(snapshot->arena, 3 * snapshot->listener_count, sizeof(struct slice));
+    for (size_t i = 0; i < snapshot->listener_count; i++) {
+        const struct conf_identity_headers *headers =
+            &snapshot->listeners[i].conf->tls.client_auth.headers;
+
+        add_identity_header(snapshot, headers->subject);
+        add_identity_header(snapshot, headers->fingerprint);
+        add_identity_header(snapshot, headers->serial);
+    }
+}
+
 /* ---- the whole ---- */
 
 static struct snapshot *build(struct configuration *conf, uint32_t *references, uint64_t generation,
@@ -196,6 +216,7 @@ static struct snapshot *build(struct configuration *conf, uint32_t *references, 
     ++*references;
     for (size_t i = 0; i < conf->listener_count; i++)
         add_listener(snapshot, counters, i);
+    add_identity_headers(snapshot);
     for (size_t i = 0; i < conf->pool_count; i++)
         add_pool(snapshot, counters, i);
     for (size_t i = 0; i < conf->route_count; i++)

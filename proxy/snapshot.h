@@ -94,6 +94,9 @@ struct snapshot {
     struct snapshot_route *routes;
     size_t route_count;
     struct route_table *route_table;
+    /* Fields in which some listener tells who its client is: clients may send them at none. */
+    struct slice *identity_headers;
+    uint32_t identity_header_count;
     struct snapshot_asked_header *asked_headers; /* the first TAP_HEADERS of them */
     size_t asked_header_count;
 };

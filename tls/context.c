@@ -419,6 +419,29 @@ struct tls_server *tls_server_new(const struct tls_server_options *options, stru
     return server;
 }
 
+/* Whom a name gets: NULL where it gets nobody. */
+static const struct named *given_for(const struct tls_server *server, struct slice name)
+{
+    const struct named *named = name.len > 0 ? find_named(server, name) : NULL;
+
+    if (named == NULL && !server->refuses_unknown)
+        named = &server->fallback;
+    return named;
+}
+
+bool tls_server_serves_alike(const struct tls_server *server, const char *asked, struct slice host)
+{
+    const struct named *a, *b;
+
+    CHECK_OBJ(server, SERVER_TAG);
+    if (asked[0] == '\0' || slice_equal(slice_from(asked), host))
+        return true; /* who asks for no name has been promised none */
+    a = given_for(server, slice_from(asked));
+    b = given_for(server, host);
+    return a == b ||
+           (a != NULL && b != NULL && memcmp(a->of_kind, b->of_kind, sizeof(a->of_kind)) == 0);
+}
+
 struct tls_server *tls_server_hold(struct tls_server *server)
 {
     CHECK_OBJ(server, SERVER_TAG);

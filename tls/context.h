@@ -49,6 +49,9 @@ struct tls_server_options {
 };
 
 struct tls_server *tls_server_new(const struct tls_server_options *options, struct error *why);
+/* A client that was given the certificate for `asked` (SNI; "" for none) may ask for `host` too: it
+ * would have got the same one.  Both lower case. */
+bool tls_server_serves_alike(const struct tls_server *server, const char *asked, struct slice host);
 /* One more reference; each is given back by tls_server_free(). */
 struct tls_server *tls_server_hold(struct tls_server *server);
 void tls_server_free(struct tls_server **server);

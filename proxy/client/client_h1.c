@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "proxy/client/client.h"
 #include "proxy/client/client_h1_write.h"
 #include "proxy/hold.h"
@@ -248,6 +249,7 @@ static void on_closed(struct transport *transport)
     deadline_clear(&client->deadline);
     list_remove(&client->link);
     buffer_fini(&client->inbox);
+    xfree(client->identity);
     worker->client_count--;
     listener_client_died(client->listener);
     client->tag = 0;
@@ -432,6 +434,16 @@ static void read_before_tls(struct client *client, char *bytes, size_t count)
     buffer_fini(&rest);
 }
 
+static void note_identity(struct client *client)
+{
+    struct tls_identity identity;
+
+    if (!tls_engine_identity(client->transport.tls, &identity))
+        return;
+    client->identity = xmalloc(sizeof(identity));
+    *client->identity = identity;
+}
+
 static void on_secured(struct transport *transport)
 {
     struct client *client = client_of(transport);
@@ -439,6 +451,8 @@ static void on_secured(struct transport *transport)
     count_one(&row_of(client)->tls_handshakes);
     if (tls_engine_is_resumed(transport->tls))
         count_one(&row_of(client)->tls_resumed);
+    if (conf_of(client)->tls.client_auth.mode != CLIENT_AUTH_OFF)
+        note_identity(client);
     if (client->state == CLIENT_HANDSHAKE)
         enter(client, CLIENT_IDLE);
 }
@@ -827,6 +841,7 @@ void client_h1_accept(struct listener *listener)
     client->born_s = (uint32_t)(worker_now_ms(worker) / 1000);
     client->listener = listener;
     client->request = NULL;
+    client->identity = NULL;
     list_append(&worker->clients, &client->link);
     deadline_init(&client->deadline, on_due);
     buffer_init(&client->inbox);

@@ -22,6 +22,7 @@
 
 struct listener;
 struct request;
+struct tls_identity;
 struct worker;
 
 enum { CLIENT_TAG = 0x434c4e54, CLIENT_LOTS = 10000 };
@@ -55,9 +56,10 @@ struct client {
     struct list link;        /* worker->clients */
     struct deadline deadline;
     struct listener *listener;
-    size_t unsent;           /* bytes that waited for the client at the last look */
-    struct request *request; /* NULL: idle */
-    struct buffer inbox;     /* read and not used yet */
+    size_t unsent;                 /* bytes that waited for the client at the last look */
+    struct request *request;       /* NULL: idle */
+    struct buffer inbox;           /* read and not used yet */
+    struct tls_identity *identity; /* by a certificate that was verified, or NULL */
 };
 
 /* Accepts the connection that waits at `listener`. */

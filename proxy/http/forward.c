@@ -180,7 +180,7 @@ static void write_request_fields(struct writer *w, const struct message *message
 
         if (field->is_dropped || !request_field_passes(field, request))
             continue;
-        if (is_edited(field->name, request->edits))
+        if (is_edited(field->name, request->edits) || is_edited(field->name, request->identity))
             continue;
         if (field->header == HEADER_MAX_FORWARDS && write_max_forwards(w, message, field))
             continue;
@@ -226,6 +226,7 @@ void forward_write_request(struct writer *w, const struct message *message,
     write_ours(w, message, request);
     write_framing(w, request->body, request->length);
     write_connection(w, message, request);
+    forward_write_edits(w, request->identity);
     forward_write_edits(w, request->edits);
     write_literal(w, "\r\n");
 }

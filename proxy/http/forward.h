@@ -50,7 +50,8 @@ struct forward_request {
     bool passes_expect;
     enum forward_body body;
     uint64_t length;
-    const struct forward_edits *edits; /* or NULL */
+    const struct forward_edits *identity; /* who the client is, verified; or NULL */
+    const struct forward_edits *edits;    /* or NULL */
 };
 
 void forward_write_request(struct writer *w, const struct message *message,

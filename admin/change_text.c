@@ -135,6 +135,24 @@ static void write_applied(struct call *call, const json_t *answer)
                       member(call, answer, "rev"));
 }
 
+void change_text_gate(struct call *call, const json_t *gate)
+{
+    const json_t *inputs = json_object_get(gate, "inputs"), *input;
+    struct buffer *out = &call->reply.body;
+    size_t at;
+
+    if (!json_is_object(gate))
+        return;
+    buffer_printf(out, "%-14s %s since %s\n", "gate", member(call, gate, "state"),
+                  member(call, gate, "since"));
+    json_array_foreach(inputs, at, input)
+    {
+        if (strcmp(member(call, input, "state"), "pass") != 0)
+            buffer_printf(out, "%-14s %s: %s: %s\n", "", member(call, input, "name"),
+                          member(call, input, "state"), member(call, input, "why"));
+    }
+}
+
 void change_text_one(struct call *call, const json_t *answer)
 {
     const json_t *base = json_object_get(answer, "base"), *next, *one;
@@ -159,6 +177,7 @@ void change_text_one(struct call *call, const json_t *answer)
     line(call, "submitted", member(call, answer, "submitted"));
     line(call, "expires", member(call, answer, "expires"));
     write_applied(call, answer);
+    change_text_gate(call, json_object_get(answer, "gate"));
     line(call, "ended", member(call, answer, "ended_why"));
     line(call, "last error", member(call, answer, "last_error"));
     if (json_array_size(json_object_get(answer, "findings")) > 0) {

@@ -23,6 +23,8 @@ void change_reply_shown(struct call *call, bool ok, json_t *answer, struct refus
                         change_text_fn *write);
 
 change_text_fn change_text_one;
+/* The lines about the health gate, in GET /v1/status too; nothing for null. */
+void change_text_gate(struct call *call, const json_t *gate);
 change_text_fn change_text_list;
 change_text_fn change_text_diff;
 change_text_fn change_text_impact;

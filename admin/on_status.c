@@ -6,6 +6,7 @@
 #include "admin/operations.h"
 
 #include "admin/call.h"
+#include "admin/change_text.h"
 #include "admin/internal.h"
 #include "admin/texttable.h"
 #include "base/clock.h"
@@ -150,8 +151,9 @@ static long long number_of(const json_t *object, const char *name)
     return (long long)json_integer_value(json_object_get(object, name));
 }
 
-static void write_history(struct buffer *out, const struct status *status)
+static void write_history(struct call *call, const struct status *status)
 {
+    struct buffer *out = &call->reply.body;
     const json_t *running = json_object_get(status->ledger, "running");
     const json_t *lkg = json_object_get(status->ledger, "lkg");
     const json_t *pending = json_object_get(status->ledger, "pending_confirm");
@@ -167,6 +169,7 @@ static void write_history(struct buffer *out, const struct status *status)
         buffer_printf(out, "to confirm     %s until %s: POST /v1/changes/%s/confirm\n",
                       text_of(pending, "change"), text_of(pending, "deadline"),
                       text_of(pending, "change"));
+    change_text_gate(call, json_object_get(pending, "gate"));
     if (status->alerts > 0)
         buffer_printf(out, "alerts         %zu: GET /v1/alerts\n", status->alerts);
 }
@@ -187,7 +190,7 @@ static void write_status(struct call *call, const struct status *status)
                       clock_rfc3339(call->admin->running_since_ms, since), mode_word(status),
                       status->has_drift ? "; conf.d differs from it: GET /v1/drift" : "");
     }
-    write_history(out, status);
+    write_history(call, status);
     buffer_printf(out, "connections    %ld open, %ld of them idle\n",
                   (long)status->connections_open, (long)status->connections_idle);
     buffer_printf(out, "requests       %.1f a second, %.1f errors a second\n",

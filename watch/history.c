@@ -63,18 +63,30 @@ static uint64_t read_counter(const counter *c)
     return atomic_load_explicit(c, memory_order_relaxed);
 }
 
-struct pool_counts counted_of_pool(struct counters *counters, unsigned worker_count, uint32_t slot)
+static struct gate_counts counted_answers(struct counters *counters, unsigned worker_count,
+                                          uint32_t slot)
 {
-    struct pool_counts counts = {0};
+    struct gate_counts counts = {0};
 
     for (unsigned w = 0; w < worker_count; w++) {
         const struct pool_row *row = counters_pool(counters, w, slot);
         uint64_t failed = read_counter(&row->responses[CLASS_5XX]);
 
-        counts.all.failed += failed;
-        counts.all.requests += failed;
-        for (unsigned class = 1; class < CLASS_5XX; class ++)
-            counts.all.requests += read_counter(&row->responses[class]);
+        counts.failed += failed;
+        counts.requests += failed;
+        for (unsigned i = 1; i < CLASS_5XX; i++)
+            counts.requests += read_counter(&row->responses[i]);
+    }
+    return counts;
+}
+
+struct pool_counts counted_of_pool(struct counters *counters, unsigned worker_count, uint32_t slot)
+{
+    struct pool_counts counts = {.all = counted_answers(counters, worker_count, slot)};
+
+    for (unsigned w = 0; w < worker_count; w++) {
+        const struct pool_row *row = counters_pool(counters, w, slot);
+
         for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
             counts.latency[i] += read_counter(&row->latency.buckets[i]);
     }
@@ -175,11 +187,13 @@ static void make_room(struct history *history)
 static void close_pool(struct history *history, uint32_t slot)
 {
     struct pool_history *pool = history->pools[slot];
-    struct pool_counts counted = counted_of_pool(history->counters, history->worker_count, slot);
+    uint64_t requests = counted_answers(history->counters, history->worker_count, slot).requests;
+    struct pool_counts counted;
     struct minute *minute;
 
-    if (pool == NULL && counted.all.requests == 0)
+    if (requests == (pool != NULL ? pool->seen.all.requests : 0)) /* most pools, most of the time */
         return;
+    counted = counted_of_pool(history->counters, history->worker_count, slot);
     if (pool == NULL)
         pool = history->pools[slot] = xcalloc(1, sizeof(*pool));
     minute = &pool->now.minutes[history->now.at];

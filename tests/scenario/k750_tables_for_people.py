@@ -35,6 +35,9 @@ def test_tables(proxy):
     assert "change.created" in text(proxy.as_("dan"), "/v1/audit")
     assert text(ann, "/v1/alerts")
     assert "revision" in text(ann, "/v1/status")
+    ann.apply(change)
+    for shown in (text(ann, "/v1/status"), text(ann, path)):
+        assert "\ngate           inconclusive since " in shown and "\n               errors: inconclusive: " in shown, shown
 
 
 def test_refusals_are_problems_in_any_case(proxy):

@@ -249,6 +249,7 @@ static void an_extended_deadline_does_not_hold_up_the_way_back(void **state)
     bob = who("bob");
     confirming("", id);
     readings_for(5 * MINUTE_MS, GATE_PASS);
+    fresh_answer();
     assert_true(
         ledger_extend(world.ledger, &bob, id, 50 * MINUTE_MS, &world.answer, &world.refusal));
     readings_for(20 * MINUTE_MS, GATE_PASS);

@@ -19,16 +19,19 @@
 #include "observe/counters.h"
 #include "observe/observer.h"
 #include "observe/ring.h"
+#include "observe/sample.h"
 #include "observe/summary.h"
+#include "observe/tap.h"
 
 enum { WORKERS = 2, PATIENCE_MS = 20000 };
 
 static const char *const words[] = {"balancer", "hash"};
 static char folder[] = "/tmp/observer-test-XXXXXX";
 static struct ring *rings[WORKERS];
+static struct tap *taps[WORKERS];
 static struct counters *counters;
 static struct observer *observer;
-static _Atomic uint64_t summaries, summed_requests;
+static _Atomic uint64_t summaries, summed_requests, sampled_requests, sampled_new;
 
 static void on_summary(void *context, struct summary *summary)
 {
@@ -38,19 +41,32 @@ static void on_summary(void *context, struct summary *summary)
     summary_free(&summary);
 }
 
+static void on_sample(void *context, struct sample *sample)
+{
+    assert_ptr_equal(context, &summaries);
+    for (size_t i = 0; i < sample->kind_count; i++)
+        atomic_fetch_add(&sampled_new, sample->kinds[i].requests_new);
+    atomic_store(&sampled_requests, sample->requests);
+    sample_release(&sample);
+}
+
 static int setup(void **state)
 {
     (void)state;
     counters = counters_new(WORKERS);
-    for (unsigned i = 0; i < WORKERS; i++)
+    for (unsigned i = 0; i < WORKERS; i++) {
         rings[i] = ring_new();
+        taps[i] = tap_new();
+    }
     observer = observer_start(&(struct observer_options){
         .rings = rings,
+        .taps = taps,
         .worker_count = WORKERS,
         .counters = counters,
         .reason_words = words,
         .failure_words = words,
         .on_summary = on_summary,
+        .on_sample = on_sample,
         .context = &summaries,
     });
     return 0;
@@ -60,8 +76,10 @@ static int teardown(void **state)
 {
     (void)state;
     observer_stop(&observer);
-    for (unsigned i = 0; i < WORKERS; i++)
+    for (unsigned i = 0; i < WORKERS; i++) {
         ring_free(&rings[i]);
+        tap_free(&taps[i]);
+    }
     counters_free(&counters);
     return 0;
 }
@@ -344,6 +362,50 @@ static int remove_folder(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- recent traffic ---- */
+
+/* Those that did not fit. */
+static unsigned tap_many(unsigned count)
+{
+    struct tap_cell cell = {
+        .weight = 2, .route = TAP_NONE, .pool = TAP_NONE, .server = TAP_NONE, .sticky = TAP_NONE};
+    unsigned lost = 0;
+
+    (void)tap_put(&cell, SLICE("/GET"), 4);
+    cell.path_bytes = 1;
+    cell.method_bytes = 3;
+    for (unsigned i = 0; i < count; i++)
+        lost += !tap_give(taps[i % WORKERS], &cell);
+    return lost;
+}
+
+/* Whatever becomes of the log: here it is not even known. */
+static void test_samples_come_without_a_log(void **state)
+{
+    uint64_t until = clock_ms() + PATIENCE_MS;
+
+    (void)state;
+    atomic_store(&sampled_requests, 0);
+    assert_int_equal(tap_many(100), 0);
+    while (atomic_load(&sampled_requests) < 200) {
+        assert_true(clock_ms() < until);
+        wait_a_little();
+    }
+    assert_int_equal(atomic_load(&sampled_requests), 200);
+}
+
+static void test_what_a_tap_lost_is_in_the_sum(void **state)
+{
+    unsigned lost;
+
+    (void)state;
+    atomic_store(&sampled_new, 0);
+    lost = tap_many(20 * TAP_CELLS);
+    observer_stop(&observer); /* the rest comes at the end */
+    assert_int_equal(atomic_load(&sampled_requests), 2 * 20 * TAP_CELLS);
+    assert_int_equal(atomic_load(&sampled_new), 2 * (20 * TAP_CELLS - lost));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +421,8 @@ int main(void)
         TEST(test_a_line_cut_by_a_full_pipe_does_not_go_on_in_the_next_file),
         TEST(test_a_write_error_is_retried),
         TEST(test_a_summary_comes_each_second),
+        TEST(test_samples_come_without_a_log),
+        TEST(test_what_a_tap_lost_is_in_the_sum),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

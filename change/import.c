@@ -154,7 +154,8 @@ bool ledger_adopt(struct ledger *ledger, const struct actor *actor,
     struct step step;
 
     CHECK_OBJ(ledger, LEDGER_TAG);
-    if (is_unchanged(ledger, conf))
+    /* What runs would be published once more, and end what is tried beside it. */
+    if (ledger->pending.trying.percent == 0 && is_unchanged(ledger, conf))
         return true;
     if (ledger->pending.is_set)
         return refuse(refusal, "confirm-pending", "GET /v1/status",

@@ -154,6 +154,9 @@ def test_conf_d_is_not_taken_over_meanwhile(make_origin, make_enforced):
     proxy = make_enforced([old], policy={"mode": "advisory"})
     proxy.next = new
     try_it(proxy, 50)
+    refused = proxy.reload()  # it says what runs: nothing to take over, but it must not end what is tried
+    assert refused.status == 409 and "waits for its confirmation" in refused.body, refused.body
+    assert {whom(proxy)[0] for _ in range(60)} == {"old", "new"}
     proxy.config["pools"]["app"]["slow_start"] = "1s"
     refused = proxy.reload()
     assert refused.status == 409 and "waits for its confirmation" in refused.body, refused.body

@@ -122,6 +122,8 @@ const char *gate_why(const struct ledger *ledger, enum gate_word word, char text
 bool gate_allows(struct ledger *ledger, const struct change *change, struct refusal *refusal);
 /* What waits is taken back, and says why. */
 void gate_take_back(struct ledger *ledger, const char *principal, const char *why);
+/* This change was ended so, by these words. */
+bool gate_took_back(const struct ledger *ledger, const char *change, const char *why);
 /* Mode auto waits beyond its deadline. */
 void gate_note_holding(struct ledger *ledger);
 void gate_add_alerts(struct ledger *ledger, json_t *list);

@@ -284,15 +284,17 @@ static void note_taken_back(struct ledger *ledger, const char *why)
     end->boot_ms = ledger_boot_ms(ledger);
 }
 
+bool gate_took_back(const struct ledger *ledger, const char *change, const char *why)
+{
+    const struct gate_end *end = &ledger->gate.taken_back;
+
+    return strcmp(end->change, change) == 0 && strcmp(end->why, why) == 0;
+}
+
 void gate_take_back(struct ledger *ledger, const char *principal, const char *why)
 {
     struct actor system = actor_system(principal);
-    struct change *change = ledger_open_change(ledger, ledger->pending.change);
 
-    if (change != NULL) { /* restore_record() writes it */
-        xfree(change->last_error);
-        change->last_error = xstrdup(why);
-    }
     note_taken_back(ledger, why);
     restore_begin(ledger, &system, why, NULL, NULL);
 }

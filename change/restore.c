@@ -35,6 +35,10 @@ bool restore_record(struct activity *activity, struct refusal *refusal)
     if (change != NULL) {
         xfree(change->ended_why);
         change->ended_why = xstrdup(activity->why);
+        if (gate_took_back(ledger, change->id, activity->why)) {
+            xfree(change->last_error);
+            change->last_error = xstrdup(activity->why);
+        }
         change_move(&step, change, CHANGE_ROLLED_BACK, "change.rolled-back",
                     json_pack("{s:s, s:I, s:I}", "why", activity->why, "rev",
                               (json_int_t)activity->rev, "from", (json_int_t)activity->from_rev));

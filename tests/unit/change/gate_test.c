@@ -311,6 +311,7 @@ static void what_cannot_be_built_again_is_tried_again(void **state)
     world.prepare_fails = true;
     fail_three_times(GATE_ERRORS);
     assert_string_equal(state_of(id), "confirming");
+    assert_null(change_now(id)->last_error);
     world.prepare_fails = false;
     reading(but(GATE_ERRORS, GATE_FAIL));
     assert_string_equal(state_of(id), "rolled_back");

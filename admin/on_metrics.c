@@ -26,6 +26,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
 #include "watch/alerts.h"
+#include "watch/certificates.h"
 #include "watch/distributions.h"
 #include "watch/live.h"
 #include "watch/watch.h"
@@ -269,6 +270,23 @@ static void write_alerts(struct call *call, struct buffer *out)
     json_decref(alerts);
 }
 
+static void write_certificates(struct call *call, struct buffer *out)
+{
+    const struct certificate_end *ends;
+    size_t count;
+
+    if (call->admin->options.watch == NULL)
+        return;
+    ends = watch_certificates(call->admin->options.watch, &count);
+    if (count > 0)
+        exposition_family(out, "twokey_certificate_not_after_seconds", METRIC_GAUGE,
+                          "when it, or one of its chain, expires, seconds since 1970");
+    for (size_t i = 0; i < count; i++)
+        exposition_sample(out, "twokey_certificate_not_after_seconds",
+                          (double)ends[i].not_after_ms / 1000.0,
+                          EXPOSITION_LABELS("certificate", ends[i].name));
+}
+
 static void write_notifications(struct call *call, struct buffer *out)
 {
     const struct summary *summary = call->admin->summary;
@@ -397,6 +415,7 @@ void on_metrics(struct call *call)
     write_alerts(call, out);
     write_canary(call, out);
     write_notifications(call, out);
+    write_certificates(call, out);
     write_process(call, out);
     reply_written(call, 200, EXPOSITION_CONTENT_TYPE);
 }

@@ -54,6 +54,7 @@ static json_t *labels_of(const json_t *batch, const json_t *alert)
     put(labels, "pool", alert, "pool");
     put(labels, "server", alert, "server");
     put(labels, "ref", alert, "ref");
+    put(labels, "certificate", alert, "certificate");
     put(labels, "change", alert, "about");
     return labels;
 }

@@ -175,9 +175,9 @@ static struct alert *find_or_add(struct alerts *alerts, const json_t *told)
     uint64_t hash;
     size_t room;
 
-    (void)snprintf(identity, sizeof(identity), "%s|%s|%s|%s|%s", text_of(told, "name"),
+    (void)snprintf(identity, sizeof(identity), "%s|%s|%s|%s|%s|%s", text_of(told, "name"),
                    text_of(told, "pool"), text_of(told, "server"), text_of(told, "ref"),
-                   text_of(told, "change"));
+                   text_of(told, "change"), text_of(told, "certificate"));
     hash = hash_slice(&HASH_STABLE, slice_from(identity));
     alert = find(alerts, identity, hash);
     room = strcmp(text_of(told, "name"), LEFT_OUT) == 0 ? ALERTS_MAX : ALERTS_MAX - 1;

@@ -4,8 +4,9 @@
  *
  *   WAITING --lasted raise_s--> RAISED --gone for clear_s--> over (kept a while, to be told)
  *
- * An alert is a JSON object {name, severity, since, summary, description} with pool, server and ref
- * where it is about one; those and the name are its identity.  alerts.def has each name.
+ * An alert is a JSON object {name, severity, since, summary, description} with pool, server, ref
+ * and certificate where it is about one; those and the name are its identity.  alerts.def has each
+ * name.
  *
  * Owner    watch.      Threads  control; no clock of its own
  */

@@ -12,6 +12,7 @@ enum { WATCH_TAG = 0x57415443 };
 
 struct alerts;
 struct canary_watch;
+struct certificates;
 struct distributions;
 struct gate_watch;
 
@@ -29,6 +30,7 @@ struct watch {
     /* look.c */
     struct gate_watch *gate;
     struct canary_watch *canary;
+    struct certificates *certificates;
     json_t *pool_alerts; /* as of the last second; NULL before */
     uint64_t observer_seen_ms;
     bool is_log_failing;

@@ -16,6 +16,7 @@
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 #include "watch/alerts.h"
+#include "watch/certificates.h"
 #include "watch/distributions.h"
 #include "watch/live.h"
 #include "watch/pool_alerts.h"
@@ -104,8 +105,19 @@ void look_at_pools(struct watch *watch, const struct summary *summary)
         watch->options.publisher != NULL ? publisher_running(watch->options.publisher) : NULL;
     struct live_source source = {.ledger = watch->options.ledger, .summary = summary};
 
+    certificates_look(watch->certificates, snapshot);
     json_decref(watch->pool_alerts);
     watch->pool_alerts = snapshot != NULL ? pool_alerts(&source, snapshot) : json_array();
+}
+
+/* ---- certificates ---- */
+
+static void tell_certificates(struct watch *watch)
+{
+    json_t *list = json_array();
+
+    certificates_add_alerts(watch->certificates, clock_wall_ms(), list);
+    alerts_tell_all(watch->alerts, list);
 }
 
 /* ---- all of it ---- */
@@ -119,6 +131,7 @@ static void tell_all(struct watch *watch, uint64_t now_ms)
     tell_access_log(watch);
     if (watch->undeliverable != NULL)
         alerts_tell(watch->alerts, json_incref(watch->undeliverable));
+    tell_certificates(watch);
     if (watch->distributions != NULL) {
         json_t *spread = json_array();
 

@@ -14,6 +14,7 @@
 #include "proxy/snapshot.h"
 #include "watch/alerts.h"
 #include "watch/canary.h"
+#include "watch/certificates.h"
 #include "watch/distributions.h"
 #include "watch/gate_watch.h"
 #include "watch/internal.h"
@@ -26,6 +27,7 @@ struct watch *watch_new(const struct watch_options *options)
     watch->tag = WATCH_TAG;
     watch->options = *options;
     watch->alerts = alerts_new();
+    watch->certificates = certificates_new();
     if (options->publisher != NULL && options->counters != NULL)
         watch->distributions =
             distributions_new(options->counters, options->worker_count, options->publisher);
@@ -45,6 +47,7 @@ void watch_free(struct watch **holder)
         return;
     CHECK_OBJ(watch, WATCH_TAG);
     alerts_free(&watch->alerts);
+    certificates_free(&watch->certificates);
     gate_watch_free(&watch->gate);
     canary_watch_free(&watch->canary);
     distributions_free(&watch->distributions);
@@ -133,4 +136,11 @@ json_t *watch_alerts(struct watch *watch)
     CHECK_OBJ(watch, WATCH_TAG);
     look(watch);
     return alerts_shown(watch->alerts, look_runbooks(watch));
+}
+
+const struct certificate_end *watch_certificates(const struct watch *watch, size_t *count_out)
+{
+    ON_CONTROL();
+    CHECK_OBJ(watch, WATCH_TAG);
+    return certificates_ends(watch->certificates, count_out);
 }

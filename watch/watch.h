@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct certificate_end;
 struct counters;
 struct distributions;
 struct ledger;
@@ -54,5 +55,9 @@ json_t *watch_alerts(struct watch *watch);
 
 /* What is known of how pools are spread; NULL: nothing runs yet. */
 const struct distributions *watch_distributions(struct watch *watch);
+
+/* Until when the certificates that run are good (watch/certificates.h); live until the next second.
+ */
+const struct certificate_end *watch_certificates(const struct watch *watch, size_t *count_out);
 
 #endif

@@ -236,7 +236,7 @@ a line in the log when one is raised (`alert-raised`) and when it is over (`aler
  "runbook":"runbooks/everything-answers-503.md"}
 ```
 
-`name`, `pool`, `server` and `ref` say which alert it is; words may change while it lasts. An alert about traffic names what was changed last,
+`name`, `pool`, `server`, `ref` and `certificate` say which alert it is; words may change while it lasts. An alert about traffic names what was changed last,
 if that was within a day and before the trouble began, and **the one command that reverts it**: `cancel` while the change waits for its
 confirmation, `rollback` to what ran before afterwards. The command stands only as long as that is still what was changed last.
 It is a suspicion, not a finding.
@@ -259,7 +259,7 @@ over, so that a server that comes and goes is one alert. At most 500 are kept.
 | when | something was raised or is over, and every 60 s while anything is raised | something was raised or is over |
 | of what is raised | all, with an end in 3 minutes: if twokey dies, its alerts end | what this receiver has not taken yet |
 | of what is over | what this receiver has not taken yet, for at most 15 minutes | the same |
-| an alert | `labels` `alertname`, `severity`, `cluster`, `instance` (this machine and the admin port), `pool`, `server`, `ref`; `annotations` `summary`, `description`, `runbook_url`, `change`, `revision`, `author`, `approvers`, `suggested_action`; `startsAt`, `endsAt`, `generatorURL` | as in `GET /v1/alerts`, with `status` (`raised`, `over`), `cluster`, `instance`, and `ended` where it is over |
+| an alert | `labels` `alertname`, `severity`, `cluster`, `instance` (this machine and the admin port), `pool`, `server`, `ref`, `certificate`; `annotations` `summary`, `description`, `runbook_url`, `change`, `revision`, `author`, `approvers`, `suggested_action`; `startsAt`, `endsAt`, `generatorURL` | as in `GET /v1/alerts`, with `status` (`raised`, `over`), `cluster`, `instance`, and `ended` where it is over |
 
 Each receiver is told by itself; **every** Alertmanager is, as its documentation asks for. A status of 200 to 299 means that it took what was sent. Anything else,
 no answer within 10 s (5 s to connect), or a redirection, which is not followed, is a failure: tried again after 1 s, 2 s, 4 s … 30 s. What

@@ -18,7 +18,7 @@ WHERE = {
     "c": {"M002": "/pools/b1/timeouts/connect", "C009": "/pools/b1/queue/timeout", "R001": "/routes/second",
           "D010": "/pools/b1/hash_on", "M004": "/pools/b1/retry/attempts", "H003": "/pools/b1/health_check/interval",
           "C007": "/pools/b1/servers/s2/max_connections", "H002": "/pools/b1-slow/health_check", "D006": "/pools/b2/servers"},
-    "f": {"R001": "/routes/never", "H003": "/pools/b1/health_check/interval", "H004": "/pools/b1/health_check",
+    "f": {"T004": "/pools/b1/tls/verify", "R001": "/routes/never", "H003": "/pools/b1/health_check/interval", "H004": "/pools/b1/health_check",
           "D007": "/pools/b1/servers/s2/address", "R007": "/pools/b1/servers/s3/address"},
     "nginx": {"D001": "/pools/one/servers", "D006": "/pools/alldown/servers", "D007": "/pools/dup/servers/b/address",
               "D008": "/pools/skew/servers/a/weight", "R003": "/routes/b", "R007": "/pools/loop/servers/a/address"},

@@ -423,6 +423,11 @@ def a_template_was_left_unfilled(rng, document):
     document["routes"]["new"] = {"hosts": [], "path_prefix": "/new", "respond": {}}
 
 
+@mistake("T004", servers=1)
+def whoever_answers_is_believed(rng, document, pool):
+    pool["tls"] = {"verify": False}
+
+
 # ---- what is only wrong as a change
 
 @mistake("X001", servers=4)

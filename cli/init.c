@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,9 +22,10 @@
 #include "cli/documents.h"
 #include "cli/token.h"
 #include "config/text.h"
+#include "tls/self_signed.h"
 
 static const char help[] =
-    "usage: twokey init [--people NAME,NAME[,...]] DIR\n"
+    "usage: twokey init [--people NAME,NAME[,...]] [--self-signed] DIR\n"
     "\n"
     "Writes a starter configuration into DIR, which is made if it is not there: one listener, one\n"
     "pool of two servers with health checks, one route. A directory that has *.json files already\n"
@@ -33,8 +36,14 @@ static const char help[] =
     "                  may do everything that two keys allow: author, operator, approver, admin,\n"
     "                  auditor, breakglass. Without it, mode off: whoever writes DIR decides.\n"
     "\n"
+    "  --self-signed   TLS on a second listener, with a certificate for localhost that no browser\n"
+    "                  believes before it is told to: for trying out. Clear text is then sent "
+    "there\n"
+    "                  (308), and HSTS tells browsers to stay.\n"
+    "\n"
     "exit code: 0 written, 2 not possible\n";
 
+enum { SELF_SIGNED_DAYS = 90 };
 enum { PEOPLE_MIN = 2, PEOPLE_MAX = 50 };
 
 struct person {
@@ -50,6 +59,33 @@ struct people {
 struct starter {
     const char *name;
     const char *content;
+};
+
+/* What a starter with TLS has in place of, or besides, the others. */
+static const struct starter tls_starters[] = {
+    {"10-listeners.json",
+     "{\n"
+     "  \"listeners\": {\n"
+     "    \"// web\": \"clear text; the route to-https sends everyone to the other one\",\n"
+     "    \"web\": { \"address\": \"127.0.0.1:8080\" },\n"
+     "    \"websecure\": { \"address\": \"127.0.0.1:8443\", \"tls\": { \"certificates\": "
+     "[\"localhost\"] } }\n"
+     "  }\n"
+     "}\n"},
+    {"40-routes.json",
+     "{\n"
+     "  \"routes\": {\n"
+     "    \"to-https\": { \"scheme\": \"http\", \"priority\": 1, \"redirect\": { \"location\": "
+     "\"https://{host}:8443{uri}\", \"status\": 308 } },\n"
+     "\n"
+     "    \"// everything\": \"browsers stay with https for max-age seconds: "
+     "make it 63072000 when all of the "
+     "site is served so\",\n"
+     "    \"everything\": { \"pool\": \"app\",\n"
+     "      \"response_headers\": { \"set\": { \"strict-transport-security\": "
+     "\"max-age=300\" } } }\n"
+     "  }\n"
+     "}\n"},
 };
 
 static const struct starter starters[] = {
@@ -108,9 +144,20 @@ static const struct starter starters[] = {
                         "}\n"},
 };
 
-enum { STARTERS = sizeof(starters) / sizeof(starters[0]) };
+enum {
+    STARTERS = sizeof(starters) / sizeof(starters[0]),
+    TLS_STARTERS = sizeof(tls_starters) / sizeof(tls_starters[0]),
+};
 
-static bool write_one(const char *directory, const char *name, const char *content)
+static const char *content_of(const struct starter *starter, bool has_tls)
+{
+    for (size_t i = 0; i < TLS_STARTERS && has_tls; i++)
+        if (strcmp(tls_starters[i].name, starter->name) == 0)
+            return tls_starters[i].content;
+    return starter->content;
+}
+
+static bool write_as(const char *directory, const char *name, const char *content, mode_t mode)
 {
     char path[4096];
     size_t len = strlen(content);
@@ -118,7 +165,7 @@ static bool write_one(const char *directory, const char *name, const char *conte
     int fd;
 
     (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     is_written = fd >= 0 && write(fd, content, len) == (ssize_t)len;
     if (fd >= 0 && close(fd) != 0)
         is_written = false;
@@ -126,6 +173,54 @@ static bool write_one(const char *directory, const char *name, const char *conte
         (void)fprintf(stderr, "twokey init: %s: %s\n", path, strerror(errno));
     else
         printf("%s\n", path);
+    return is_written;
+}
+
+static bool write_one(const char *directory, const char *name, const char *content)
+{
+    return write_as(directory, name, content, 0644);
+}
+
+/* ---- the certificate ---- */
+
+static bool write_certificate_section(const char *directory)
+{
+    char real[PATH_MAX];
+    struct buffer content;
+    bool is_written;
+
+    if (realpath(directory, real) == NULL || strpbrk(real, "\"\\") != NULL) {
+        (void)fprintf(stderr, "twokey init: %s: no path that a document could hold\n", directory);
+        return false;
+    }
+    buffer_init(&content);
+    buffer_printf(&content,
+                  "{\n"
+                  "  \"certificates\": {\n"
+                  "    \"localhost\": { \"cert_file\": \"%s/localhost.pem\", \"key_file\": "
+                  "\"%s/localhost.key\" }\n"
+                  "  }\n"
+                  "}\n",
+                  real, real);
+    is_written = write_one(directory, "20-certificates.json", buffer_text(&content));
+    buffer_fini(&content);
+    return is_written;
+}
+
+static bool write_certificate(const char *directory)
+{
+    struct tls_self_signed made = {0};
+    struct error why = {0};
+    bool is_written;
+
+    if (!tls_self_signed_make(SELF_SIGNED_DAYS, &made, &why)) {
+        (void)fprintf(stderr, "twokey init: %s\n", why.text);
+        return false;
+    }
+    is_written = write_as(directory, "localhost.key", made.key, 0600) &&
+                 write_one(directory, "localhost.pem", made.certificate) &&
+                 write_certificate_section(directory);
+    tls_self_signed_free(&made);
     return is_written;
 }
 
@@ -185,7 +280,7 @@ static bool write_people(const char *directory, const struct people *people)
     return is_written;
 }
 
-static bool write_documents(const char *directory, const struct people *people)
+static bool write_documents(const char *directory, const struct people *people, bool has_tls)
 {
     if (mkdir(directory, 0755) != 0 && errno != EEXIST) {
         (void)fprintf(stderr, "twokey init: %s: %s\n", directory, strerror(errno));
@@ -197,8 +292,10 @@ static bool write_documents(const char *directory, const struct people *people)
         return false;
     }
     for (size_t i = 0; i < STARTERS; i++)
-        if (!write_one(directory, starters[i].name, starters[i].content))
+        if (!write_one(directory, starters[i].name, content_of(&starters[i], has_tls)))
             return false;
+    if (has_tls && !write_certificate(directory))
+        return false;
     return write_people(directory, people);
 }
 
@@ -213,15 +310,17 @@ static void print_tokens(const struct people *people)
         printf("With two people, one absence stops every change: a third is wise.\n");
 }
 
-static int write_starter(const char *directory, const struct people *people)
+static int write_starter(const char *directory, const struct people *people, bool has_tls)
 {
-    if (!write_documents(directory, people))
+    if (!write_documents(directory, people, has_tls))
         return EXIT_TROUBLE;
     print_tokens(people);
     printf("\nNext: put your servers into %s/30-pools.json, then\n"
            "  twokey check --config %s\n"
            "  twokey serve --config %s%s\n",
            directory, directory, directory, people->count > 0 ? " --first-start" : "");
+    if (has_tls)
+        printf("  curl --cacert %s/localhost.pem https://localhost:8443/\n", directory);
     return EXIT_DONE;
 }
 
@@ -268,19 +367,13 @@ static bool read_people(struct people *people, char *names)
     return true;
 }
 
-static int not_in_this_version(const char *option, const char *what)
-{
-    (void)fprintf(stderr, "twokey init: %s is not in this version: %s\n", option, what);
-    return EXIT_TROUBLE;
-}
-
-static int init(char *names, const char *directory)
+static int init(char *names, const char *directory, bool has_tls)
 {
     struct people people = {.count = 0};
     int code = EXIT_TROUBLE;
 
     if (names == NULL || read_people(&people, names))
-        code = write_starter(directory, &people);
+        code = write_starter(directory, &people, has_tls);
     explicit_bzero(&people, sizeof(people));
     return code;
 }
@@ -294,12 +387,13 @@ int cli_init(int argc, char **argv)
         {NULL, 0, NULL, 0},
     };
     char *names = NULL;
+    bool has_tls = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
         case 'p': names = optarg; break;
-        case 's': return not_in_this_version("--self-signed", "it does not speak TLS");
+        case 's': has_tls = true; break;
         case 'h': (void)fputs(help, stdout); return EXIT_DONE;
         default: (void)fputs(help, stderr); return EXIT_TROUBLE;
         }
@@ -308,5 +402,5 @@ int cli_init(int argc, char **argv)
         (void)fputs(help, stderr);
         return EXIT_TROUBLE;
     }
-    return init(names, argv[optind]);
+    return init(names, argv[optind], has_tls);
 }

@@ -151,6 +151,21 @@ static long long number_of(const json_t *object, const char *name)
     return (long long)json_integer_value(json_object_get(object, name));
 }
 
+/* While not all connections have it. */
+static void write_rollout(struct buffer *out, const json_t *rollout)
+{
+    if (!json_is_object(rollout))
+        return;
+    buffer_printf(out, "               %lld %% of the connections have it, step %lld of %lld ",
+                  number_of(rollout, "percent"), number_of(rollout, "step"),
+                  number_of(rollout, "steps"));
+    if (json_is_true(json_object_get(rollout, "waits")))
+        buffer_printf(out, "(it waits: not known how it does; taken back at %s)\n",
+                      text_of(rollout, "limit"));
+    else
+        buffer_printf(out, "until %s\n", text_of(rollout, "until"));
+}
+
 static void write_history(struct call *call, const struct status *status)
 {
     struct buffer *out = &call->reply.body;
@@ -169,6 +184,7 @@ static void write_history(struct call *call, const struct status *status)
         buffer_printf(out, "to confirm     %s until %s: POST /v1/changes/%s/confirm\n",
                       text_of(pending, "change"), text_of(pending, "deadline"),
                       text_of(pending, "change"));
+    write_rollout(out, json_object_get(pending, "rollout"));
     change_text_gate(call, json_object_get(pending, "gate"));
     if (status->alerts > 0)
         buffer_printf(out, "alerts         %zu: GET /v1/alerts\n", status->alerts);

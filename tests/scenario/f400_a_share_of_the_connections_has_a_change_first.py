@@ -55,6 +55,8 @@ def test_the_status_says_both(proxy):
     assert pending["change"] == change["id"] and pending["rev"] == change["rev"]
     assert pending["rollout"]["percent"] == 10 and (pending["rollout"]["step"], pending["rollout"]["steps"]) == (1, 1)
     assert status["revisions_alive"] == 2
+    text = proxy.as_("ann").get("/v1/status", headers={"Accept": "text/plain"}).body
+    assert "10 % of the connections have it, step 1 of 1 until 20" in text, text
     refused = proxy.as_("ann").post(f"/v1/changes/{change['id']}/confirm")
     assert refused.status == 409 and refused.json()["type"].endswith("too-early"), refused.body
     refused = proxy.as_("ann").post(f"/v1/changes/{change['id']}/extend", {"deadline": "30m"})

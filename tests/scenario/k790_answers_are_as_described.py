@@ -82,8 +82,10 @@ def test_each_answer_has_its_shape(make_origin, make_enforced):
     assert api.call(ann, "status")["pending_confirm"]
     api.call(ann, "change_confirm", path + "/confirm")
 
-    second = proxy.approve_fully(ann.submit({"pools": {"app": {"servers": {"s1": {"weight": 60}}}}}))
+    second = proxy.approve_fully(ann.submit({"pools": {"app": {"servers": {"s1": {"weight": 60}}}}}, rollout=[{"percent": 9, "for": "9m"}]))
     api.call(ann, "change_apply", f"/v1/changes/{second['id']}/apply")
+    assert api.call(ann, "status")["pending_confirm"]["rollout"]["percent"] == 9
+    api.call(ann, "change", f"/v1/changes/{second['id']}")
     api.call(ann, "change_cancel", f"/v1/changes/{second['id']}/cancel", {"reason": "no"})
     api.call(ann, "rollback", body={"to": "previous", "reason": "no"})
     given_up = ann.submit(PATCH)

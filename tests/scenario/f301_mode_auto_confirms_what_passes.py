@@ -3,14 +3,21 @@ import time
 
 import pytest
 
+from support.clock import Clock
 from support.load import Trickle
 
 AUTO = {"mode": "auto", "min_bake": "0s", "deadline": "12s"}
 
 
 @pytest.fixture
-def proxy(make_origin, make_enforced):
-    return make_enforced([make_origin(), make_origin()], policy={"confirm": AUTO})
+def clock():
+    with Clock() as clock:
+        yield clock
+
+
+@pytest.fixture
+def proxy(make_origin, make_enforced, clock):
+    return make_enforced([make_origin(), make_origin()], policy={"confirm": AUTO}, env=clock.env)
 
 
 def applied(proxy):
@@ -32,7 +39,7 @@ def test_with_traffic(proxy):
     assert proxy.status()["boot"]["rev"] == ended["rev"]
 
 
-def test_without_traffic(proxy):
+def test_without_traffic(proxy, clock):
     ann = proxy.as_("ann")
     change = applied(proxy)
     proxy.wait_for(lambda: any(alert["name"] == "GateInconclusive" and alert["change"] == change["id"]
@@ -40,6 +47,9 @@ def test_without_traffic(proxy):
     shown = ann.change(change)
     assert shown["state"] == "confirming"
     assert {each["name"]: each["state"] for each in shown["gate"]["inputs"]}["errors"] == "inconclusive"
+    clock.pass_minutes(50)
     time.sleep(2)
-    assert ann.change(change)["state"] == "confirming", "an hour from apply, at most"
-    ann.confirm(change)  # a person may: nothing fails
+    assert ann.change(change)["state"] == "confirming"
+    clock.pass_minutes(10)
+    proxy.wait_for(lambda: ann.change(change)["state"] == "rolled_back", timeout=60)
+    assert "does not know" in ann.change(change)["ended_why"]

@@ -105,9 +105,9 @@ struct gate_counts counted_connections(struct counters *counters, unsigned worke
         counts.requests += failures; /* accepted ones are counted below, refused ones too */
         for (uint32_t slot = 0; slot < slots; slot++) {
             const struct listener_row *row = counters_listener(counters, w, slot);
-            uint64_t refused = read_counter(&row->connections_refused);
 
-            counts.failed += refused;
+            counts.failed += read_counter(&row->connections_refused);
+            counts.failed += read_counter(&row->tls_failures);
             counts.requests += read_counter(&row->connections);
         }
     }

@@ -43,7 +43,7 @@ void history_clear(struct history *history);
 /* The past: what was set aside, or all there is. */
 uint64_t history_seconds(const struct history *history);
 struct pool_counts history_of_pool(const struct history *history, uint32_t pool_slot);
-/* Connections that came, and those that were refused. */
+/* Connections that came, and those that were refused or whose TLS handshake failed. */
 struct gate_counts history_of_connections(const struct history *history);
 
 /* Since the process started. */

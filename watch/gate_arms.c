@@ -187,7 +187,8 @@ struct gate_reading gate_arms_refusals(struct gate_counts before, struct gate_co
     if (reading.word == GATE_INCONCLUSIVE ||
         (reading.word == GATE_FAIL && !gate_still_fails(before, newest)))
         reading.word = GATE_PASS;
-    (void)snprintf(why, sizeof(why), "%llu of %llu connections refused since apply",
+    (void)snprintf(why, sizeof(why),
+                   "%llu of %llu connections refused, or their handshake failed, since apply",
                    (unsigned long long)since.failed, (unsigned long long)since.requests);
     return said(reading.word, why);
 }

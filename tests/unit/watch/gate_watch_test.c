@@ -455,6 +455,21 @@ static void refused_connections_fail(void **state)
     assert_int_equal(word(GATE_REFUSALS), GATE_PASS); /* it is over */
 }
 
+static void failed_handshakes_fail(void **state)
+{
+    uint32_t slot = counters_slot(world.counters, SCOPE_LISTENER, NULL, "web");
+    struct listener_row *row = counters_listener(world.counters, 0, slot);
+
+    (void)state;
+    pass_seconds(60, "shop", &good);
+    apply(2);
+    pass_seconds(1, "shop", &good);
+    count_add(&row->connections, 20);
+    count_add(&row->tls_failures, 20);
+    pass_seconds(11, "shop", &good);
+    assert_int_equal(word(GATE_REFUSALS), GATE_FAIL);
+}
+
 static void what_was_taken_back_is_not_held_against_the_next(void **state)
 {
     (void)state;
@@ -543,6 +558,7 @@ int main(void)
         TEST(a_worker_that_stays_behind_fails),
         TEST(new_addresses_of_a_name_do_not_fail),
         TEST(refused_connections_fail),
+        TEST(failed_handshakes_fail),
         TEST(what_was_taken_back_is_not_held_against_the_next),
         TEST(a_soak_is_held_against_the_same),
         TEST(the_next_change_is_held_against_the_one_before),

@@ -19,7 +19,7 @@ class Person(threading.Thread):
 
     def run(self):
         with Client(self.address) as client:
-            while not self.ended.wait(0.2):
+            while not self.ended.wait(0.5):
                 self.codes.append(client.request(target="/").status)
 
 
@@ -34,7 +34,7 @@ def test_after_three_readings_it_is_gone(make_origin, make_enforced):
     before = proxy.status()["running"]
     proxy.as_("ann").apply(change)
     began, ended = time.monotonic(), threading.Event()
-    people = [Person(proxy.address, ended) for _ in range(100)]
+    people = [Person(proxy.address, ended) for _ in range(60)]
     for person in people:
         person.start()
     try:
@@ -47,7 +47,7 @@ def test_after_three_readings_it_is_gone(make_origin, make_enforced):
             person.join()
     assert took > 25  # three readings in a row, no fewer
     hit = [person for person in people if 500 in person.codes]
-    assert 4 <= len(hit) <= 45, len(hit)
+    assert 2 <= len(hit) <= 27, len(hit)
     for person in hit:  # in the share from its first request until it was taken back, and not after
         assert person.codes == [500] * person.codes.count(500) + [200] * person.codes.count(200), person.codes
     requests = sum(len(person.codes) for person in people)

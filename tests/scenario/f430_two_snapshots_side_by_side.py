@@ -44,19 +44,23 @@ def test_one_queue_serves_both(make_origin, make_enforced, workers):
 
 
 def test_a_server_that_only_the_share_has_is_found_though_others_wait(make_origin, make_enforced):
+    """One of the rest waits, at one worker; whoever is in the share does not stand behind him at the others."""
     permits = threading.Semaphore(0)
-    old, new = make_origin(held(permits)), make_origin(named("new"))
+    old, new = make_origin({"/held": held(permits), "/": named("old")}), make_origin(named("new"))
     proxy = make_enforced({"s1": {"address": old.address, "max_connections": 1}}, process={"workers": 4},
-                          pool={"queue": {"timeout": "20s", "length": 1000}, "slow_start": "0s"})
-    try_it(proxy, {"pools": {"app": {"servers": {"s2": {"address": new.address}}}}})
-    clients = [Client(proxy.address, timeout=20) for _ in range(24)]
-    for client in clients:
-        client.send(build())
-    # All that wait in the end are the rest's, and one of anybody that works.
-    proxy.wait_for(lambda: len(new.heads) > 0)
-    proxy.wait_for(lambda: proxy.metrics().value("twokey_pool_queue_length", pool="app") + len(new.heads) + 1 == 24)
-    permits.release(30)
-    assert {client.response().body for client in clients} == {b"held", b"new"}
+                          pool={"queue": {"timeout": "20s"}, "slow_start": "0s"})
+    try_it(proxy, {"pools": {"app": {"servers": {"s2": {"address": new.address}}}},
+                   "routes": {"everything": {"response_headers": {"set": {"X-Arm": "share"}}}}})
+    clients = [Client(proxy.address, timeout=5) for _ in range(32)]
+    share = [client for client in clients if client.request(target="/").header("X-Arm")]
+    first, second = [client for client in clients if client not in share][:2]
+    first.send(build(target="/held"))
+    proxy.wait_for(lambda: proxy.metrics().value("twokey_pool_in_flight", pool="app") == 1)
+    second.send(build(target="/held"))
+    proxy.wait_for(lambda: proxy.metrics().value("twokey_pool_queue_length", pool="app") == 1)
+    assert [client.request(target="/").body for client in share] == [b"new"] * len(share) and share
+    permits.release(2)
+    assert [first.response().body, second.response().body] == [b"held"] * 2
 
 
 def test_idle_connections_to_what_only_the_share_had_end_with_it(make_origin, make_enforced):

@@ -129,7 +129,8 @@ struct monitor_view {
     struct monitor_sums windows[DISTRIBUTION_WINDOWS];
     void *memory;
 };
-/* Freed by monitor_view_fini(). */
+/* The open bucket is in it: empty where it is decided, and what came last where it is told.  Freed
+ * by monitor_view_fini(). */
 void monitor_view_init(struct monitor_view *view, const struct monitor *monitor);
 void monitor_view_fini(struct monitor_view *view);
 
@@ -138,7 +139,7 @@ struct monitor_work monitor_work_of(const struct monitor *monitor, size_t server
 
 /* monitor_dispersion.c: phi of each reference and window, from what is known; and what this turn
  * teaches. */
-void monitor_find_dispersion(struct monitor *monitor);
+void monitor_find_dispersion(struct monitor *monitor, const struct monitor_view *view);
 void monitor_learn_dispersion(struct monitor *monitor, const struct monitor_view *view,
                               uint64_t now_s);
 

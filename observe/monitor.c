@@ -319,8 +319,8 @@ void monitor_turn(struct monitor *monitor, uint64_t now_s, const struct monitor_
     monitor->quiet_turns += buckets > 0 ? (unsigned)buckets : 1;
     close_tenths(monitor, now_s);
     monitor->last_turn_s = now_s;
-    monitor_find_dispersion(monitor);
     monitor_view_init(&view, monitor);
+    monitor_find_dispersion(monitor, &view);
     monitor_decide(monitor, &view, now_s, limits);
     if (monitor->turns % MONITOR_MINUTE == 0 && is_in_order(monitor))
         monitor_learn_dispersion(monitor, &view, now_s);

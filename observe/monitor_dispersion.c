@@ -103,20 +103,32 @@ static void find(const struct monitor *monitor, const struct dispersion *known, 
     }
 }
 
-void monitor_find_dispersion(struct monitor *monitor)
+/* Where fewer independent things come than there are servers, G cannot tell how large they are: a
+ * few long sessions.  Then what a session makes is asked again. */
+static double for_few_sessions(const struct monitor *monitor, const struct monitor_sums *sums,
+                               double phi)
 {
-    bool is_sticky = monitor->traits.is_sticky;
+    double serving = 0;
 
-    find(monitor, monitor->first, false, monitor->phi[REF_CONFIGURED]);
-    for (unsigned w = 0; w < DISTRIBUTION_WINDOWS; w++)
-        monitor->phi[REF_CONFIGURED][w] = fmin(monitor->phi[REF_CONFIGURED][w], DISPERSION_AT_MOST);
-    if (is_sticky)
-        find(monitor, monitor->all, true, monitor->phi[REF_CAPACITY]);
-    else
-        memcpy(monitor->phi[REF_CAPACITY], monitor->phi[REF_CONFIGURED],
-               sizeof(monitor->phi[REF_CAPACITY]));
-    memcpy(monitor->phi[REF_PREVIOUS], monitor->phi[REF_CAPACITY],
-           sizeof(monitor->phi[REF_PREVIOUS]));
+    for (size_t i = 0; i < monitor->count; i++)
+        serving += sums->due[REF_CONFIGURED][i] > 0;
+    return (double)sums->all / phi < serving ? fmax(phi, 2 * requests_per_session(monitor)) : phi;
+}
+
+void monitor_find_dispersion(struct monitor *monitor, const struct monitor_view *view)
+{
+    double *configured = monitor->phi[REF_CONFIGURED], *capacity = monitor->phi[REF_CAPACITY];
+
+    find(monitor, monitor->first, false, configured);
+    if (monitor->traits.is_sticky)
+        find(monitor, monitor->all, true, capacity);
+    for (unsigned w = 0; w < DISTRIBUTION_WINDOWS; w++) {
+        configured[w] = fmin(configured[w], DISPERSION_AT_MOST);
+        capacity[w] = monitor->traits.is_sticky
+                          ? for_few_sessions(monitor, &view->windows[w], capacity[w])
+                          : configured[w];
+    }
+    memcpy(monitor->phi[REF_PREVIOUS], capacity, sizeof(monitor->phi[REF_PREVIOUS]));
 }
 
 static void learn_from(struct dispersion *dispersion, uint64_t now_s, const uint64_t *picks,

@@ -90,6 +90,8 @@ void monitor_view_init(struct monitor_view *view, const struct monitor *monitor)
         sums->seconds = monitor_window_buckets[w] * MONITOR_BUCKET_S;
         if (w > 0)
             copy_sums(sums, sums - 1, monitor->count);
+        if (w == 0 && monitor->cells != NULL)
+            add_bucket(sums, bucket_back(monitor, 0), monitor->count);
         while (back < monitor_window_buckets[w] && back < closed_buckets(monitor))
             add_bucket(sums, bucket_back(monitor, ++back), monitor->count);
     }
@@ -210,7 +212,7 @@ void monitor_reasons(const struct monitor *monitor, uint64_t reasons_out[MONITOR
 {
     for (unsigned why = 0; why < MONITOR_REASONS; why++) {
         reasons_out[why] = 0;
-        for (unsigned back = 1; back <= MONITOR_MINUTE; back++)
+        for (unsigned back = 0; back <= MONITOR_MINUTE; back++)
             reasons_out[why] +=
                 monitor
                     ->reasons[(monitor->open + MONITOR_WORK_RING - back) % MONITOR_WORK_RING][why];
@@ -221,7 +223,7 @@ struct monitor_work monitor_work_of(const struct monitor *monitor, size_t server
 {
     struct monitor_work sum = {0};
 
-    for (unsigned back = 1; back <= MONITOR_MINUTE && monitor->work != NULL; back++) {
+    for (unsigned back = 0; back <= MONITOR_MINUTE && monitor->work != NULL; back++) {
         const struct monitor_work *work =
             &work_of(monitor, monitor->open + MONITOR_WORK_RING - back)[server];
 
@@ -238,7 +240,7 @@ uint32_t monitor_retries(const struct monitor *monitor, size_t server)
     uint32_t first = 0;
     struct monitor_work work = monitor_work_of(monitor, server);
 
-    for (unsigned back = 1; back <= MONITOR_MINUTE && monitor->cells != NULL; back++) {
+    for (unsigned back = 0; back <= MONITOR_MINUTE && monitor->cells != NULL; back++) {
         const struct monitor_cell *cell =
             &cells_of(monitor, monitor->open + MONITOR_RING - back)[server];
 

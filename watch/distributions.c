@@ -386,8 +386,14 @@ bool distributions_look(struct distributions *distributions, uint64_t now_ms)
 {
     if (!take_up(distributions, now_ms))
         return false;
-    for (size_t i = 0; i < distributions->pool_count; i++)
-        look_at_due(distributions, &distributions->pools[i]);
+    for (size_t i = 0; i < distributions->pool_count; i++) {
+        struct watched *watched = &distributions->pools[i];
+
+        take_requests(distributions, watched);
+        look_at_due(distributions, watched);
+        if (watched->monitor != NULL)
+            count_pool(distributions, watched);
+    }
     return true;
 }
 

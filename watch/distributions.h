@@ -29,8 +29,8 @@ struct distributions *distributions_new(struct counters *counters, unsigned work
                                         struct publisher *publisher);
 void distributions_free(struct distributions **distributions);
 
-/* What runs is taken up; also between two ticks, for who asks just after a change.  `now_ms` is
- * clock_ms().  False: nothing runs yet. */
+/* What runs, what is due and what came is taken up, also between two ticks: for who asks.  `now_ms`
+ * is clock_ms().  False: nothing runs yet. */
 bool distributions_look(struct distributions *distributions, uint64_t now_ms);
 /* Each second. */
 void distributions_tick(struct distributions *distributions, uint64_t now_ms);

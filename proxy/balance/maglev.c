@@ -77,18 +77,26 @@ static struct turn *turns_new(const struct balance_pool *pool)
     return turns;
 }
 
-static void take_entry(uint16_t *table, bool *is_taken, struct turn *turn)
+/* `taken` has a bit an entry, so that all of it stays in the nearest cache: the last entries are
+ * found after many probes. */
+static void take_entry(uint16_t *table, uint64_t *taken, struct turn *turn)
 {
-    while (is_taken[turn->position])
-        turn->position = (turn->position + turn->skip) % MAGLEV_ENTRIES;
-    is_taken[turn->position] = true;
-    table[turn->position] = (uint16_t)turn->server;
+    uint32_t position = turn->position;
+
+    while (taken[position / 64] >> position % 64 & 1) {
+        position += turn->skip;
+        if (position >= MAGLEV_ENTRIES)
+            position -= MAGLEV_ENTRIES;
+    }
+    taken[position / 64] |= UINT64_C(1) << position % 64;
+    table[position] = (uint16_t)turn->server;
+    turn->position = position;
 }
 
 void maglev_fill(uint16_t *table, const struct balance_pool *pool)
 {
     struct turn *turns = turns_new(pool);
-    bool *is_taken = xcalloc(MAGLEV_ENTRIES, sizeof(*is_taken));
+    uint64_t *taken = xcalloc(MAGLEV_ENTRIES / 64 + 1, sizeof(*taken));
     uint32_t filled = 0;
 
     for (uint32_t round = 1; filled < MAGLEV_ENTRIES; round++) {
@@ -96,11 +104,11 @@ void maglev_fill(uint16_t *table, const struct balance_pool *pool)
             if (turns[i].share * round < turns[i].given + 1 - 1e-9)
                 continue;
             turns[i].given += 1;
-            take_entry(table, is_taken, &turns[i]);
+            take_entry(table, taken, &turns[i]);
             filled++;
         }
     }
-    xfree(is_taken);
+    xfree(taken);
     xfree(turns);
 }
 

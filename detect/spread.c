@@ -21,11 +21,11 @@
 #include "observe/sample.h"
 #include "proxy/balance/balance.h"
 
-/* Tables of hashes take a millisecond each: beyond these, hashes count as not known.
+/* Tables of hashes take some milliseconds each: beyond these, hashes count as not known.
  *
- * A pool's pace is taken of its last picks, each one PACE_HALF before another counting half; and
- * PACE_WEIGHTS more are supposed that were made by weight, so that few say little. */
-enum { TABLES = 64, PACE_HALF = 2048, PACE_WEIGHTS = 40 };
+ * A pool's pace is taken of its last picks, each one PACE_HALF before another counting half;
+ * PACE_WEIGHTS of them are believed half. */
+enum { TABLES = 32, PACE_HALF = 2048, PACE_WEIGHTS = 40 };
 
 enum { FREE = -1, UNKNOWN = -2, REFUSED = -3 };
 
@@ -193,6 +193,26 @@ static double count_picks(const struct spreading *s, double *picks)
     return sum;
 }
 
+/* How much of the way from weights to what was picked is believed: what chance does not explain
+ * (the positive part of James and Stein's estimate; picks come in bunches, so chance counts twice),
+ * and of few picks little. */
+static double belief(const double *picks, double sum, struct trial *trial, size_t count)
+{
+    double total = 0;
+    double off = 0;
+    double chance = 0;
+
+    for (size_t i = 0; i < count; i++)
+        total += trial_weight(trial, i);
+    for (size_t i = 0; i < count; i++) {
+        double part = trial_weight(trial, i) / total;
+
+        off += (picks[i] / sum - part) * (picks[i] / sum - part);
+        chance += 2 * part * (1 - part) / sum;
+    }
+    return off > chance ? (1 - chance / off) * sum / (sum + PACE_WEIGHTS) : 0;
+}
+
 /* What each server was seen to take for its weight; one that is new is taken as the others are. */
 static void set_paces(struct spreading *s)
 {
@@ -202,21 +222,23 @@ static void set_paces(struct spreading *s)
     double *picks;
     double total = 0;
     double sum;
+    double believed;
 
     if (before == NULL || after == NULL || !trial_follows_load(before))
         return;
     picks = xcalloc(conf->server_count + 1, sizeof(*picks));
     sum = count_picks(s, picks);
+    believed = sum > 0 ? belief(picks, sum, before, conf->server_count) : 0;
     for (size_t i = 0; i < conf->server_count; i++)
         total += trial_weight(before, i);
-    for (size_t i = 0; sum > 0 && i < conf->server_count; i++) {
+    for (size_t i = 0; believed > 0 && i < conf->server_count; i++) {
         double part = trial_weight(before, i) / total;
         int at = trial_find(s->pool->conf[FLOW_AFTER], conf->servers[i].name);
         double pace;
 
         if (part <= 0)
             continue;
-        pace = (picks[i] + PACE_WEIGHTS * part) / (sum + PACE_WEIGHTS) / part;
+        pace = 1 + believed * (picks[i] / sum / part - 1);
         trial_pace(before, i, pace);
         if (after != before && at >= 0)
             trial_pace(after, (size_t)at, pace);

@@ -43,7 +43,7 @@ bool trial_follows_load(const struct trial *trial);
  * to 1, or to less where max_share_percent refuses the rest or nobody serves. */
 const double *trial_shares(struct trial *trial);
 
-/* A hash makes the pool's table, which takes a millisecond. */
+/* A hash makes the table of the pool, which takes some milliseconds. */
 int trial_pick_hash(struct trial *trial, uint64_t hash);
 /* Where a cookie leads that names this server: to it, or TRIAL_NOBODY. */
 int trial_pick_sticky(struct trial *trial, size_t server);

@@ -18,7 +18,8 @@
 
 enum {
     STALE_MS = GATE_FAILS * GATE_TICK_MS, /* an older reading says nothing of now */
-    TOLD_MS = 60 * 60 * 1000,             /* so long an alert says that a change was taken back */
+    RECORD_MS = 30 * 60 * 1000,
+    TOLD_MS = 60 * 60 * 1000, /* so long an alert says that a change was taken back */
 };
 
 const char *gate_input_word(enum gate_input input)
@@ -254,7 +255,18 @@ static void record(struct ledger *ledger, const char *event, enum gate_word befo
     (void)step_commit(&step, NULL); /* a full disk keeps nobody from going back */
 }
 
-static void note_readings(struct ledger *ledger, const struct gate_readings *readings)
+/* A soak may last for days: that it fails is written at most each half hour. */
+static bool is_worth_a_record(const struct ledger *ledger, bool is_soak)
+{
+    const struct gate *gate = &ledger->gate;
+
+    if (!is_soak)
+        return true;
+    return gate->word == GATE_FAIL && (gate->recorded_boot_ms == 0 ||
+                                       ledger_boot_ms(ledger) - gate->recorded_boot_ms > RECORD_MS);
+}
+
+static void note_readings(struct ledger *ledger, const struct gate_readings *readings, bool is_soak)
 {
     struct gate *gate = &ledger->gate;
     enum gate_word before = gate->word;
@@ -271,6 +283,9 @@ static void note_readings(struct ledger *ledger, const struct gate_readings *rea
     if (gate->word == before)
         return;
     gate->since_ms = ledger_wall_ms(ledger);
+    if (!is_worth_a_record(ledger, is_soak))
+        return;
+    gate->recorded_boot_ms = ledger_boot_ms(ledger);
     record(ledger, "gate.changed", before);
 }
 
@@ -323,7 +338,7 @@ void ledger_gate_tick(struct ledger *ledger, const struct gate_readings *reading
     CHECK_OBJ(ledger, LEDGER_TAG);
     if (!ledger_gate_subject(ledger, &subject))
         return;
-    note_readings(ledger, readings);
+    note_readings(ledger, readings, subject.is_soaking);
     if (ledger->gate.word == GATE_FAIL)
         lkg_start(ledger); /* a soak has no reading that fails */
     if (!subject.is_soaking && ledger_boot_ms(ledger) >= ledger->serving.retry_boot_ms)

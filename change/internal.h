@@ -74,8 +74,9 @@ struct gate {
     uint64_t generation; /* that runs since; 0: by a start */
     bool has_reading;
     uint64_t read_boot_ms;
-    enum gate_word word; /* of all inputs together */
-    int64_t since_ms;    /* wall clock */
+    uint64_t recorded_boot_ms; /* the last audit record about it; 0: none */
+    enum gate_word word;       /* of all inputs together */
+    int64_t since_ms;          /* wall clock */
     struct gate_seen {
         struct gate_reading reading;
         unsigned fails; /* in a row */

@@ -757,6 +757,20 @@ static void what_is_applied_and_fails_is_told_and_stays(void **state)
     json_decref(alert);
 }
 
+static void a_long_soak_that_flaps_writes_little(void **state)
+{
+    char id[CHANGE_ID_TEXT];
+    unsigned before;
+
+    (void)state;
+    applied(id);
+    before = records_of("gate.changed", "");
+    for (unsigned i = 0; i < 6 * 60; i++) /* an hour */
+        reading(but(GATE_ERRORS, i % 2 == 0 ? GATE_FAIL : GATE_PASS));
+    assert_true(records_of("gate.changed", "") - before <= 3);
+    assert_true(records_of("gate.changed", "") > before);
+}
+
 static void the_three_before_are_kept(void **state)
 {
     char id[CHANGE_ID_TEXT];
@@ -820,6 +834,7 @@ int main(void)
         TEST(a_pool_that_takes_over_is_held_against_the_one_before),
         TEST(a_reading_that_fails_begins_the_soak_anew),
         TEST(what_is_applied_and_fails_is_told_and_stays),
+        TEST(a_long_soak_that_flaps_writes_little),
         TEST(the_three_before_are_kept),
     };
 

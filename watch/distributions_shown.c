@@ -131,14 +131,27 @@ static json_t *alert_of(const struct watched *watched, enum monitor_rule rule)
                      clock_rfc3339(clock_wall_ms() - age_ms, since));
 }
 
+/* Of two that say the same the one that is more urgent speaks, and of equals the one that was
+ * raised first goes on. */
+static bool is_outdone(const struct monitor *monitor, enum monitor_rule rule, enum monitor_rule by)
+{
+    const struct monitor_alarm *own = monitor_alarm(monitor, rule);
+    const struct monitor_alarm *other = monitor_alarm(monitor, by);
+
+    if (!other->is_raised || other->is_page != own->is_page)
+        return other->is_raised && other->is_page;
+    return other->since_s < own->since_s || (other->since_s == own->since_s && by < rule);
+}
+
 /* One alert a trouble: what another one says better is left out. */
 static bool is_said_by_another(const struct monitor *monitor, enum monitor_rule rule)
 {
     bool is_over = monitor_alarm(monitor, RULE_OVER_CONFIGURED)->is_raised;
 
     switch (rule) {
+    case RULE_CONCENTRATION: return is_outdone(monitor, rule, RULE_OVER_CAPACITY);
     case RULE_OVER_CAPACITY:
-        return monitor_alarm(monitor, RULE_CONCENTRATION)->is_page ||
+        return is_outdone(monitor, rule, RULE_CONCENTRATION) ||
                monitor_alarm(monitor, RULE_SINKHOLE)->is_page;
     case RULE_STARVED:
     case RULE_UNDER_CONFIGURED: return is_over;

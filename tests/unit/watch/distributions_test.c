@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <uv.h>
 
@@ -271,6 +272,47 @@ static void all_to_one_is_told_with_its_cause(void **state)
     json_decref(list);
 }
 
+/* Few requests: what is over is seen before there are enough to call it a concentration. */
+static void assert_one_name(unsigned requests_in_three_seconds)
+{
+    char name[64] = "";
+    unsigned told = 0;
+
+    run(THREE("", ",\"weight\":1000", ",\"weight\":1", ",\"weight\":1"));
+    for (unsigned second = 0; second < 600; second++) {
+        json_t *list, *alert;
+        size_t i;
+
+        if (second % 3 < requests_in_three_seconds)
+            PASS(1, {"s1", 1, REASON_BALANCER});
+        else
+            PASS(1, {"s1", 0, REASON_BALANCER});
+        list = alerts();
+        assert_true(json_array_size(list) <= 1);
+        json_array_foreach(list, i, alert)
+        {
+            if (name[0] == '\0')
+                (void)snprintf(name, sizeof(name), "%s", text_of(alert, "name"));
+            assert_string_equal(text_of(alert, "name"), name);
+            told++;
+        }
+        json_decref(list);
+    }
+    assert_true(told > 300);
+}
+
+static void one_trouble_is_one_alert_under_one_name(void **state)
+{
+    (void)state;
+    assert_one_name(3); /* one a second: pages at once */
+}
+
+static void a_ticket_that_becomes_a_page_keeps_its_name(void **state)
+{
+    (void)state;
+    assert_one_name(2); /* fewer than it takes to wake somebody by a minute alone */
+}
+
 static void sticky_requests_are_no_choice_of_the_balancer(void **state)
 {
     (void)state;
@@ -507,6 +549,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_pool_without_requests_is_shown_as_such, begin, end),
         cmocka_unit_test_setup_teardown(shares_are_held_against_weights_and_capacities, begin, end),
         cmocka_unit_test_setup_teardown(all_to_one_is_told_with_its_cause, begin, end),
+        cmocka_unit_test_setup_teardown(one_trouble_is_one_alert_under_one_name, begin, end),
+        cmocka_unit_test_setup_teardown(a_ticket_that_becomes_a_page_keeps_its_name, begin, end),
         cmocka_unit_test_setup_teardown(sticky_requests_are_no_choice_of_the_balancer, begin, end),
         cmocka_unit_test_setup_teardown(who_drains_is_expected_to_get_nothing, begin, end),
         cmocka_unit_test_setup_teardown(who_begins_slowly_is_expected_to_get_little, begin, end),

@@ -104,16 +104,23 @@ void detect_report_unknown(struct detect_run *run, const char *const path[DETECT
 
 /* ---- look-ups ---- */
 
-const struct detect_pool_traffic *detect_traffic_of(const struct detect_run *run, const char *pool)
+/* Rules ask for one pool after the other, and both lists are by name as a rule: the next one is
+ * looked at first. */
+const struct detect_pool_traffic *detect_traffic_of(struct detect_run *run, const char *pool)
 {
     static const struct detect_pool_traffic none = {0};
     const struct detect_traffic *traffic = run->subject->traffic;
 
     if (traffic == NULL)
         return NULL;
-    for (size_t i = 0; i < traffic->pool_count; i++)
-        if (strcmp(traffic->pools[i].pool, pool) == 0)
-            return &traffic->pools[i];
+    for (size_t i = 0; i < traffic->pool_count; i++) {
+        size_t at = (run->traffic_next + i) % traffic->pool_count;
+
+        if (strcmp(traffic->pools[at].pool, pool) != 0)
+            continue;
+        run->traffic_next = at + 1;
+        return &traffic->pools[at];
+    }
     return &none;
 }
 

@@ -21,6 +21,7 @@ struct detect_run {
     struct pointer pointer;
     struct touched *touched; /* NULL: nobody has asked yet */
     size_t reported;         /* by this rule */
+    size_t traffic_next;     /* the pool's traffic that is likely asked for next */
     bool is_unknown;
 };
 
@@ -40,7 +41,7 @@ void detect_report_unknown(struct detect_run *run, const char *const path[DETECT
                            const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* NULL: traffic is not known.  A pool without requests gives zeros. */
-const struct detect_pool_traffic *detect_traffic_of(const struct detect_run *run, const char *pool);
+const struct detect_pool_traffic *detect_traffic_of(struct detect_run *run, const char *pool);
 
 /* What the change touches; there is a base. */
 const struct touched *detect_touched(struct detect_run *run);

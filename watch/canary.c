@@ -215,21 +215,6 @@ static uint64_t *count_picks(const struct canary_watch *watch, const struct conf
 
 /* ---- a step begins ---- */
 
-/* A pool that the change leads nobody to any more gets nothing, whatever was predicted. */
-static bool is_led_to(const struct snapshot *snapshot, const struct snapshot_pool *pool)
-{
-    for (size_t i = 0; i < snapshot->route_count; i++) {
-        const struct snapshot_route *route = &snapshot->routes[i];
-
-        if (route->pool == pool)
-            return true;
-        for (size_t k = 0; k < route->split_count; k++)
-            if (route->split[k].pool == pool)
-                return true;
-    }
-    return false;
-}
-
 static void begin_pool(struct canary_watch *watch, const struct snapshot *tried_snapshot,
                        const struct snapshot_pool *pool, const json_t *instead,
                        const json_t *prediction)
@@ -239,7 +224,7 @@ static void begin_pool(struct canary_watch *watch, const struct snapshot *tried_
 
     arm->pool = xstrdup(pool->conf->name);
     arm->is_quiet_by_plan =
-        gate_predicts_none(prediction, arm->pool) || !is_led_to(tried_snapshot, pool);
+        gate_predicts_none(prediction, arm->pool) || !gate_is_led_to(tried_snapshot, pool);
     tried->slot = pool->counter_slot;
     tried->start = count_pool(watch, tried->slot);
     tried->instead = instead;

@@ -43,6 +43,20 @@ bool gate_predicts_none(const json_t *prediction, const char *pool)
            json_number_value(before) > 0;
 }
 
+bool gate_is_led_to(const struct snapshot *snapshot, const struct snapshot_pool *pool)
+{
+    for (size_t i = 0; i < snapshot->route_count; i++) {
+        const struct snapshot_route *route = &snapshot->routes[i];
+
+        if (route->pool == pool)
+            return true;
+        for (size_t k = 0; k < route->split_count; k++)
+            if (route->split[k].pool == pool)
+                return true;
+    }
+    return false;
+}
+
 /* Negative: not known. */
 static double predicted_share(const json_t *row, const char *server)
 {

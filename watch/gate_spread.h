@@ -15,6 +15,7 @@
 #include "change/gate.h"
 
 struct distributions_since;
+struct snapshot;
 struct snapshot_pool;
 
 /* What the servers of a pool were chosen for since apply, in the order of the configuration. */
@@ -39,5 +40,7 @@ struct gate_reading gate_spread_monitored(const struct snapshot_pool *pool,
 const json_t *gate_predicted_pool(const json_t *prediction, const char *pool);
 /* It is predicted to get no request at all. */
 bool gate_predicts_none(const json_t *prediction, const char *pool);
+/* Some route leads to it: else it gets nothing, whatever was predicted. */
+bool gate_is_led_to(const struct snapshot *snapshot, const struct snapshot_pool *pool);
 
 #endif

@@ -248,14 +248,16 @@ static struct pool_counts instead_of(const struct gate_watch *watch, const json_
     return sum;
 }
 
-static void begin_pool(struct gate_watch *watch, const struct snapshot_pool *pool,
-                       const json_t *instead, const json_t *prediction)
+static void begin_pool(struct gate_watch *watch, const struct snapshot *running,
+                       const struct snapshot_pool *pool, const json_t *instead,
+                       const json_t *prediction)
 {
     struct gate_arm *arm = &watch->arms.arms[watch->arms.count];
     struct watched *watched = &watch->watched[watch->arms.count++];
 
     arm->pool = xstrdup(pool->conf->name);
-    arm->is_quiet_by_plan = gate_predicts_none(prediction, arm->pool);
+    arm->is_quiet_by_plan =
+        gate_predicts_none(prediction, arm->pool) || !gate_is_led_to(running, pool);
     arm->before = history_of_pool(watch->history, pool->counter_slot);
     arm->instead = instead_of(watch, instead);
     arm->health_before = health_before(watch, arm->pool);
@@ -291,7 +293,7 @@ static void begin_subject(struct gate_watch *watch, const struct gate_sight *sig
         const json_t *instead = json_object_get(subject->changed, pool->conf->name);
 
         if (instead != NULL)
-            begin_pool(watch, pool, instead, subject->prediction);
+            begin_pool(watch, sight->running, pool, instead, subject->prediction);
     }
 }
 

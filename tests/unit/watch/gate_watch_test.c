@@ -406,6 +406,27 @@ static void traffic_that_ends_after_apply_does_not_pass(void **state)
     assert_int_equal(word(GATE_ERRORS), GATE_INCONCLUSIVE);
 }
 
+/* The change leads all of shop's requests to blog; nobody predicted rates. */
+static void a_pool_that_nobody_is_led_to_holds_up_nothing(void **state)
+{
+    (void)state;
+    snapshot_free(&world.target);
+    world.target = build("{\"listeners\":{\"web\":{\"address\":\"127.0.0.1:8080\"}},"
+                         "\"routes\":{\"all\":{\"pool\":\"blog\"}},\"pools\":{"
+                         "\"blog\":{\"servers\":{\"b1\":{\"address\":\"10.0.1.1:80\"}}},"
+                         "\"shop\":{\"servers\":{\"s1\":{\"address\":\"10.0.0.1:80\"},"
+                         "\"s2\":{\"address\":\"10.0.0.2:80\"}},\"health_check\":{}}}}",
+                         2);
+    pass_seconds(65, "shop", &good);
+    apply(2);
+    json_decref(world.changed);
+    world.changed = json_pack("{s:[], s:[s]}", "shop", "blog", "shop");
+    world.subject.changed = world.changed;
+    pass_seconds(80, "blog", &good);
+    assert_int_equal(word(GATE_ERRORS), GATE_PASS);
+    assert_int_equal(word(GATE_LATENCY), GATE_PASS);
+}
+
 static void other_pools_are_not_looked_at(void **state)
 {
     (void)state;
@@ -554,6 +575,7 @@ int main(void)
         TEST(who_was_down_before_is_not_down_by_the_change),
         TEST(without_traffic_nothing_is_known),
         TEST(traffic_that_ends_after_apply_does_not_pass),
+        TEST(a_pool_that_nobody_is_led_to_holds_up_nothing),
         TEST(other_pools_are_not_looked_at),
         TEST(a_worker_that_stays_behind_fails),
         TEST(new_addresses_of_a_name_do_not_fail),

@@ -1,9 +1,10 @@
 /*
  * context - see context.h.
  *
- * One OpenSSL context a listener: certificates are chosen for each handshake, so that a thousand of
- * them cost what one does.  What a handshake needs hangs on that context, whose references OpenSSL
- * counts: a connection that outlives its configuration keeps it.
+ * One OpenSSL context a listener, which a connection begins and ends with, and one that only
+ * carries certificates for each set of them: taking that on in the handshake costs a tenth of
+ * loading a certificate into the connection.  All of it hangs on the listener's context, whose
+ * references OpenSSL counts: a connection that outlives its configuration keeps it.
  *
  * Owner    the snapshot      Threads  making: control; letting go: any; afterwards any worker reads
  */
@@ -22,26 +23,19 @@
 
 enum { SERVER_TAG = 0x544c5353, NAME_BYTES = 256 };
 
-/* A certificate as handshakes use it; its parts are references of ours. */
-struct identity {
-    X509 *leaf;
-    STACK_OF(X509) * chain;
-    EVP_PKEY *key;
-};
-
 /* A name, and for each kind of key the place of its certificate, plus 1. */
 struct named {
     char *name; /* lower case; "*.x"; NULL: the slot is free */
     uint32_t of_kind[TLS_KEY_KINDS];
+    SSL_CTX *carrier; /* of these certificates; NULL: the listener's own context has them */
 };
 
 struct tls_server {
     uint32_t tag;
     SSL_CTX *context;
-    struct identity *identities;
-    size_t identity_count;
-    struct named *table; /* open addressing */
-    size_t slots;        /* a power of two */
+    struct tls_tickets *tickets; /* NULL: none */
+    struct named *table;         /* open addressing */
+    size_t slots;                /* a power of two */
     struct named fallback;
     bool refuses_unknown;
     unsigned char alpn[16]; /* as on the wire, best first */
@@ -117,22 +111,6 @@ static void fill_table(struct tls_server *server, const struct tls_server_option
         add_choice(server, options, i);
 }
 
-static void take_identities(struct tls_server *server, const struct tls_server_options *options)
-{
-    server->identities = xcalloc(options->choice_count, sizeof(struct identity));
-    server->identity_count = options->choice_count;
-    for (size_t i = 0; i < options->choice_count; i++) {
-        const struct tls_certificate *from = options->choices[i].certificate;
-
-        CHECK(X509_up_ref(from->leaf) == 1 && EVP_PKEY_up_ref(from->key) == 1);
-        server->identities[i] = (struct identity){
-            .leaf = from->leaf,
-            .chain = from->chain != NULL ? X509_chain_up_ref(from->chain) : NULL,
-            .key = from->key,
-        };
-    }
-}
-
 /* Exact, then the wildcard one label up; NULL: none. */
 static const struct named *find_named(const struct tls_server *server, struct slice name)
 {
@@ -152,16 +130,32 @@ static const struct named *find_named(const struct tls_server *server, struct sl
     return found->name != NULL ? found : NULL;
 }
 
+/* Whom a name gets: NULL where it gets nobody. */
+static const struct named *given_for(const struct tls_server *server, struct slice name)
+{
+    const struct named *named = name.len > 0 ? find_named(server, name) : NULL;
+
+    if (named == NULL && !server->refuses_unknown)
+        named = &server->fallback;
+    return named;
+}
+
 /* ---- callbacks: any worker ---- */
 
 static int context_index = -1; /* of ex data; set once, before there is a worker */
 
+/* Not through SSL_get_SSL_CTX(), which may be a carrier by now. */
 static const struct tls_server *server_of(const SSL *ssl)
 {
-    const struct tls_server *server = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
+    const struct tls_server *server = ((struct tls_engine *)SSL_get_app_data(ssl))->server;
 
     CHECK_OBJ(server, SERVER_TAG);
     return server;
+}
+
+struct tls_tickets *tls_server_tickets(const SSL *ssl)
+{
+    return server_of(ssl)->tickets;
 }
 
 static void note_name(struct tls_engine *engine, const char *asked)
@@ -182,37 +176,19 @@ static int on_server_name(SSL *ssl, int *alert, void *unused)
 {
     const struct tls_server *server = server_of(ssl);
     struct tls_engine *engine = SSL_get_app_data(ssl);
+    const struct named *named;
 
     (void)unused;
     note_name(engine, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
-    if (server->refuses_unknown && (engine->server_name[0] == '\0' ||
-                                    find_named(server, slice_from(engine->server_name)) == NULL)) {
+    named = given_for(server, slice_from(engine->server_name));
+    if (named == NULL) {
         engine->why = "no certificate for the name that was asked for";
         *alert = SSL_AD_UNRECOGNIZED_NAME;
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
+    if (named->carrier != NULL && SSL_set_SSL_CTX(ssl, named->carrier) == NULL)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
     return SSL_TLSEXT_ERR_OK;
-}
-
-static int on_certificate(SSL *ssl, void *unused)
-{
-    const struct tls_server *server = server_of(ssl);
-    struct slice name = slice_from(((struct tls_engine *)SSL_get_app_data(ssl))->server_name);
-    const struct named *named = name.len > 0 ? find_named(server, name) : NULL;
-
-    (void)unused;
-    if (named == NULL)
-        named = &server->fallback;
-    for (int kind = 0; kind < TLS_KEY_KINDS; kind++) {
-        const struct identity *identity;
-
-        if (named->of_kind[kind] == 0)
-            continue;
-        identity = &server->identities[named->of_kind[kind] - 1];
-        if (SSL_use_cert_and_key(ssl, identity->leaf, identity->key, identity->chain, 1) != 1)
-            return 0;
-    }
-    return 1;
 }
 
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_bytes,
@@ -244,14 +220,10 @@ static void on_context_freed(void *parent, void *held, CRYPTO_EX_DATA *data, int
     if (server == NULL)
         return;
     CHECK_OBJ(server, SERVER_TAG);
-    for (size_t i = 0; i < server->slots; i++)
+    for (size_t i = 0; i < server->slots; i++) {
         xfree(server->table[i].name);
-    for (size_t i = 0; i < server->identity_count; i++) {
-        X509_free(server->identities[i].leaf);
-        sk_X509_pop_free(server->identities[i].chain, X509_free);
-        EVP_PKEY_free(server->identities[i].key);
+        SSL_CTX_free(server->table[i].carrier);
     }
-    xfree(server->identities);
     xfree(server->table);
     server->tag = 0;
     xfree(server);
@@ -376,10 +348,77 @@ static bool set_sessions(SSL_CTX *context, const struct tls_server_options *opti
         SSL_CTX_set_num_tickets(context, 0);
         return true;
     }
-    SSL_CTX_set_app_data(context, options->tickets);
     SSL_CTX_set_num_tickets(context, 2);
     return SSL_CTX_set_tlsext_ticket_key_evp_cb(context, tls_tickets_callback) == 1 &&
            set_session_context(context, options);
+}
+
+/* ---- certificates ---- */
+
+static bool put_certificates(SSL_CTX *context, const struct named *named,
+                             const struct tls_server_options *options)
+{
+    for (int kind = 0; kind < TLS_KEY_KINDS; kind++) {
+        const struct tls_certificate *one;
+
+        if (named->of_kind[kind] == 0)
+            continue;
+        one = options->choices[named->of_kind[kind] - 1].certificate;
+        if (SSL_CTX_use_cert_and_key(context, one->leaf, one->key, one->chain, 1) != 1)
+            return false;
+    }
+    return true;
+}
+
+/* Names of one set share a carrier: sets are found again by their first certificate's place. */
+static SSL_CTX *shared_carrier(const struct named *named, const struct named *const *by_first)
+{
+    for (int kind = 0; kind < TLS_KEY_KINDS; kind++) {
+        const struct named *other =
+            named->of_kind[kind] > 0 ? by_first[named->of_kind[kind] - 1] : NULL;
+
+        if (other != NULL && other != named && other->carrier != NULL &&
+            memcmp(other->of_kind, named->of_kind, sizeof(named->of_kind)) == 0) {
+            CHECK(SSL_CTX_up_ref(other->carrier) == 1);
+            return other->carrier;
+        }
+    }
+    return NULL;
+}
+
+static SSL_CTX *new_carrier(const struct named *named, const struct tls_server_options *options)
+{
+    SSL_CTX *carrier = SSL_CTX_new(TLS_server_method());
+
+    CHECK(carrier != NULL);
+    /* Without it a connection would forget whose sessions it may take up. */
+    if (put_certificates(carrier, named, options) && set_session_context(carrier, options))
+        return carrier;
+    SSL_CTX_free(carrier);
+    return NULL;
+}
+
+static bool set_carriers(struct tls_server *server, const struct tls_server_options *options)
+{
+    const struct named **by_first = xcalloc(options->choice_count, sizeof(*by_first));
+    bool ok = true;
+
+    for (size_t i = 0; i < server->slots && ok; i++) {
+        struct named *named = &server->table[i];
+
+        if (named->name == NULL ||
+            memcmp(named->of_kind, server->fallback.of_kind, sizeof(named->of_kind)) == 0)
+            continue;
+        named->carrier = shared_carrier(named, by_first);
+        if (named->carrier == NULL)
+            named->carrier = new_carrier(named, options);
+        ok = named->carrier != NULL;
+        for (int kind = 0; kind < TLS_KEY_KINDS; kind++)
+            if (named->of_kind[kind] > 0)
+                by_first[named->of_kind[kind] - 1] = named;
+    }
+    xfree(by_first);
+    return ok && put_certificates(server->context, &server->fallback, options);
 }
 
 /* ---- life ---- */
@@ -391,9 +430,9 @@ static bool set_up(struct tls_server *server, const struct tls_server_options *o
 
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
     (void)SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
-    SSL_CTX_set_cert_cb(context, on_certificate, NULL);
     set_alpn(server, options);
-    if (!set_strength(context, options) || !set_sessions(context, options)) {
+    if (!set_strength(context, options) || !set_sessions(context, options) ||
+        !set_carriers(server, options)) {
         tls_error_set(why, "TLS of listener %s cannot be set up", options->name);
         return false;
     }
@@ -411,22 +450,12 @@ struct tls_server *tls_server_new(const struct tls_server_options *options, stru
     server->refuses_unknown = options->refuses_unknown;
     server->context = SSL_CTX_new(TLS_server_method());
     CHECK(server->context != NULL && context_index >= 0);
-    take_identities(server, options);
+    server->tickets = options->tickets;
     fill_table(server, options);
     CHECK(SSL_CTX_set_ex_data(server->context, context_index, server) == 1);
     if (!set_up(server, options, why))
         tls_server_free(&server);
     return server;
-}
-
-/* Whom a name gets: NULL where it gets nobody. */
-static const struct named *given_for(const struct tls_server *server, struct slice name)
-{
-    const struct named *named = name.len > 0 ? find_named(server, name) : NULL;
-
-    if (named == NULL && !server->refuses_unknown)
-        named = &server->fallback;
-    return named;
 }
 
 bool tls_server_serves_alike(const struct tls_server *server, const char *asked, struct slice host)

@@ -95,6 +95,7 @@ struct tls_engine *tls_engine_accept(const struct tls_server *server, tls_send_f
 {
     struct tls_engine *engine = make(tls_server_ssl_context(server), send, context);
 
+    engine->server = server;
     SSL_set_accept_state(engine->ssl);
     return engine;
 }

@@ -29,6 +29,8 @@ const char *tls_error_text(char *out, size_t room);
 void tls_error_set(struct error *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Of the listener that a connection came to; NULL: none. */
+struct tls_tickets *tls_server_tickets(const SSL *ssl);
 SSL_CTX *tls_server_ssl_context(const struct tls_server *server);
 SSL_CTX *tls_trust_ssl_context(const struct tls_trust *trust);
 /* tickets.c: the callback of SSL_CTX_set_tlsext_ticket_key_evp_cb(). */
@@ -39,6 +41,7 @@ int tls_tickets_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
 struct tls_engine {
     uint32_t tag;
     SSL *ssl;
+    const struct tls_server *server; /* towards clients; lives as long as `ssl` */
     enum tls_state state;
     tls_send_fn *send;
     void *context;

@@ -45,7 +45,8 @@ struct ticket_keys {
 
 struct tls_tickets {
     uint32_t tag;
-    char *path; /* NULL: in memory only */
+    char *path;         /* NULL: in memory only */
+    EVP_CIPHER *cipher; /* looked up once: by name it takes a lock */
     struct ticket_keys *_Atomic current;
 };
 
@@ -104,6 +105,8 @@ struct tls_tickets *tls_tickets_new(int64_t now_ms)
     struct ticket_keys *keys = xcalloc(1, sizeof(*keys));
 
     tickets->tag = TICKETS_TAG;
+    tickets->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    CHECK(tickets->cipher != NULL);
     make_key(&keys->keys[0], now_ms);
     atomic_init(&tickets->current, keys);
     return tickets;
@@ -147,6 +150,7 @@ void tls_tickets_free(struct tls_tickets **holder)
         keys = older;
     }
     xfree(tickets->path);
+    EVP_CIPHER_free(tickets->cipher);
     tickets->tag = 0;
     xfree(tickets);
 }
@@ -199,7 +203,7 @@ static const struct ticket_key *find_key(const struct ticket_keys *keys, const u
 int tls_tickets_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                          EVP_MAC_CTX *mac, int seals)
 {
-    const struct tls_tickets *tickets = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    const struct tls_tickets *tickets = tls_server_tickets(ssl);
     const struct ticket_keys *keys;
     const struct ticket_key *key;
 
@@ -210,7 +214,7 @@ int tls_tickets_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
         key = &keys->keys[0];
         memcpy(name, key->name, NAME_BYTES);
         return RAND_bytes(iv, IV_BYTES) == 1 &&
-                       EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) == 1 &&
+                       EVP_EncryptInit_ex(cipher, tickets->cipher, NULL, key->cipher, iv) == 1 &&
                        start_mac(mac, key)
                    ? 1
                    : -1;
@@ -219,7 +223,7 @@ int tls_tickets_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
     if (key == NULL)
         return 0;
     if (!start_mac(mac, key) ||
-        EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) != 1)
+        EVP_DecryptInit_ex(cipher, tickets->cipher, NULL, key->cipher, iv) != 1)
         return -1;
     return key == &keys->keys[0] ? 1 : 2; /* 2: give it a new one */
 }

@@ -7,12 +7,13 @@ import dataclasses
 import os
 import socket
 import statistics
+import subprocess
 import threading
 import time
 import typing
 
 from harness import load
-from harness.process import BenchError, forget_peak, peak_bytes
+from harness.process import BenchError, forget_peak, peak_bytes, scratch
 from harness.sides import (Direct, Floor, HAProxy, HAProxySplice, Nginx, Origin, Setup, Twokey,
                            many_routes, one_pool)
 
@@ -88,6 +89,37 @@ def get(connections, goals, log=False):
             return measured
 
         results = interleave(bench, sides, measure)
+        section.measures(results, ["cpu_us", "user_us", "system_us", "rps", "p50_us", "p99_us"])
+        section.ratios(results, "cpu_us", goals)
+    return run
+
+
+def certificate():
+    """ECDSA, P-256, with its key in one file, as HAProxy wants it."""
+    path = os.path.join(scratch(), "bench.pem")
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                           "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                           "/CN=bench.example", "-keyout", path + ".key", "-out", path],
+                          capture_output=True, check=False)
+    if made.returncode:
+        raise BenchError("openssl makes no certificate: " + made.stderr.decode())
+    with open(path + ".key", encoding="ascii") as key, open(path, "a", encoding="ascii") as both:
+        both.write(key.read())
+    return path
+
+
+def tls(goals, closes=False):
+    """TLS 1.3 to clients: requests on kept connections, or a full handshake for each."""
+    def run(bench, section):
+        sides = start_sides(bench, [Nginx, HAProxy, Twokey], tls=certificate())
+        more = {}
+        if closes:
+            more["script"] = os.path.join(bench.bin, "close.lua")
+            with open(more["script"], "w", encoding="ascii") as target:
+                target.write('wrk.headers["Connection"] = "close"\n')
+        warm_up(bench, sides, "/", 64)
+        results = interleave(bench, sides,
+                             lambda side: under_wrk(bench, side, "/", 64, **more))
         section.measures(results, ["cpu_us", "user_us", "system_us", "rps", "p50_us", "p99_us"])
         section.ratios(results, "cpu_us", goals)
     return run
@@ -344,6 +376,10 @@ CASES = {
     "get-512": Case("small GET, keep-alive, 512 connections", get(512, GET_GOALS)),
     "get-64-log": Case("small GET, 64 connections, JSON access log to a file",
                        get(64, {"nginx": 0.75, "haproxy": None}, log=True)),
+    "tls-get-64": Case("small GET over TLS 1.3, keep-alive, 64 connections",
+                       tls({"nginx": 0.8, "haproxy": None})),
+    "tls-handshakes": Case("a full TLS 1.3 handshake for each small GET, ECDSA P-256",
+                           tls({"nginx": 1.0, "haproxy": None}, closes=True)),
     "body-16k": Case("16 KiB answers, 64 connections", body("/16k", 16 << 10, 64)),
     "body-1m": Case("1 MiB answers, 16 connections", body("/1m", MIB, 16)),
     "upload-1m": Case("1 MiB uploads, 16 connections", body("/", MIB, 16, UPLOAD_LUA)),

@@ -7,6 +7,7 @@ import dataclasses
 import http.client
 import json
 import os
+import ssl
 import urllib.error
 import urllib.request
 
@@ -22,8 +23,16 @@ class Setup:
     server_port: int
     workers: int = 1
     log: bool = False
+    tls: str = ""           # a file with a certificate and its key: TLS to clients
     cores: frozenset = frozenset()
     config: dict = None     # twokey only: the sections that stand for routes and pools
+
+
+def anyone():
+    """The certificate is the harness's own."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 class Side:
@@ -49,7 +58,7 @@ class Side:
     def check_answer(self):
         """The proxy passes a request on, or there is nothing to measure."""
         try:
-            with urllib.request.urlopen(self.url("/"), timeout=10) as answer:
+            with urllib.request.urlopen(self.url("/"), timeout=10, context=anyone()) as answer:
                 if answer.status == 200 and len(answer.read()) == 11:
                     return
                 raise BenchError(f"{self.name} does not pass the origin's answer on")
@@ -73,7 +82,7 @@ class Side:
         return lines
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http{'s' if self.setup.tls else ''}://127.0.0.1:{self.port}{path}"
 
     def cpu(self):
         return cpu_seconds(self.pid)
@@ -114,6 +123,9 @@ class Nginx(Side):
         log = f"{self.log_path} json buffer=64k flush=1s" if self.setup.log else "off"
         path = self.fill_in("nginx.conf", {
             "ACCESS_LOG": log,
+            "TLS": " ssl" if self.setup.tls else "",
+            "CERTIFICATE": f"ssl_certificate {self.setup.tls}; ssl_certificate_key {self.setup.tls};"
+                           if self.setup.tls else "",
             "WORKER_CONNECTIONS": min(20000, self.bench.descriptors),
         })
         return start(["nginx", "-e", "stderr", "-c", path], self.cores)
@@ -133,6 +145,8 @@ class HAProxy(Side):
             "LOG_FORMAT": f'log global\n    log-format "{self.log_format}"'
                           if self.setup.log else "",
             "SPLICE": self.splice,
+            "TLS": f" ssl crt {self.setup.tls}" if self.setup.tls else "",
+            "PROTO": "https" if self.setup.tls else "http",
         })
         # HAProxy writes lines as they are to a descriptor, not to a path.
         with open(self.log_path, "wb") as log:
@@ -173,6 +187,11 @@ class Twokey(Side):
                 "address": f"127.0.0.1:{self.port}", "keepalive_requests": 1000000000}}},
             **routing,
         }
+        if self.setup.tls:
+            sections["10-listeners"]["listeners"]["web"]["tls"] = {"certificates": ["bench"]}
+            sections["20-certificates"] = {"certificates": {"bench": {
+                "cert_file": self.setup.tls, "key_file": self.setup.tls}}}
+            sections["00-process"]["process"]["file_roots"] = [os.path.dirname(self.setup.tls)]
         for name, section in sections.items():
             path = os.path.join(self.conf, name + ".json")
             with open(path + ".new", "w", encoding="utf-8") as target:

@@ -86,6 +86,8 @@ static void look_at_gate(struct watch *watch)
     sight.published_generation = newest != NULL ? newest->generation : 0;
     /* while only a share of the connections has it, that is held against the others */
     has_subject = ledger_gate_subject(ledger, &subject) && subject.percent == 0;
+    if (has_subject && !subject.is_soaking && watch->distributions != NULL)
+        (void)distributions_look(watch->distributions, sight.now_ms); /* what came by now */
     if (gate_watch_tick(watch->gate, &sight, has_subject ? &subject : NULL, &readings))
         ledger_gate_tick(ledger, &readings);
 }

@@ -227,8 +227,7 @@ static void add_waiting(struct ledger *ledger, json_t *list)
     char summary[128], description[256], when[CLOCK_RFC3339_TEXT];
 
     if (!pending->is_set || pending->is_auto || pending->is_confirmed ||
-        pending->trying.percent > 0 || now < half ||
-        now < pending->min_bake_boot_ms)
+        pending->trying.percent > 0 || now < half || now < pending->min_bake_boot_ms)
         return;
     clock_rfc3339(ledger_wall_ms(ledger) + (int64_t)pending->deadline_boot_ms - (int64_t)now, when);
     (void)snprintf(summary, sizeof(summary), "change %s waits for its confirmation",

@@ -514,14 +514,10 @@ static bool share_grew(const struct pool_change *change, const struct share_serv
            limit > change->conf_after->max_share_percent;
 }
 
-static bool pool_exceeds_share(const struct policy_subject *subject,
-                               const struct pool_change *change, struct buffer *which)
+static bool names_exceeding(const struct pool_change *change, struct buffer *which)
 {
     bool does = false;
 
-    (void)subject;
-    if (change->conf_after == NULL || change->conf_after->max_share_percent == 0)
-        return false;
     for (size_t i = 0; i < change->after.count; i++) {
         const struct share_server *server = &change->after.servers[i];
 
@@ -531,6 +527,24 @@ static bool pool_exceeds_share(const struct policy_subject *subject,
         name(which, "%s/%s %d %%", change->name, server->name, percent(server->share));
         does = true;
     }
+    return does;
+}
+
+/* By weights: a forecast knows that balancing holds each server to the limit, and would never be
+ * above it. */
+static bool pool_exceeds_share(const struct policy_subject *subject,
+                               const struct pool_change *change, struct buffer *which)
+{
+    struct policy_subject without_forecast = *subject;
+    struct pool_change wanted;
+    bool does;
+
+    if (change->conf_after == NULL || change->conf_after->max_share_percent == 0)
+        return false;
+    without_forecast.impact = NULL;
+    open_pool(&without_forecast, change->name, &wanted);
+    does = names_exceeding(&wanted, which);
+    close_pool(&wanted);
     return does;
 }
 

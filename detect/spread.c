@@ -25,7 +25,7 @@
  *
  * A pool's pace is taken of its last picks, each one PACE_HALF before another counting half;
  * PACE_WEIGHTS of them are believed half. */
-enum { TABLES = 32, PACE_HALF = 2048, PACE_WEIGHTS = 40 };
+enum { TABLES = 24, PACE_HALF = 2048, PACE_WEIGHTS = 40 };
 
 enum { FREE = -1, UNKNOWN = -2, REFUSED = -3 };
 

@@ -164,10 +164,12 @@ const char *gate_why(const struct ledger *ledger, enum gate_word word, char text
     const struct gate *gate = &ledger->gate;
 
     (void)snprintf(text_out, GATE_TEXT, "no reading of the last %d seconds", STALE_MS / 1000);
-    for (unsigned i = GATE_INPUTS; is_fresh(ledger) && i-- > 0;) {
-        if (gate->inputs[i].reading.word == word)
-            (void)snprintf(text_out, GATE_TEXT, "%s: %s", gate_input_word((enum gate_input)i),
-                           gate->inputs[i].reading.why);
+    for (unsigned i = 0; i < GATE_INPUTS && is_fresh(ledger); i++) {
+        if (gate->inputs[i].reading.word != word)
+            continue;
+        (void)snprintf(text_out, GATE_TEXT, "%s: %s", gate_input_word((enum gate_input)i),
+                       gate->inputs[i].reading.why);
+        break;
     }
     return text_out;
 }

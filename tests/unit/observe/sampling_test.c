@@ -166,7 +166,7 @@ static void test_the_newest_come_first_and_push_the_oldest_out(void **state)
     }
     sample = tick(10000);
     assert_int_equal(sample->single_count, SAMPLE_REQUESTS);
-    (void)snprintf(path, sizeof(path), "/all/of/%u", SAMPLE_REQUESTS + 99);
+    (void)snprintf(path, sizeof(path), "/all/of/%d", SAMPLE_REQUESTS + 99);
     assert_string_equal(sample->singles[0].path, path);
     assert_string_equal(sample->singles[SAMPLE_REQUESTS - 1].path, "/all/of/100");
     assert_int_equal(sample->kinds[0].requests, SAMPLE_REQUESTS + 100);

@@ -28,8 +28,10 @@ static inline char *pem_of(BIO *bio)
 {
     char *text;
     long len = BIO_get_mem_data(bio, &text);
-    char *copy = strndup(text, (size_t)len);
+    char *copy = calloc((size_t)len + 1, 1);
 
+    CHECK(copy != NULL);
+    memcpy(copy, text, (size_t)len);
     BIO_free(bio);
     return copy;
 }

@@ -6,9 +6,11 @@
 #include "change/policy_rules.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/slice.h"
 #include "change/policy.h"
 #include "config/load.h"
@@ -196,13 +198,26 @@ static bool deletes_route(const struct policy_subject *subject, struct buffer *w
     return does;
 }
 
-static bool has_host(const struct configuration *conf, const char *host)
+static int by_text(const void *a, const void *b)
 {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The hosts that routes name, sorted: xfree() it. */
+static const char **hosts_of(const struct configuration *conf, size_t *count_out)
+{
+    size_t count = 0;
+    const char **hosts;
+
+    for (size_t i = 0; i < conf->route_count; i++)
+        count += conf->routes[i].hosts.count;
+    hosts = xcalloc(count + 1, sizeof(*hosts));
+    *count_out = 0;
     for (size_t i = 0; i < conf->route_count; i++)
         for (size_t n = 0; n < conf->routes[i].hosts.count; n++)
-            if (strcmp(conf->routes[i].hosts.items[n], host) == 0)
-                return true;
-    return false;
+            hosts[(*count_out)++] = conf->routes[i].hosts.items[n];
+    qsort(hosts, count, sizeof(*hosts), by_text);
+    return hosts;
 }
 
 /* A route for any host that becomes one for some lets the others go: "*" stands for them. */
@@ -218,6 +233,8 @@ static bool deletes_host(const struct policy_subject *subject, struct buffer *wh
 {
     const struct configuration *base = subject->base;
     bool does = has_any_host(base) && !has_any_host(subject->target);
+    size_t count;
+    const char **hosts = hosts_of(subject->target, &count);
 
     if (does)
         name(which, "any");
@@ -225,12 +242,13 @@ static bool deletes_host(const struct policy_subject *subject, struct buffer *wh
         for (size_t n = 0; n < base->routes[i].hosts.count; n++) {
             const char *host = base->routes[i].hosts.items[n];
 
-            if (has_host(subject->target, host))
+            if (bsearch(&host, hosts, count, sizeof(*hosts), by_text) != NULL)
                 continue;
             name(which, "%s", host);
             does = true;
         }
     }
+    xfree(hosts);
     return does;
 }
 

@@ -176,8 +176,7 @@ const struct drill drills[] = {
                   "must differ between clients; look at what requests carry before choosing it.",
         .runbook = "all-traffic-goes-to-one-server.md",
         .commands = {LOOK_AT_POOL,
-                     "curl -s -H \"$ANN\" http://127.0.0.1:9901/metrics | grep "
-                     "'^twokey_pool_picked_total' | grep -v ' 0$'",
+                     "curl -s -H \"$ANN\" -H 'Accept: text/plain' $A/pools/demo/distribution",
                      "curl -s -H \"$ANN\" $A/rollback -d '{\"to\":\"previous\",\"reason\":\"all "
                      "traffic goes to s1\"}' | jq -c '[.rev, .to]'"},
     },

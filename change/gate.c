@@ -277,7 +277,12 @@ static void note_readings(struct ledger *ledger, const struct gate_readings *rea
         struct gate_seen *seen = &gate->inputs[i];
 
         seen->reading = readings->inputs[i];
-        seen->fails = seen->reading.word == GATE_FAIL ? seen->fails + 1 : 0;
+        /* What is not known in between forgives nothing: servers that are ejected and come back
+         * make one reading in two so. */
+        if (seen->reading.word == GATE_FAIL)
+            seen->fails++;
+        else if (seen->reading.word == GATE_PASS)
+            seen->fails = 0;
     }
     gate->word = word_of(gate);
     gate->has_reading = true;
@@ -326,7 +331,7 @@ static void end_what_fails(struct ledger *ledger)
             continue;
         (void)snprintf(text, sizeof(text), "%s: %s", gate_input_word((enum gate_input)i),
                        ledger->gate.inputs[i].reading.why);
-        (void)snprintf(why, sizeof(why), "the health gate failed %u times in a row: %s",
+        (void)snprintf(why, sizeof(why), "the health gate failed %u times without passing: %s",
                        ledger->gate.inputs[i].fails, text);
         gate_take_back(ledger, "gate", why);
         return;

@@ -3,8 +3,8 @@
  * state that waits, and while what runs is on its way to being known as good.
  *
  * Each input is PASS, FAIL or INCONCLUSIVE, never merely absent: what got no traffic has not
- * passed.  FAIL of one input in three readings in a row takes the change back; its words go to the
- * audit chain.  Mode auto confirms at the deadline only where all inputs pass.
+ * passed.  FAIL of one input in three readings without a PASS between takes the change back; its
+ * words go to the audit chain.  Mode auto confirms at the deadline only where all inputs pass.
  *
  * Owner    the ledger.      Threads  control
  */

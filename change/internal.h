@@ -79,7 +79,7 @@ struct gate {
     int64_t since_ms;          /* wall clock */
     struct gate_seen {
         struct gate_reading reading;
-        unsigned fails; /* in a row */
+        unsigned fails; /* since it passed */
     } inputs[GATE_INPUTS];
     char change[CHANGE_ID_TEXT]; /* that it is about; "" for none */
     json_t *changed;             /* pools, or NULL */

@@ -215,7 +215,7 @@ bool ledger_revision_diff(struct ledger *ledger, const char *a, const char *b, j
 
 /* Ways back, for /metrics. */
 enum rollback_cause {
-    ROLLBACK_GATE,     /* the health gate failed three times in a row */
+    ROLLBACK_GATE,     /* the health gate failed three times without passing */
     ROLLBACK_DEADLINE, /* it was not confirmed in time */
     ROLLBACK_CANCEL,   /* POST …/cancel */
     ROLLBACK_CALL,     /* POST /v1/rollback */

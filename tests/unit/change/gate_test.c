@@ -213,9 +213,25 @@ static void failures_that_are_not_in_a_row_take_nothing_back(void **state)
     for (unsigned i = 0; i < 8; i++) {
         reading(but(GATE_ERRORS, GATE_FAIL));
         reading(but(GATE_ERRORS, GATE_FAIL));
-        reading(but(GATE_ERRORS, i % 2 == 0 ? GATE_PASS : GATE_INCONCLUSIVE));
+        reading(but(GATE_ERRORS, GATE_PASS));
     }
     assert_string_equal(state_of(id), "confirming");
+}
+
+/* What fails, pauses, and fails again has not become good in between. */
+static void what_is_inconclusive_in_between_forgives_no_failure(void **state)
+{
+    char id[CHANGE_ID_TEXT];
+
+    (void)state;
+    confirming("", id);
+    for (unsigned i = 0; i < 2; i++) {
+        reading(but(GATE_ERRORS, GATE_FAIL));
+        reading(but(GATE_ERRORS, GATE_INCONCLUSIVE));
+        assert_string_equal(state_of(id), "confirming");
+    }
+    reading(but(GATE_ERRORS, GATE_FAIL));
+    assert_string_equal(state_of(id), "rolled_back");
 }
 
 static void failures_of_different_inputs_are_not_in_a_row(void **state)
@@ -803,6 +819,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(any_input_takes_it_back_after_three_failures),
         TEST(failures_that_are_not_in_a_row_take_nothing_back),
+        TEST(what_is_inconclusive_in_between_forgives_no_failure),
         TEST(failures_of_different_inputs_are_not_in_a_row),
         TEST(the_bake_does_not_hold_up_the_way_back),
         TEST(an_extended_deadline_does_not_hold_up_the_way_back),

@@ -6,6 +6,8 @@ import sys
 import pytest
 from support.proxy import ROOT, binary
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.mark.timeout(240)
 def test_forecasts_are_close():

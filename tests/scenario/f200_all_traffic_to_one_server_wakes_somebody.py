@@ -7,6 +7,8 @@ from support.client import Client, build
 from support.proxy import free_port
 from support.origin import ok
 
+pytestmark = pytest.mark.waits
+
 SERVERS = ("s1", "s2", "s3", "s4")
 POOLS = ("weights", "hash", "sticky", "drained", "even")
 SESSIONS = 160

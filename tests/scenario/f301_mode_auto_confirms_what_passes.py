@@ -6,6 +6,8 @@ import pytest
 from support.clock import Clock
 from support.load import Trickle
 
+pytestmark = pytest.mark.waits
+
 AUTO = {"mode": "auto", "min_bake": "0s", "deadline": "12s"}
 
 

@@ -1,7 +1,10 @@
 """The gate looks at a forced change like at any other, in its bake too: a new server that is down takes it back."""
 import threading
 
+import pytest
 from support.proxy import free_port
+
+pytestmark = pytest.mark.waits
 
 
 def test_a_forced_server_that_is_down(make_origin, make_enforced):

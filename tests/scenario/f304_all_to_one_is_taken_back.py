@@ -1,5 +1,8 @@
 """The July morning, forced: nearly everything to one of four servers, as written, and taken back by itself."""
+import pytest
 from support.load import Trickle
+
+pytestmark = pytest.mark.waits
 
 
 def test_forced_and_taken_back(make_origin, make_enforced):

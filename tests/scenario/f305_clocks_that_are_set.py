@@ -5,6 +5,8 @@ import pytest
 
 from support.clock import Clock
 
+pytestmark = pytest.mark.waits
+
 WEIGHT = {"pools": {"app": {"servers": {"s1": {"weight": 90}}}}}
 OTHER = {"pools": {"app": {"servers": {"s2": {"weight": 90}}}}}
 

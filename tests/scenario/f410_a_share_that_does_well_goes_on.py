@@ -8,6 +8,8 @@ from support.client import Client, get
 from support.origin import named
 from support.proxy import free_port
 
+pytestmark = pytest.mark.waits
+
 STEP = [{"percent": 50, "for": "10s"}]
 
 

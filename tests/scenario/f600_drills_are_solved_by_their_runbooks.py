@@ -6,6 +6,8 @@ import pytest
 
 from support.proxy import binary
 
+pytestmark = pytest.mark.waits
+
 DRILLS = ["july-morning", "sinkhole", "half-the-pool-down", "drained-too-much", "bad-health-check",
           "hash-on-a-constant", "stuck-confirmation"]
 

@@ -9,6 +9,8 @@ import pytest
 from support import configurations
 from support.proxy import binary
 
+pytestmark = pytest.mark.waits
+
 SANE = range(1, 201)
 had = {}  # what is found in a configuration before anything is done to it
 IS_SLOW = float(os.environ.get("TWOKEY_TEST_SCALE", "1")) > 1  # a sanitizer: it looks at a part of them

@@ -242,6 +242,31 @@ static void add_waiting(struct ledger *ledger, json_t *list)
                                     summary, "description", description));
 }
 
+enum { OLD_DAYS = 90 };
+
+/* Certificates, servers and people have changed in that time: what runs is rarely still what
+ * everybody thinks it is. */
+static void add_age(struct ledger *ledger, json_t *list)
+{
+    struct revision running = {0};
+    int64_t since_ms, days;
+    char text[96];
+
+    if (ledger->running.rev == 0 || !revision_read(ledger, ledger->running.rev, &running))
+        return;
+    since_ms = running.applied_ms != 0 ? running.applied_ms : running.created_ms;
+    days = (ledger_wall_ms(ledger) - since_ms) / (24 * 3600 * INT64_C(1000));
+    revision_fini(&running);
+    if (days < OLD_DAYS)
+        return;
+    (void)snprintf(text, sizeof(text), "what runs has not been changed for %lld days",
+                   (long long)days);
+    add_alert(
+        list, "ConfigurationOld", "warning", since_ms, text,
+        "GET /v1/config shows it; `twokey check` says what is wrong with it by today's rules. "
+        "It ends with the next change that is applied.");
+}
+
 json_t *ledger_alerts(struct ledger *ledger)
 {
     json_t *list = json_array();
@@ -252,6 +277,7 @@ json_t *ledger_alerts(struct ledger *ledger)
     canary_add_alerts(ledger, list);
     add_start_alerts(ledger, list);
     add_unreviewed_reload(ledger, list);
+    add_age(ledger, list);
     revoked_add_alerts(ledger, list);
     add_waiting(ledger, list);
     return list;

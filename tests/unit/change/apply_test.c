@@ -678,6 +678,21 @@ static void a_target_that_cannot_run_is_told_early(void **state)
     assert_true(has_alert("RollbackTargetUnusable"));
 }
 
+static void what_was_not_changed_for_90_days_is_told(void **state)
+{
+    const int64_t days_ms = 90 * 24 * (int64_t)HOUR_MS;
+    char id[CHANGE_ID_TEXT];
+
+    (void)state;
+    applied(WEIGHT, id);
+    world.wall_ms += days_ms - (int64_t)SECOND_MS;
+    assert_false(has_alert("ConfigurationOld"));
+    world.wall_ms += (int64_t)SECOND_MS;
+    assert_true(has_alert("ConfigurationOld"));
+    applied(WEIGHT_2, id);
+    assert_false(has_alert("ConfigurationOld"));
+}
+
 static void without_a_revision_it_is_the_first_start(void **state)
 {
     struct ledger_boot boot;
@@ -720,6 +735,7 @@ int main(void)
         TEST(damaged_bytes_are_not_run),
         TEST(who_changes_the_way_in_confirms_over_it),
         TEST(a_target_that_cannot_run_is_told_early),
+        TEST(what_was_not_changed_for_90_days_is_told),
         TEST(without_a_revision_it_is_the_first_start),
     };
 

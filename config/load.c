@@ -166,6 +166,11 @@ int config_find_pool(const struct configuration *configuration, const char *name
     return find(name, configuration->pools, configuration->pool_count, sizeof(struct conf_pool));
 }
 
+int config_find_server(const struct conf_pool *pool, const char *name)
+{
+    return find(name, pool->servers, pool->server_count, sizeof(struct conf_server));
+}
+
 int config_find_listener(const struct configuration *configuration, const char *name)
 {
     return find(name, configuration->listeners, configuration->listener_count,

@@ -11,6 +11,7 @@
 
 struct conf_certificate;
 struct conf_person;
+struct conf_pool;
 struct configuration;
 struct findings;
 struct slice;
@@ -29,8 +30,9 @@ struct configuration *config_load_documents_to_judge(const char *const *names,
                                                      struct findings *findings);
 void config_free(struct configuration **configuration);
 
-/* -1 or the index of the named pool, listener. */
+/* CONFIG_NONE or the index of the named pool, server of a pool, listener. */
 int config_find_pool(const struct configuration *configuration, const char *name);
+int config_find_server(const struct conf_pool *pool, const char *name);
 int config_find_listener(const struct configuration *configuration, const char *name);
 /* NULL: there is no such certificate, person. */
 const struct conf_certificate *config_find_certificate(const struct configuration *configuration,

@@ -88,8 +88,8 @@ static bool is_still_there(const struct spreading *s, enum flow_side side, const
 {
     const struct conf_pool *before = s->pool->conf[FLOW_BEFORE];
     const struct conf_pool *conf = s->pool->conf[side];
-    int was = before != NULL ? trial_find(before, server) : TRIAL_NOBODY;
-    int is = trial_find(conf, server);
+    int was = before != NULL ? config_find_server(before, server) : TRIAL_NOBODY;
+    int is = config_find_server(conf, server);
 
     return was >= 0 && is >= 0 &&
            same_text(before->servers[was].address.text, conf->servers[is].address.text);
@@ -183,7 +183,7 @@ static double count_picks(const struct spreading *s, double *picks)
         if (single == NULL || single->server == NULL || single->reason != REASON_BALANCER ||
             !same_text(single->pool, s->pool->name))
             continue;
-        server = trial_find(conf, single->server);
+        server = config_find_server(conf, single->server);
         if (server < 0 || trial_weight(s->spread->trials[FLOW_BEFORE], (size_t)server) <= 0)
             continue;
         picks[server] += counts;
@@ -233,7 +233,7 @@ static void set_paces(struct spreading *s)
         total += trial_weight(before, i);
     for (size_t i = 0; believed > 0 && i < conf->server_count; i++) {
         double part = trial_weight(before, i) / total;
-        int at = trial_find(s->pool->conf[FLOW_AFTER], conf->servers[i].name);
+        int at = config_find_server(s->pool->conf[FLOW_AFTER], conf->servers[i].name);
         double pace;
 
         if (part <= 0)
@@ -298,7 +298,7 @@ static int pick_sticky(struct spreading *s, enum flow_side side,
         !same_text(single->pool, s->pool->name) ||
         !same_text(conf->sticky.cookie, before->sticky.cookie))
         return FREE;
-    server = trial_find(conf, single->sticky);
+    server = config_find_server(conf, single->sticky);
     if (server < 0)
         return FREE;
     server = trial_pick_sticky(s->spread->trials[side], (size_t)server);
@@ -326,7 +326,7 @@ static int seen_pick(const struct spreading *s, const struct sample_request *sin
 {
     int server = single->server != NULL && same_text(single->pool, s->pool->name) &&
                          (single->reason == REASON_HASH || single->reason == REASON_STICKY)
-                     ? trial_find(s->pool->conf[FLOW_BEFORE], single->server)
+                     ? config_find_server(s->pool->conf[FLOW_BEFORE], single->server)
                      : TRIAL_NOBODY;
 
     return server >= 0 && trial_weight(s->spread->trials[FLOW_BEFORE], (size_t)server) > 0 ? server
@@ -399,7 +399,7 @@ static void add_up(struct spreading *s, enum flow_side side)
 static double part_moved(const struct spreading *s, int before, int after)
 {
     const char *name = s->pool->conf[FLOW_BEFORE]->servers[before].name;
-    int same = trial_find(s->pool->conf[FLOW_AFTER], name);
+    int same = config_find_server(s->pool->conf[FLOW_AFTER], name);
 
     if (after >= 0)
         return after == same ? 0 : 1;

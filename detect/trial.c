@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/memory.h"
+#include "config/load.h"
 #include "config/model.h"
 #include "proxy/compile.h"
 
@@ -68,25 +69,6 @@ void trial_free(struct trial **holder)
     xfree(trial);
 }
 
-int trial_find(const struct conf_pool *conf, const char *server)
-{
-    size_t from = 0;
-    size_t to = conf->server_count;
-
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        int order = strcmp(conf->servers[middle].name, server);
-
-        if (order == 0)
-            return (int)middle;
-        if (order < 0)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return TRIAL_NOBODY;
-}
-
 /* ---- orders and health ---- */
 
 static enum balance_admin admin_of(const char *state)
@@ -98,7 +80,7 @@ static enum balance_admin admin_of(const char *state)
 
 void trial_order(struct trial *trial, const char *server, const char *state, int64_t weight)
 {
-    int at = trial_find(trial->conf, server);
+    int at = config_find_server(trial->conf, server);
 
     CHECK(trial->view == NULL);
     if (at < 0)
@@ -111,7 +93,7 @@ void trial_order(struct trial *trial, const char *server, const char *state, int
 
 void trial_down(struct trial *trial, const char *server)
 {
-    int at = trial_find(trial->conf, server);
+    int at = config_find_server(trial->conf, server);
 
     CHECK(trial->view == NULL);
     if (at >= 0)

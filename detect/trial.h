@@ -21,10 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct conf_pool;
+#include "config/model.h"
+
 struct trial;
 
-enum { TRIAL_NOBODY = -1 };
+enum { TRIAL_NOBODY = CONFIG_NONE };
 
 struct trial *trial_new(const struct conf_pool *conf);
 void trial_free(struct trial **trial);
@@ -47,8 +48,5 @@ const double *trial_shares(struct trial *trial);
 int trial_pick_hash(struct trial *trial, uint64_t hash);
 /* Where a cookie leads that names this server: to it, or TRIAL_NOBODY. */
 int trial_pick_sticky(struct trial *trial, size_t server);
-
-/* The place of the server, or TRIAL_NOBODY. */
-int trial_find(const struct conf_pool *conf, const char *server);
 
 #endif

@@ -23,6 +23,7 @@
 #include "base/mailbox.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "config/load.h"
 #include "config/model.h"
 #include "proxy/upstream/keyed.h"
 #include "proxy/upstream/probe.h"
@@ -424,25 +425,6 @@ static void add_to_pool(struct watched_pool *pool, struct watched *watched)
                                                               memory_order_relaxed) == HEALTH_UP;
 }
 
-static const struct conf_server *find_configured(const struct conf_pool *pool, const char *name)
-{
-    size_t low = 0;
-    size_t high = pool->server_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(pool->servers[middle].name, name);
-
-        if (order == 0)
-            return &pool->servers[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 static bool is_same_text(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -459,7 +441,8 @@ static bool is_same_question(const struct conf_health_check *a, const struct con
 static void take_configuration(struct watched *watched, struct watched_pool *pool,
                                const struct prober_target *given)
 {
-    const struct conf_server *conf = find_configured(given->pool, given->server->name);
+    int index = config_find_server(given->pool, given->server->name);
+    const struct conf_server *conf = index != CONFIG_NONE ? &given->pool->servers[index] : NULL;
 
     if (watched->probe != NULL &&
         (!is_same_question(check_of(watched), &given->pool->health_check) ||

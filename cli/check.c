@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "change/policy.h"
 #include "cli/cli.h"
+#include "cli/documents.h"
 #include "config/contents.h"
 #include "config/finding.h"
 #include "config/load.h"
@@ -132,17 +133,8 @@ static void detect(struct configuration *conf, const struct configuration *base,
 static bool load_base(const char *directory, struct configuration **base_out)
 {
     struct arena *arena = arena_new(16384);
-    struct findings findings;
-    char line[2048];
 
-    findings_init(&findings, arena);
-    *base_out = config_load(directory, &findings);
-    for (size_t i = 0; *base_out == NULL && i < findings.count; i++) {
-        finding_text(&findings.items[i], line, sizeof(line));
-        if (findings.items[i].severity == FINDING_BLOCK)
-            (void)fprintf(stderr, "twokey check: --base: %s\n", line);
-    }
-    findings_fini(&findings);
+    *base_out = documents_load("twokey check: --base", directory, arena);
     arena_free(&arena);
     return *base_out != NULL;
 }

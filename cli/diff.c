@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/documents.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
@@ -30,24 +31,6 @@ static const char help[] =
     "\n"
     "exit code: 0 nothing differs, 1 something does, 2 one of them cannot be read or does not "
     "build\n";
-
-static struct configuration *load(const char *directory, struct arena *arena)
-{
-    struct findings findings;
-    struct configuration *conf;
-    char line[2048];
-
-    findings_init(&findings, arena);
-    conf = config_load(directory, &findings);
-    for (size_t i = 0; conf == NULL && i < findings.count; i++) {
-        if (findings.items[i].severity != FINDING_BLOCK)
-            continue;
-        finding_text(&findings.items[i], line, sizeof(line));
-        (void)fprintf(stderr, "twokey diff: %s\n", line);
-    }
-    findings_fini(&findings);
-    return conf;
-}
 
 static json_t *text_or_null(const char *text)
 {
@@ -80,8 +63,8 @@ static void print_json(const struct differences *differences)
 static int compare(const char *a, const char *b, bool as_json)
 {
     struct arena *arena = arena_new(ARENA_BLOCK);
-    struct configuration *before = load(a, arena);
-    struct configuration *after = load(b, arena);
+    struct configuration *before = documents_load("twokey diff", a, arena);
+    struct configuration *after = documents_load("twokey diff", b, arena);
     struct differences differences;
     int code = EXIT_TROUBLE;
 

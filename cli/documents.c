@@ -6,7 +6,11 @@
 #include "cli/documents.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "config/finding.h"
+#include "config/load.h"
 
 bool documents_are_in(const char *directory)
 {
@@ -23,4 +27,23 @@ bool documents_are_in(const char *directory)
     }
     (void)closedir(open_directory);
     return found;
+}
+
+struct configuration *documents_load(const char *command, const char *directory,
+                                     struct arena *arena)
+{
+    struct findings findings;
+    struct configuration *conf;
+    char line[2048];
+
+    findings_init(&findings, arena);
+    conf = config_load(directory, &findings);
+    for (size_t i = 0; conf == NULL && i < findings.count; i++) {
+        if (findings.items[i].severity != FINDING_BLOCK)
+            continue;
+        finding_text(&findings.items[i], line, sizeof(line));
+        (void)fprintf(stderr, "%s: %s\n", command, line);
+    }
+    findings_fini(&findings);
+    return conf;
 }

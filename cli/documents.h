@@ -1,5 +1,5 @@
 /*
- * documents - what commands that write configuration directories share.
+ * documents - what commands that work on configuration directories share.
  *
  * Owner    nobody      Threads  the first
  */
@@ -8,7 +8,15 @@
 
 #include <stdbool.h>
 
+struct arena;
+struct configuration;
+
 /* There is a *.json in the directory: it is somebody's configuration. */
 bool documents_are_in(const char *directory);
+
+/* The configuration of the directory; NULL: why it does not build was told on standard error, each
+ * line begun with `command`. */
+struct configuration *documents_load(const char *command, const char *directory,
+                                     struct arena *arena);
 
 #endif

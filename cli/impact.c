@@ -20,6 +20,7 @@
 #include "change/forecast.h"
 #include "change/policy.h"
 #include "cli/cli.h"
+#include "cli/documents.h"
 #include "config/finding.h"
 #include "config/load.h"
 #include "config/model.h"
@@ -54,24 +55,6 @@ struct asked {
 };
 
 /* ---- reading ---- */
-
-static struct configuration *load(const char *directory, struct arena *arena)
-{
-    struct findings findings;
-    struct configuration *conf;
-    char line[2048];
-
-    findings_init(&findings, arena);
-    conf = config_load(directory, &findings);
-    for (size_t i = 0; conf == NULL && i < findings.count; i++) {
-        if (findings.items[i].severity != FINDING_BLOCK)
-            continue;
-        finding_text(&findings.items[i], line, sizeof(line));
-        (void)fprintf(stderr, "twokey impact: %s\n", line);
-    }
-    findings_fini(&findings);
-    return conf;
-}
 
 static bool read_all(const char *path, struct buffer *out)
 {
@@ -201,8 +184,8 @@ static int tell(const struct asked *asked, const struct configuration *base,
 static int forecast(const struct asked *asked)
 {
     struct arena *arena = arena_new(ARENA_BLOCK);
-    struct configuration *base = load(asked->config, arena);
-    struct configuration *target = load(asked->candidate, arena);
+    struct configuration *base = documents_load("twokey impact", asked->config, arena);
+    struct configuration *target = documents_load("twokey impact", asked->candidate, arena);
     struct sample *sample = NULL;
     int code = EXIT_TROUBLE;
 

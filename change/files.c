@@ -239,18 +239,11 @@ bool files_put(struct step *step, const struct files *files, struct refusal *ref
 static bool read_kept_key(const char *path, struct buffer *content)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t got = -1;
+    bool is_read = fd >= 0 && contents_read(fd, content) == NULL;
 
-    if (fd < 0)
-        return false;
-    do {
-        got = read(fd, buffer_reserve(content, READ_AT_ONCE), READ_AT_ONCE);
-        if (got > 0)
-            content->end += (uint32_t)got;
-    } while ((got > 0 && buffer_length(content) <= CONTENTS_MAX_BYTES) ||
-             (got < 0 && errno == EINTR));
-    (void)close(fd);
-    return got == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return is_read;
 }
 
 bool files_key_is_kept(const char *directory, const char *digest)
@@ -354,14 +347,10 @@ bool ledger_fill_files(struct ledger *ledger, uint64_t rev, struct configuration
     return ok;
 }
 
-struct collecting {
-    struct files *files;
-};
-
 static void take_content(void *context, const char *path, bool is_key,
                          const struct conf_content *content)
 {
-    struct files *files = ((struct collecting *)context)->files;
+    struct files *files = context;
     struct file_copy *known = find_copy(files, path);
     struct file_copy copy = {.is_key = is_key, .is_read = true};
     struct digest digest;
@@ -383,8 +372,6 @@ static void take_content(void *context, const char *path, bool is_key,
 
 void files_of(const struct configuration *conf, struct files *out)
 {
-    struct collecting collecting = {out};
-
     *out = (struct files){0};
-    contents_each(conf, take_content, &collecting);
+    contents_each(conf, take_content, out);
 }

@@ -59,7 +59,7 @@ static bool is_in_roots(const struct contents_roots *roots, const char *path)
     return false;
 }
 
-static const char *read_all(int fd, struct buffer *out)
+const char *contents_read(int fd, struct buffer *out)
 {
     for (;;) {
         ssize_t got = read(fd, buffer_reserve(out, READ_AT_ONCE), READ_AT_ONCE);
@@ -95,7 +95,7 @@ const char *contents_from_disk(void *context, const char *path, bool is_key, str
     else if (!opened_path(fd, real) || !is_in_roots(roots, real))
         why = "it is not in a folder of process.file_roots";
     else
-        why = read_all(fd, out);
+        why = contents_read(fd, out);
     (void)close(fd);
     return why;
 }

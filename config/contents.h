@@ -33,6 +33,9 @@ struct contents_roots {
 /* A contents_read_fn over a struct contents_roots. */
 const char *contents_from_disk(void *roots, const char *path, bool is_key, struct buffer *out);
 
+/* Appends the rest of an open file; NULL, or why not. */
+const char *contents_read(int fd, struct buffer *out);
+
 /* For who needs each of them: path, whether it is a private key, what was read. */
 struct conf_content;
 typedef void contents_each_fn(void *context, const char *path, bool is_key,

@@ -3,28 +3,7 @@
 
 static struct message message;
 
-struct row {
-    const char *name;
-    unsigned status;
-    struct slice head;
-};
-
-static void check_rows(const struct row *rows, size_t count)
-{
-    unsigned wrong = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        unsigned status = parse_request(&message, rows[i].head);
-
-        if (status == rows[i].status)
-            continue;
-        print_error("%s: %u, should be %u\n", rows[i].name, status, rows[i].status);
-        wrong++;
-    }
-    assert_int_equal(wrong, 0);
-}
-
-#define CHECK_ROWS(rows) check_rows((rows), sizeof(rows) / sizeof((rows)[0]))
+#define CHECK_ROWS(rows) check_head_rows((rows), sizeof(rows) / sizeof((rows)[0]), parse_request)
 #define FIRST(name, status, line)                                                                  \
     {                                                                                              \
         (name), (status), SLICE_INIT(line "\r\n" HOST END)                                         \
@@ -36,7 +15,7 @@ static void check_rows(const struct row *rows, size_t count)
 
 static void test_a_request_line_has_one_shape(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         FIRST("plain", 0, "GET / HTTP/1.1"),
         FIRST("1.0", 0, "GET / HTTP/1.0"),
         FIRST("asterisk", 0, "OPTIONS * HTTP/1.1"),
@@ -72,7 +51,7 @@ static void test_a_request_line_has_one_shape(void **state)
 
 static void test_only_http_1_0_and_1_1_are_spoken(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         FIRST("0.9", 400, "GET /"),
         FIRST("0.9 said", 400, "GET / HTTP/0.9"),
         FIRST("1.2", 400, "GET / HTTP/1.2"),
@@ -98,7 +77,7 @@ static void test_only_http_1_0_and_1_1_are_spoken(void **state)
 
 static void test_field_lines_are_name_colon_value(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         FIELDS("plain", 0, LINE("X: a")),
         FIELDS("empty", 0, LINE("X:") LINE("Y: ")),
         FIELDS("tab inside", 0, LINE("X:\ta\tb\t")),
@@ -129,7 +108,7 @@ static void test_field_lines_are_name_colon_value(void **state)
 
 static void test_framing_is_one_length_or_one_chunked(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         FIELDS("length", 0, LINE("Content-Length: 5")),
         FIELDS("length with space around", 0, LINE("Content-Length:   5  ")),
         FIELDS("length with noughts", 0, LINE("Content-Length: 005")),
@@ -184,7 +163,7 @@ static void test_framing_is_one_length_or_one_chunked(void **state)
 
 static void test_host_stands_once(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         {"twice", 400, SLICE_INIT(GET HOST LINE("Host: b") END)},
         {"twice the same, other case", 400, SLICE_INIT(GET HOST LINE("hOST: a") END)},
         {"twice, one empty", 400, SLICE_INIT(GET LINE("Host:") HOST END)},
@@ -197,7 +176,7 @@ static void test_host_stands_once(void **state)
 
 static void test_expect_is_100_continue_or_refused(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         FIELDS("plain", 0, LINE("Expect: 100-continue")),
         FIELDS("other case", 0, LINE("eXPECT: 100-CONTINUE")),
         FIELDS("other", 417, LINE("Expect: 200-ok")),
@@ -371,7 +350,7 @@ static void test_upgrade_is_the_first_protocol_that_may_pass(void **state)
 
 static void test_an_upgrade_has_no_body(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         FIELDS("length", 400,
                LINE("Connection: upgrade") LINE("Upgrade: websocket") LINE("Content-Length: 1")),
         FIELDS("chunked", 400,
@@ -530,7 +509,7 @@ static void test_a_few_empty_lines_are_passed_over(void **state)
 
 static void test_trailers_hold_no_framing(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         {"none", 0, SLICE_INIT("\r\n")},
         {"one", 0, SLICE_INIT(LINE("X-Sum: 9") END)},
         {"empty value", 0, SLICE_INIT(LINE("X-Sum:") END)},

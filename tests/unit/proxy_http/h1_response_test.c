@@ -3,28 +3,7 @@
 
 static struct message message;
 
-struct row {
-    const char *name;
-    unsigned status;
-    struct slice head;
-};
-
-static void check_rows(const struct row *rows, size_t count)
-{
-    unsigned wrong = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        unsigned status = parse_response(&message, rows[i].head);
-
-        if (status == rows[i].status)
-            continue;
-        print_error("%s: %u, should be %u\n", rows[i].name, status, rows[i].status);
-        wrong++;
-    }
-    assert_int_equal(wrong, 0);
-}
-
-#define CHECK_ROWS(rows) check_rows((rows), sizeof(rows) / sizeof((rows)[0]))
+#define CHECK_ROWS(rows) check_head_rows((rows), sizeof(rows) / sizeof((rows)[0]), parse_response)
 #define OK               LINE("HTTP/1.1 200 OK")
 #define FIRST(name, status, line)                                                                  \
     {                                                                                              \
@@ -37,7 +16,7 @@ static void check_rows(const struct row *rows, size_t count)
 
 static void test_a_status_line_is_version_code_and_reason(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         FIRST("plain", 0, "HTTP/1.1 200 OK"),
         FIRST("1.0", 0, "HTTP/1.0 200 OK"),
         FIRST("empty reason", 0, "HTTP/1.1 200 "),
@@ -81,7 +60,7 @@ static void test_a_status_line_is_version_code_and_reason(void **state)
 
 static void test_bad_fields_of_a_response_are_502(void **state)
 {
-    static const struct row rows[] = {
+    static const struct head_row rows[] = {
         FIELDS("length", 0, LINE("Content-Length: 5")),
         FIELDS("chunked", 0, LINE("Transfer-Encoding: Chunked")),
         FIELDS("no framing", 0, ""),

@@ -52,6 +52,31 @@ static inline unsigned parse_response(struct message *message, struct slice head
     return status;
 }
 
+/* A head and the status that refuses it; 0: it is taken. */
+struct head_row {
+    const char *name;
+    unsigned status;
+    struct slice head;
+};
+
+typedef unsigned head_parse_fn(struct message *message, struct slice head);
+
+static inline void check_head_rows(const struct head_row *rows, size_t count, head_parse_fn *parse)
+{
+    static struct message message;
+    unsigned wrong = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned status = parse(&message, rows[i].head);
+
+        if (status == rows[i].status)
+            continue;
+        print_error("%s: %u, should be %u\n", rows[i].name, status, rows[i].status);
+        wrong++;
+    }
+    assert_int_equal(wrong, 0);
+}
+
 static inline void assert_slice(struct slice is, const char *expected, const char *where)
 {
     if (!slice_equal(is, slice_from(expected)))

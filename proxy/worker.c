@@ -67,6 +67,7 @@ static void open_loop(struct worker *worker)
     CHECK(uv_loop_init(&worker->loop) == 0);
     CHECK(mailbox_open(&worker->mailbox, &worker->loop, worker) == 0);
     deadlines_open(&worker->deadlines, &worker->loop, after_deadline, worker);
+    late_open(worker);
     deadline_init(&worker->resume_deadline, on_resume_due);
 }
 
@@ -175,6 +176,7 @@ void worker_check_stopped(struct worker *worker)
     hold_end(worker);
     deadline_clear(&worker->resume_deadline);
     deadlines_close(&worker->deadlines);
+    late_close(worker);
     mailbox_close(&worker->mailbox);
 }
 

@@ -23,6 +23,7 @@
 #include "proxy/deadline.h"
 #include "proxy/hold.h"
 #include "proxy/http/message.h"
+#include "proxy/late.h"
 
 enum {
     WORKER_TAG = 0x574f524b,
@@ -131,6 +132,7 @@ struct worker {
     char *path_memory;        /* for paths in normal form */
 
     struct deadlines deadlines;
+    struct late_list late;
     struct route_scratch *route_scratch;
     struct slab client_slab;
     struct slab upstream_slab;

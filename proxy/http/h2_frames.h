@@ -2,8 +2,8 @@
  * h2_frames - HTTP/2 as bytes, either end of a connection: frames, HPACK, stream states and
  * windows (nghttp2, which is known here alone), and a budget for what it does not bound.
  *
- * It knows no sockets.  Bytes that were read are given in; what happened is told by the events,
- * from within that call; bytes to be written are taken out.  Heads go in as HTTP/1 text, as
+ * It knows no sockets.  Bytes that were read are given in, bytes to be written are taken out; what
+ * happened is told by the events, from within these two calls.  Heads go in as HTTP/1 text, as
  * forward.h writes them, and come out as fields whose rules (RFC 9113 §8) were checked.  Bodies
  * wait in a stream's outbox until the windows let them go.
  *
@@ -42,6 +42,7 @@ struct h2_limits {
     uint32_t stream_window;     /* bytes that a peer may send ahead of h2_stream_consumed() */
     uint32_t connection_window; /* the same over all streams; given back as bytes come */
     struct head_limits head; /* of decoded heads: bytes as name + value + 32 (RFC 9113 §6.5.2) */
+    bool extended_connect;   /* server's end: RFC 8441 is offered */
 };
 
 /* One decoded field; the memory lives until the event returns. */
@@ -74,7 +75,8 @@ struct h2_events {
     void (*on_data)(void *connection, void *owner, struct slice data);
     /* END_STREAM has come; after is_last of a head, too. */
     void (*on_end)(void *connection, void *owner);
-    /* The last event of a stream, however it ended: a code that the peer sent, or that we did. */
+    /* The last event of a stream, however it ended: a code that the peer sent, or that we did. Told
+     * at the end of the call that it happened in, after which `stream` is gone. */
     void (*on_closed)(void *connection, void *owner, uint32_t code, bool is_by_peer);
     /* h2_stream_unsent() has come under the mark of h2_stream_is_full() after it was over it. */
     void (*on_drained)(void *connection, void *owner);
@@ -95,8 +97,9 @@ struct h2_frames *h2_frames_new(enum h2_end end, const struct h2_limits *limits,
 /* Streams that are still there get on_closed(H2_INTERNAL_ERROR) first. */
 void h2_frames_free(struct h2_frames **frames);
 
-/* False: the connection is over; what h2_frames_take() still has is to be written (GOAWAY). */
-bool h2_frames_read(struct h2_frames *frames, struct slice bytes);
+/* False: the connection is over; what h2_frames_take() still has is to be written (GOAWAY).
+ * `now_ms` (any clock that does not go back) is what the budgets count by. */
+bool h2_frames_read(struct h2_frames *frames, struct slice bytes, uint64_t now_ms);
 /* Copies what is to be written next, whole frames as far as they fit, and at most `room` bytes;
  * 0: nothing, or nothing that the windows let go. */
 size_t h2_frames_take(struct h2_frames *frames, char *at, size_t room);

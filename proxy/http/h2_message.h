@@ -27,8 +27,9 @@ struct h2_scratch {
 unsigned h2_request_message(struct message *message, const struct h2_head *head, bool is_last,
                             const struct head_limits *limits, struct h2_scratch *scratch,
                             bool *is_extended_out, const char **why_out);
-/* Interim or final; 0, or 502 and a reason in words. */
-unsigned h2_response_message(struct message *message, const struct h2_head *head,
+/* Interim or final; is_chunked where a body without a length follows.  0, or 502 and a reason in
+ * words. */
+unsigned h2_response_message(struct message *message, const struct h2_head *head, bool is_last,
                              const char **why_out);
 /* 0, 400 or 431. */
 unsigned h2_trailers_message(struct message *message, const struct h2_head *head,

@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from support import order  # noqa: E402
 from support.origin import Origin  # noqa: E402
 from support.people import enforced_proxy  # noqa: E402
 from support.proxy import Proxy, simple_proxy  # noqa: E402
@@ -26,6 +27,16 @@ BOUND_SCALE = float(os.environ.get("TWOKEY_TEST_SCALE", "1"))
 
 class TookTooLong(Exception):
     """The test did not end within its bound."""
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        order.longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return order.scheduler(config, log) if config.getvalue("dist") == "load" else None
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -124,6 +124,8 @@ struct conf_listener_tls {
     enum conf_tls_profile profile;
     enum conf_unknown_sni unknown_sni;
     struct conf_client_auth client_auth;
+    uint32_t handshakes_per_second; /* full ones; 0: unlimited */
+    uint32_t handshakes_per_client; /* of one address, a second; 0: unlimited */
 };
 
 struct conf_listener {

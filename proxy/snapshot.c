@@ -5,6 +5,8 @@
  */
 #include "proxy/snapshot.h"
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/error.h"
@@ -153,7 +155,21 @@ static void add_asked_headers(struct snapshot *snapshot)
 
 /* ---- listeners ---- */
 
-static void add_listener(struct snapshot *snapshot, struct counters *counters, size_t index)
+/* Beside those of routes, whose names have no blank. */
+static struct rate_table *handshake_table(struct rate_store *rates,
+                                          const struct conf_listener *conf)
+{
+    char name[96];
+
+    if (!conf->has_tls ||
+        (conf->tls.handshakes_per_second == 0 && conf->tls.handshakes_per_client == 0))
+        return NULL;
+    (void)snprintf(name, sizeof(name), "handshakes of %s", conf->name);
+    return rate_store_table(rates, name);
+}
+
+static void add_listener(struct snapshot *snapshot, struct counters *counters,
+                         struct rate_store *rates, size_t index)
 {
     const struct conf_listener *conf = &snapshot->conf->listeners[index];
 
@@ -161,6 +177,7 @@ static void add_listener(struct snapshot *snapshot, struct counters *counters, s
         .conf = conf,
         .index = (uint32_t)index,
         .counter_slot = counters_slot(counters, SCOPE_LISTENER, NULL, conf->name),
+        .handshakes = handshake_table(rates, conf),
     };
 }
 
@@ -215,7 +232,7 @@ static struct snapshot *build(struct configuration *conf, uint32_t *references, 
     };
     ++*references;
     for (size_t i = 0; i < conf->listener_count; i++)
-        add_listener(snapshot, counters, i);
+        add_listener(snapshot, counters, rates, i);
     add_identity_headers(snapshot);
     for (size_t i = 0; i < conf->pool_count; i++)
         add_pool(snapshot, counters, i);

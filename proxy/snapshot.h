@@ -39,7 +39,8 @@ struct snapshot_listener {
     const struct conf_listener *conf;
     uint32_t index; /* in snapshot->listeners; route conditions name it */
     uint32_t counter_slot;
-    struct tls_server *tls; /* NULL: clear text; a reference of the snapshot's */
+    struct tls_server *tls;        /* NULL: clear text; a reference of the snapshot's */
+    struct rate_table *handshakes; /* NULL: as many as come */
 };
 
 struct snapshot_pool {

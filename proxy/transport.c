@@ -175,10 +175,19 @@ static void send_ciphertext(void *context, struct slice bytes)
     transport_send_clear(context, bytes);
 }
 
+static bool admits(void *context)
+{
+    struct transport *transport = context;
+
+    return transport->ops->admits(transport);
+}
+
 void transport_secure(struct transport *transport, const struct tls_server *server,
                       struct slice bytes)
 {
     transport->tls = tls_engine_accept(server, send_ciphertext, transport);
+    if (transport->ops->admits != NULL)
+        tls_engine_ask_before(transport->tls, admits);
     while (bytes.len > 0 && !transport->is_closing) {
         size_t part = bytes.len < WORKER_READ_BLOCK ? bytes.len : WORKER_READ_BLOCK;
 

@@ -42,6 +42,8 @@ struct transport_ops {
     /* The handshake, or what came after it, was not TLS as agreed: an alert has been sent, and only
      * ending is left. */
     void (*on_insecure)(struct transport *transport);
+    /* Asked before a handshake with a client that takes up no session; NULL: all may. */
+    bool (*admits)(struct transport *transport);
 };
 
 struct transport {

@@ -171,6 +171,16 @@ static void note_name(struct tls_engine *engine, const char *asked)
     engine->server_name[len] = '\0';
 }
 
+/* By now it is known whether a session is taken up; keys are agreed on and signed after this.  A
+ * client that is asked for another share of a key (HelloRetryRequest) comes here twice. */
+static bool is_admitted(SSL *ssl, struct tls_engine *engine)
+{
+    tls_admit_fn *admit = engine->admit;
+
+    engine->admit = NULL;
+    return admit == NULL || SSL_session_reused(ssl) == 1 || admit(engine->context);
+}
+
 /* Called for resumed sessions too. */
 static int on_server_name(SSL *ssl, int *alert, void *unused)
 {
@@ -179,6 +189,11 @@ static int on_server_name(SSL *ssl, int *alert, void *unused)
     const struct named *named;
 
     (void)unused;
+    if (!is_admitted(ssl, engine)) {
+        engine->why = "more handshakes a second than the listener takes";
+        *alert = SSL_AD_HANDSHAKE_FAILURE;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
     note_name(engine, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
     named = given_for(server, slice_from(engine->server_name));
     if (named == NULL) {

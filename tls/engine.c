@@ -143,6 +143,12 @@ struct tls_engine *tls_engine_connect(const struct tls_trust *trust, const char 
     return engine;
 }
 
+void tls_engine_ask_before(struct tls_engine *engine, tls_admit_fn *admit)
+{
+    CHECK_OBJ(engine, TLS_ENGINE_TAG);
+    engine->admit = admit;
+}
+
 struct tls_session *tls_engine_take_session(struct tls_engine *engine)
 {
     SSL_SESSION *session = engine->session;

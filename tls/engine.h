@@ -40,6 +40,10 @@ struct tls_engine *tls_engine_connect(const struct tls_trust *trust, const char 
                                       const struct tls_session *session, tls_send_fn *send,
                                       void *context);
 void tls_engine_free(struct tls_engine **engine);
+/* Asked once, with the context of `send`, before anything dear is computed for a client that takes
+ * up no earlier session.  False: the handshake is refused. */
+typedef bool tls_admit_fn(void *context);
+void tls_engine_ask_before(struct tls_engine *engine, tls_admit_fn *admit);
 /* The newest session that the server gave since the last call, or NULL; the caller's. */
 struct tls_session *tls_engine_take_session(struct tls_engine *engine);
 void tls_session_free(struct tls_session **session);

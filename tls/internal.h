@@ -44,6 +44,7 @@ struct tls_engine {
     const struct tls_server *server; /* towards clients; lives as long as `ssl` */
     enum tls_state state;
     tls_send_fn *send;
+    tls_admit_fn *admit; /* NULL: everybody; or it has been asked */
     void *context;
     struct slice input; /* what is being fed */
     const char *why;

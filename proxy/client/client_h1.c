@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "proxy/client/client.h"
 #include "proxy/client/client_h1_write.h"
+#include "proxy/handshakes.h"
 #include "proxy/hold.h"
 #include "proxy/http/body.h"
 #include "proxy/http/proxy_protocol.h"
@@ -457,6 +458,18 @@ static void on_secured(struct transport *transport)
         enter(client, CLIENT_IDLE);
 }
 
+static bool admits(struct transport *transport)
+{
+    struct client *client = client_of(transport);
+    const struct snapshot_listener *now = client->listener->now;
+
+    if (now == NULL ||
+        handshakes_admit(now, client->has_peer ? client->peer : NULL, transport->worker->now_ns))
+        return true;
+    count_one(&row_of(client)->tls_limited);
+    return false;
+}
+
 static const char clear_text_refused[] = "HTTP/1.1 400 Bad Request\r\n"
                                          "Content-Type: text/plain\r\n"
                                          "Content-Length: 46\r\n"
@@ -789,6 +802,7 @@ static const struct transport_ops ops = {
     .on_closed = on_closed,
     .on_secured = on_secured,
     .on_insecure = on_insecure,
+    .admits = admits,
 };
 
 static void note_peer(struct client *client)

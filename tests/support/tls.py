@@ -85,7 +85,7 @@ def tls_pool(authority, **more):
 
 
 class TlsClient(Client):
-    def __init__(self, address, name=None, ca=None, version=None, session=None, certificate=None, context=None, timeout=15.0):
+    def __init__(self, address, name=None, ca=None, version=None, session=None, certificate=None, context=None, timeout=15.0, before=b""):
         if context is None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = name is not None and ca is not None
@@ -99,6 +99,7 @@ class TlsClient(Client):
         self.context = context
         plain = wire.connect(address, timeout)
         try:
+            plain.sendall(before)
             self.sock = context.wrap_socket(plain, server_hostname=name, session=session)
         except BaseException:
             plain.close()

@@ -533,6 +533,64 @@ static void sessions_outlive_a_reload_and_a_rotation(void **state)
     }
 }
 
+struct asked {
+    struct talk talk; /* first: it is the context of `send` */
+    int times;
+    bool may;
+};
+
+static bool is_asked(void *context)
+{
+    struct asked *asked = context;
+
+    asked->times++;
+    return asked->may;
+}
+
+/* Which groups the client has; `session` NULL: none.  How often was asked, -1: no handshake. */
+static int times_asked(const struct tls_server *server, SSL_SESSION *session, const char *groups,
+                       bool may)
+{
+    static struct asked asked;
+    bool is_open;
+
+    begin(&asked.talk, server, "shop.example");
+    asked.times = 0;
+    asked.may = may;
+    tls_engine_ask_before(asked.talk.engine, is_asked);
+    if (session != NULL) {
+        SSL_set_session(asked.talk.ssl, session);
+        SSL_set_max_proto_version(asked.talk.ssl, SSL_SESSION_get_protocol_version(session));
+    }
+    if (groups != NULL)
+        assert_int_equal(SSL_set1_groups_list(asked.talk.ssl, groups), 1);
+    is_open = shake_hands(&asked.talk);
+    if (!is_open)
+        assert_string_equal(tls_engine_why(asked.talk.engine),
+                            "more handshakes a second than the listener takes");
+    end(&asked.talk);
+    return is_open ? asked.times : -1;
+}
+
+static void only_handshakes_without_a_session_are_asked_for_and_once(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    struct tls_server *server = serve_usual();
+
+    (void)state;
+    assert_int_equal(times_asked(server, NULL, NULL, true), 1);
+    /* P-521 is offered first, and not taken: the hello comes twice */
+    assert_int_equal(times_asked(server, NULL, "P-521:P-256", true), 1);
+    assert_int_equal(times_asked(server, NULL, NULL, false), -1);
+    for (int i = 0; i < 2; i++) {
+        SSL_SESSION *session = session_of(server, versions[i]);
+
+        assert_int_equal(times_asked(server, session, NULL, false), 0);
+        SSL_SESSION_free(session);
+    }
+    tls_server_free(&server);
+}
+
 static void a_key_is_not_rotated_before_its_time_but_when_the_clock_went_back(void **state)
 {
     struct tls_server_options options = usual();
@@ -844,6 +902,7 @@ int main(void)
         cmocka_unit_test(each_side_says_when_it_has_ended),
         cmocka_unit_test(garbage_fails_and_clear_text_is_known),
         cmocka_unit_test(sessions_outlive_a_reload_and_a_rotation),
+        cmocka_unit_test(only_handshakes_without_a_session_are_asked_for_and_once),
         cmocka_unit_test(a_key_is_not_rotated_before_its_time_but_when_the_clock_went_back),
         cmocka_unit_test(a_session_of_one_listener_is_none_at_another),
         cmocka_unit_test(tickets_lie_in_the_state_directory),

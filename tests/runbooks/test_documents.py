@@ -8,10 +8,13 @@ import console
 from support.proxy import ROOT
 
 DOCUMENTS = ["README.md"] + sorted(os.path.relpath(path, ROOT) for path in glob.glob(os.path.join(ROOT, "runbooks", "*.md")))
+# a change goes from step to step of its rollout there, or is watched until it is taken back
+LONG = ["runbooks/canary-a-change.md", "runbooks/a-change-was-taken-back.md"]
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", [pytest.param(document, marks=pytest.mark.slow if document in LONG else ())
+                                      for document in DOCUMENTS])
 def test_a_document_shows_what_happens(document):
     with open(os.path.join(ROOT, document), encoding="utf-8") as file:
         commands = console.blocks(file.read())

@@ -22,7 +22,7 @@
 #include "proxy/transport.h"
 #include "proxy/upstream/prober.h"
 #include "proxy/upstream/server.h"
-#include "proxy/upstream/upstream.h"
+#include "proxy/upstream/reuse.h"
 #include "proxy/worker.h"
 
 /* One published snapshot and who still has it. */

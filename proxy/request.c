@@ -230,18 +230,23 @@ void request_begin(struct request *req)
 
 void request_connected(struct request *req)
 {
+    bool is_whole = req->upload == HALF_ENDED;
+    bool has_body = !is_whole || buffer_length(&req->replay) > 0 || req->is_chunked_to_server;
+
     CHECK_OBJ(req, REQUEST_TAG);
     if (!req->was_reused)
         req->connect_us = (uint32_t)((req->worker->now_ns - req->connect_from_ns) / 1000);
     request_enter(req, REQUEST_EXCHANGING);
-    upstream_send(req->upstream, buffer_slice(&req->head));
+    upstream_send_head(req->upstream, buffer_slice(&req->head), !has_body);
     if (buffer_length(&req->replay) > 0) {
-        upstream_send_body(req->upstream, buffer_slice(&req->replay), false);
+        upstream_send_body(req->upstream, buffer_slice(&req->replay), req->is_chunked_to_server);
         req->sent_to_server = buffer_length(&req->replay);
         transport_flush(req->worker); /* the replay may grow, and move, with what follows */
     }
-    if (req->upload == HALF_OPEN)
+    if (!is_whole)
         req->ops->want_upload(req);
+    else if (has_body)
+        upstream_send_end(req->upstream, req->is_chunked_to_server, NULL);
 }
 
 bool request_takes_upload(const struct request *req)
@@ -249,7 +254,7 @@ bool request_takes_upload(const struct request *req)
     if (req->state == REQUEST_ANSWERED)
         return true;
     return req->state == REQUEST_EXCHANGING && req->upload == HALF_OPEN && req->upstream != NULL &&
-           !transport_is_full(&req->upstream->transport);
+           !upstream_is_full(req->upstream);
 }
 
 bool request_waits_for_client(const struct request *req)
@@ -369,7 +374,7 @@ static bool relay_interim(struct request *req, struct message *message)
 /* How the client gets the body: as the server framed it, but chunks only for HTTP/1.1. */
 static enum forward_body framing_to_client(const struct request *req)
 {
-    enum forward_body kind = req->upstream->body.kind;
+    enum forward_body kind = req->upstream->response_body;
 
     if (kind == FORWARD_NO_BODY || kind == FORWARD_LENGTH)
         return kind;
@@ -402,7 +407,7 @@ static bool relay_final(struct request *req, struct message *message)
         .to_http_10 = req->http_minor == 0,
         .keeps_length = request_is_head(req) || message->status == 304,
         .body = framing_to_client(req),
-        .length = req->upstream->body.left,
+        .length = req->upstream->response_length,
         .date = worker_date(req->worker),
         .set_cookie = sticky_cookie(req),
         .edits = &req->route->response_edits,
@@ -461,7 +466,7 @@ void request_response_ended(struct request *req, const struct message *trailers)
 void request_tunnel_from_client(struct request *req, struct slice data)
 {
     req->uploaded_bytes += data.len;
-    upstream_send(req->upstream, data);
+    upstream_send_tunnel(req->upstream, data);
 }
 
 void request_tunnel_from_server(struct request *req, struct slice data)

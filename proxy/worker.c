@@ -17,7 +17,8 @@
 #include "proxy/request.h"
 #include "proxy/route/route.h"
 #include "proxy/transport.h"
-#include "proxy/upstream/upstream.h"
+#include "proxy/upstream/reuse.h"
+#include "proxy/upstream/upstream_h1.h"
 #include "tls/engine.h"
 
 enum { CHUNK = 64, TAP_CHUNK = 16 };
@@ -84,7 +85,7 @@ static void make_memory(struct worker *worker)
     worker->pools = xmap(WORKER_SLOTS * sizeof(*worker->pools));
     worker->server_generations = xmap(WORKER_SLOTS * sizeof(*worker->server_generations));
     slab_init(&worker->client_slab, sizeof(struct client), CHUNK);
-    slab_init(&worker->upstream_slab, sizeof(struct upstream), CHUNK);
+    slab_init(&worker->upstream_slab, sizeof(struct upstream_h1), CHUNK);
     slab_init(&worker->record_slab, sizeof(struct record), CHUNK);
     slab_init(&worker->tap_slab, sizeof(struct tap_cell), TAP_CHUNK);
 }

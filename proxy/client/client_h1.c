@@ -377,7 +377,7 @@ static size_t read_tunnel(struct client *client, char *bytes, size_t count)
 {
     struct request *req = client->request;
 
-    if (count == 0 || transport_is_full(&req->upstream->transport))
+    if (count == 0 || upstream_is_full(req->upstream))
         return 0;
     req->received_bytes += count;
     request_tunnel_from_client(req, slice_of(bytes, count));

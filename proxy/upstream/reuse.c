@@ -6,12 +6,14 @@
  *
  * Owner    the worker.      Threads  the worker's
  */
+#include "proxy/upstream/reuse.h"
+
 #include "base/check.h"
 #include "base/hash.h"
 #include "config/model.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
-#include "proxy/upstream/upstream.h"
+#include "proxy/upstream/upstream_h1.h"
 #include "proxy/worker.h"
 #include "tls/engine.h"
 
@@ -26,31 +28,32 @@ static struct reuse_list *list_of(struct worker *worker, const struct server *se
     return list;
 }
 
-static struct server_row *row_of(struct worker *worker, const struct upstream *up)
+static struct server_row *row_of(struct worker *worker, const struct upstream_h1 *up)
 {
     return counters_server(worker->counters, worker->index, up->counter_slot);
 }
 
 /* ---- sessions ---- */
 
-const struct tls_session *reuse_session(struct worker *worker, const struct upstream *up)
+const struct tls_session *reuse_session(struct worker *worker, const struct server *server,
+                                        uint64_t trust_key)
 {
-    const struct reuse_list *list = list_of(worker, up->server);
+    const struct reuse_list *list = list_of(worker, server);
 
-    return list->session_key == up->trust_key ? list->session : NULL;
+    return list->session_key == trust_key ? list->session : NULL;
 }
 
-void reuse_keep_session(struct worker *worker, struct upstream *up)
+void reuse_keep_session(struct worker *worker, const struct server *server, uint64_t trust_key,
+                        struct tls_engine *tls)
 {
-    struct reuse_list *list = list_of(worker, up->server);
-    struct tls_session *session =
-        up->transport.tls != NULL ? tls_engine_take_session(up->transport.tls) : NULL;
+    struct reuse_list *list = list_of(worker, server);
+    struct tls_session *session = tls != NULL ? tls_engine_take_session(tls) : NULL;
 
     if (session == NULL)
         return;
     tls_session_free(&list->session);
     list->session = session;
-    list->session_key = up->trust_key;
+    list->session_key = trust_key;
 }
 
 static void drop_session(struct reuse_list *list)
@@ -61,9 +64,9 @@ static void drop_session(struct reuse_list *list)
 
 /* ---- connections ---- */
 
-void reuse_forget(struct worker *worker, struct upstream *up)
+void reuse_forget(struct worker *worker, struct upstream_h1 *up)
 {
-    struct reuse_list *list = list_of(worker, up->server);
+    struct reuse_list *list = list_of(worker, up->base.server);
 
     CHECK(list->count > 0);
     list->count--;
@@ -73,14 +76,14 @@ void reuse_forget(struct worker *worker, struct upstream *up)
     deadline_clear(&up->deadline);
 }
 
-struct upstream *reuse_take(struct worker *worker, struct server *server)
+struct upstream_h1 *reuse_take(struct worker *worker, struct server *server)
 {
     struct reuse_list *list = list_of(worker, server);
-    struct upstream *up;
+    struct upstream_h1 *up;
 
     if (list->count == 0)
         return NULL;
-    up = container_of(list->idle.next, struct upstream, link);
+    up = container_of(list->idle.next, struct upstream_h1, link);
     reuse_forget(worker, up);
     return up;
 }
@@ -93,15 +96,15 @@ static uint64_t idle_ms(struct worker *worker, const struct conf_pool *pool)
     return pool->keepalive.idle_timeout_ms * (90 + step * 20 / 7) / 100;
 }
 
-void reuse_keep(struct worker *worker, struct upstream *up, const struct snapshot_pool *pool)
+void reuse_keep(struct worker *worker, struct upstream_h1 *up, const struct snapshot_pool *pool)
 {
-    struct reuse_list *list = list_of(worker, up->server);
+    struct reuse_list *list = list_of(worker, up->base.server);
 
     if (list->count >= pool->conf->keepalive.idle_per_worker) {
-        struct upstream *oldest = container_of(list->idle.prev, struct upstream, link);
+        struct upstream_h1 *oldest = container_of(list->idle.prev, struct upstream_h1, link);
 
         reuse_forget(worker, oldest);
-        upstream_drop(&oldest);
+        upstream_h1_drop(&oldest);
     }
     up->state = UPSTREAM_IDLE;
     list->count++;
@@ -114,12 +117,12 @@ void reuse_keep(struct worker *worker, struct upstream *up, const struct snapsho
 
 void reuse_close_server(struct worker *worker, struct server *server)
 {
-    struct upstream *up;
+    struct upstream_h1 *up;
 
     if (!worker->reuse[server->slot].is_ready)
         return;
     while ((up = reuse_take(worker, server)) != NULL)
-        upstream_drop(&up);
+        upstream_h1_drop(&up);
     drop_session(&worker->reuse[server->slot]);
 }
 
@@ -129,10 +132,10 @@ void reuse_close_all(struct worker *worker)
         struct reuse_list *list = &worker->reuse[slot];
 
         while (list->is_ready && list->count > 0) {
-            struct upstream *up = container_of(list->idle.next, struct upstream, link);
+            struct upstream_h1 *up = container_of(list->idle.next, struct upstream_h1, link);
 
             reuse_forget(worker, up);
-            upstream_drop(&up);
+            upstream_h1_drop(&up);
         }
     }
 }

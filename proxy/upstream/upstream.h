@@ -1,7 +1,8 @@
 /*
- * upstream - one connection to a server, and the HTTP/1 spoken on it.
+ * upstream - what a request has of a server: for HTTP/1 a connection, for HTTP/2 a stream of one.
  *
- * Owner    while it works: its request.  While idle: the worker's reuse list.
+ * Owner    its request, from upstream_reuse() or upstream_open() to upstream_release() or
+ *          upstream_drop().
  * Threads  the worker's
  */
 #ifndef PROXY_UPSTREAM_UPSTREAM_H
@@ -10,91 +11,126 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
-#include "base/list.h"
-#include "proxy/deadline.h"
+#include "base/slice.h"
 #include "proxy/failure.h"
-#include "proxy/http/body.h"
-#include "proxy/transport.h"
+#include "proxy/http/forward.h"
 
 struct message;
 struct request;
 struct server;
 struct snapshot_pool;
-struct tls_session;
-struct worker;
+struct upstream;
 
-enum { UPSTREAM_TAG = 0x55505354, UPSTREAM_HEAD_BYTES = 64 * 1024 };
+enum { UPSTREAM_HEAD_BYTES = 64 * 1024 };
 
-enum upstream_state {
-    UPSTREAM_CONNECTING,
-    UPSTREAM_HEAD, /* a response head is awaited */
-    UPSTREAM_BODY,
-    UPSTREAM_TUNNEL,
-    UPSTREAM_IDLE,
-    UPSTREAM_CLOSED, /* waits for its close callback */
+struct upstream_ops {
+    void (*send_head)(struct upstream *up, struct slice head, bool is_last);
+    void (*send_body)(struct upstream *up, struct slice data, bool is_chunked);
+    void (*send_end)(struct upstream *up, bool is_chunked, const struct message *trailers);
+    bool (*is_full)(const struct upstream *up);
+    void (*touch)(struct upstream *up);
+    void (*pause)(struct upstream *up);
+    void (*resume)(struct upstream *up);
+    void (*release)(struct upstream *up, const struct snapshot_pool *pool);
+    void (*drop)(struct upstream *up);
+    /* Where an upgrade is passed on: HTTP/1 alone. */
+    void (*become_tunnel)(struct upstream *up);
+    void (*send_tunnel)(struct upstream *up, struct slice bytes);
+    void (*send_fin)(struct upstream *up);
 };
 
 struct upstream {
-    struct transport transport; /* first */
-    uint32_t tag;
-    uint8_t state;
-    bool is_reused;        /* it has served a request before */
-    bool has_read;         /* a byte of this response has come */
-    bool is_deaf;          /* it takes no more bytes; what it said is still read */
-    bool is_shaking_hands; /* TCP is there, TLS not yet */
-    bool may_be_kept;      /* the response's framing and Connection allow it */
-    struct server *server;
+    const struct upstream_ops *ops;
     struct request *request; /* NULL: none */
-    struct list link;        /* reuse list */
-    struct deadline deadline;
-    struct transport_connect connect;
-    struct buffer inbox; /* bytes of a head or trailers not whole yet */
-    size_t searched;
-    struct body body;
-    uint32_t requests;
-    uint32_t counter_slot;
-    uint64_t trust_key; /* of the pool that it was opened for */
-    uint64_t response_timeout_ms;
+    struct server *server;
+    /* Of the final response, from request_response() on. */
+    uint64_t response_length; /* FORWARD_LENGTH */
+    enum forward_body response_body;
 };
 
-/* An idle connection to the request's server, or NULL.  Each gets one look at its socket: an end
- * that waits to be read must not meet a request that cannot be repeated, and bytes that nobody
- * asked for must not become somebody's answer. */
+/* Something of the request's server that takes a request at once, or NULL.  An idle connection of
+ * HTTP/1 gets one look at its socket: an end that waits to be read must not meet a request that
+ * cannot be repeated, and bytes that nobody asked for must not become somebody's answer. */
 struct upstream *upstream_reuse(struct request *req);
 /* Starts to connect; request_connected() or request_upstream_failed() follow, never from within
  * this call.  FAILURE_NONE, or why it could not even begin. */
 enum failure upstream_open(struct request *req);
 
-/* Writes the request's head (built before) and what follows. */
-void upstream_send(struct upstream *up, struct slice bytes);
+/* Writes the request's head (built before); `is_last`: there is no body. */
+static inline void upstream_send_head(struct upstream *up, struct slice head, bool is_last)
+{
+    up->ops->send_head(up, head, is_last);
+}
+
 /* A piece of body, framed as the request's head said. */
-void upstream_send_body(struct upstream *up, struct slice data, bool is_chunked);
-void upstream_send_end(struct upstream *up, bool is_chunked, const struct message *trailers);
-void upstream_send_fin(struct upstream *up);
+static inline void upstream_send_body(struct upstream *up, struct slice data, bool is_chunked)
+{
+    up->ops->send_body(up, data, is_chunked);
+}
+
+/* The body is complete; `trailers` may be NULL. */
+static inline void upstream_send_end(struct upstream *up, bool is_chunked,
+                                     const struct message *trailers)
+{
+    up->ops->send_end(up, is_chunked, trailers);
+}
+
+/* The server takes body more slowly than it comes; request_upstream_drained() tells when it goes
+ * on. */
+static inline bool upstream_is_full(const struct upstream *up)
+{
+    return up->ops->is_full(up);
+}
+
 /* Counts the response timeout from now. */
-void upstream_touch(struct upstream *up);
-void upstream_pause(struct upstream *up);
-void upstream_resume(struct upstream *up);
+static inline void upstream_touch(struct upstream *up)
+{
+    up->ops->touch(up);
+}
+
+/* The response waits for the client. */
+static inline void upstream_pause(struct upstream *up)
+{
+    up->ops->pause(up);
+}
+
+static inline void upstream_resume(struct upstream *up)
+{
+    up->ops->resume(up);
+}
+
 /* After a 101: bytes go as they are; what was read behind the head is given at once. */
-void upstream_become_tunnel(struct upstream *up);
+static inline void upstream_become_tunnel(struct upstream *up)
+{
+    up->ops->become_tunnel(up);
+}
+
+static inline void upstream_send_tunnel(struct upstream *up, struct slice bytes)
+{
+    up->ops->send_tunnel(up, bytes);
+}
+
+static inline void upstream_send_fin(struct upstream *up)
+{
+    up->ops->send_fin(up);
+}
 
 /* The exchange is over: keeps the connection for reuse when it can be, and clears the pointer. */
-void upstream_release(struct upstream **up, const struct snapshot_pool *pool);
-/* Ends it, and clears the pointer. */
-void upstream_drop(struct upstream **up);
+static inline void upstream_release(struct upstream **holder, const struct snapshot_pool *pool)
+{
+    struct upstream *up = *holder;
 
-/* reuse.c */
-struct upstream *reuse_take(struct worker *worker, struct server *server);
-void reuse_keep(struct worker *worker, struct upstream *up, const struct snapshot_pool *pool);
-/* An earlier session with that server, under the same trust; NULL: none.  And the newest one, of a
- * connection with TLS. */
-const struct tls_session *reuse_session(struct worker *worker, const struct upstream *up);
-void reuse_keep_session(struct worker *worker, struct upstream *up);
-void reuse_forget(struct worker *worker, struct upstream *up);
-void reuse_close_server(struct worker *worker, struct server *server);
-void reuse_close_all(struct worker *worker);
-/* No connection is left. */
-void reuse_fini(struct worker *worker);
+    *holder = NULL;
+    up->ops->release(up, pool);
+}
+
+/* Ends it, and clears the pointer. */
+static inline void upstream_drop(struct upstream **holder)
+{
+    struct upstream *up = *holder;
+
+    *holder = NULL;
+    up->ops->drop(up);
+}
 
 #endif

@@ -6,12 +6,13 @@
  *
  * Owner    its request, or the reuse list.      Threads  the worker's
  */
-#include "proxy/upstream/upstream.h"
+#include "proxy/upstream/upstream_h1.h"
 
 #include "base/check.h"
 #include "proxy/request.h"
 #include "proxy/secure.h"
 #include "proxy/snapshot.h"
+#include "proxy/upstream/reuse.h"
 #include "proxy/upstream/server.h"
 #include "proxy/worker.h"
 #include "tls/engine.h"
@@ -23,15 +24,23 @@ static const struct head_limits response_limits = {
     .underscores = HEAD_UNDERSCORES_ALLOW,
 };
 
-static struct upstream *upstream_of(struct transport *transport)
+static struct upstream_h1 *upstream_of(struct transport *transport)
 {
-    struct upstream *up = (struct upstream *)transport;
+    struct upstream_h1 *up = (struct upstream_h1 *)transport;
 
     CHECK_OBJ(up, UPSTREAM_TAG);
     return up;
 }
 
-static struct server_row *row_of(const struct upstream *up)
+static struct upstream_h1 *h1_of(struct upstream *base)
+{
+    struct upstream_h1 *up = container_of(base, struct upstream_h1, base);
+
+    CHECK_OBJ(up, UPSTREAM_TAG);
+    return up;
+}
+
+static struct server_row *row_of(const struct upstream_h1 *up)
 {
     const struct worker *worker = up->transport.worker;
 
@@ -40,20 +49,20 @@ static struct server_row *row_of(const struct upstream *up)
 
 /* ---- ends ---- */
 
-void upstream_drop(struct upstream **holder)
+void upstream_h1_drop(struct upstream_h1 **holder)
 {
-    struct upstream *up = TAKE_POINTER(holder);
+    struct upstream_h1 *up = TAKE_POINTER(holder);
 
     CHECK_OBJ(up, UPSTREAM_TAG);
     up->state = UPSTREAM_CLOSED;
-    up->request = NULL;
+    up->base.request = NULL;
     deadline_clear(&up->deadline);
     transport_close(&up->transport);
 }
 
 static void on_closed(struct transport *transport)
 {
-    struct upstream *up = upstream_of(transport);
+    struct upstream_h1 *up = upstream_of(transport);
     struct worker *worker = transport->worker;
 
     buffer_fini(&up->inbox);
@@ -62,20 +71,20 @@ static void on_closed(struct transport *transport)
 }
 
 /* Tells the request, which drops this connection. */
-static void fail(struct upstream *up, enum failure failure)
+static void fail(struct upstream_h1 *up, enum failure failure)
 {
-    if (up->request != NULL)
-        request_upstream_failed(up->request, failure);
+    if (up->base.request != NULL)
+        request_upstream_failed(up->base.request, failure);
 }
 
-static void end_idle(struct upstream *up)
+static void end_idle(struct upstream_h1 *up)
 {
     reuse_forget(up->transport.worker, up);
-    upstream_drop(&up);
+    upstream_h1_drop(&up);
 }
 
 /* How it failed, seen from where the response stands. */
-static enum failure failure_of_end(const struct upstream *up)
+static enum failure failure_of_end(const struct upstream_h1 *up)
 {
     if (up->state == UPSTREAM_BODY)
         return FAILURE_RESPONSE_BROKEN;
@@ -86,7 +95,7 @@ static enum failure failure_of_end(const struct upstream *up)
 
 static void on_broken(struct transport *transport, int error)
 {
-    struct upstream *up = upstream_of(transport);
+    struct upstream_h1 *up = upstream_of(transport);
 
     (void)error; /* whatever ended it, what follows depends on how far the response had come */
     if (transport->is_broken && !up->is_deaf &&
@@ -108,31 +117,37 @@ static void on_broken(struct transport *transport, int error)
 
 static void on_eof(struct transport *transport)
 {
-    struct upstream *up = upstream_of(transport);
+    struct upstream_h1 *up = upstream_of(transport);
 
     if (up->state == UPSTREAM_IDLE) {
         end_idle(up);
     } else if (up->state == UPSTREAM_TUNNEL) {
-        request_server_half_closed(up->request);
+        request_server_half_closed(up->base.request);
     } else if (up->state == UPSTREAM_BODY && up->body.kind == FORWARD_UNTIL_CLOSE && !up->is_deaf) {
         up->may_be_kept = false;
-        request_response_ended(up->request, NULL);
+        request_response_ended(up->base.request, NULL);
     } else {
         on_broken(transport, UV_EOF);
     }
 }
 
+static void touch(struct upstream_h1 *up)
+{
+    if (up->transport.is_reading && (up->state == UPSTREAM_HEAD || up->state == UPSTREAM_BODY))
+        deadline_set(&up->transport.worker->deadlines, &up->deadline, up->response_timeout_ms);
+}
+
 static void on_due(struct deadline *deadline)
 {
-    struct upstream *up = container_of(deadline, struct upstream, deadline);
+    struct upstream_h1 *up = container_of(deadline, struct upstream_h1, deadline);
 
     worker_note_time(up->transport.worker);
     if (up->state == UPSTREAM_IDLE)
         end_idle(up);
     else if (up->state == UPSTREAM_CONNECTING)
         fail(up, FAILURE_CONNECT_TIMEOUT);
-    else if (request_waits_for_client(up->request))
-        upstream_touch(up); /* the server has nothing to answer yet; timeouts.body_idle counts */
+    else if (request_waits_for_client(up->base.request))
+        touch(up); /* the server has nothing to answer yet; timeouts.body_idle counts */
     else if (up->state == UPSTREAM_HEAD)
         fail(up, FAILURE_RESPONSE_TIMEOUT);
     else if (up->state == UPSTREAM_BODY)
@@ -141,15 +156,9 @@ static void on_due(struct deadline *deadline)
 
 /* ---- reading ---- */
 
-void upstream_touch(struct upstream *up)
+static void begin_body(struct upstream_h1 *up, const struct message *message)
 {
-    if (up->transport.is_reading && (up->state == UPSTREAM_HEAD || up->state == UPSTREAM_BODY))
-        deadline_set(&up->transport.worker->deadlines, &up->deadline, up->response_timeout_ms);
-}
-
-static void begin_body(struct upstream *up, const struct message *message)
-{
-    const struct request *req = up->request;
+    const struct request *req = up->base.request;
     uint16_t status = message->status;
 
     up->may_be_kept = message->http_minor == 1 ? !message->has_connection_close
@@ -164,6 +173,8 @@ static void begin_body(struct upstream *up, const struct message *message)
         body_begin(&up->body, FORWARD_UNTIL_CLOSE, 0);
         up->may_be_kept = false;
     }
+    up->base.response_body = up->body.kind;
+    up->base.response_length = up->body.left;
     up->state = UPSTREAM_BODY;
 }
 
@@ -177,7 +188,7 @@ static bool begins_like_http(struct slice bytes)
 }
 
 /* Reads one head off `bytes`; the bytes it took, or 0 when it is not whole or was refused. */
-static size_t read_head(struct upstream *up, struct slice bytes)
+static size_t read_head(struct upstream_h1 *up, struct slice bytes)
 {
     struct worker *worker = up->transport.worker;
     enum head_search found = head_search(bytes, &up->searched, &response_limits);
@@ -199,12 +210,12 @@ static size_t read_head(struct upstream *up, struct slice bytes)
     }
     if (worker->message->status >= 200)
         begin_body(up, worker->message);
-    if (!request_response(up->request))
+    if (!request_response(up->base.request))
         return 0;
     return head_bytes;
 }
 
-static bool parse_trailers(struct upstream *up, struct slice trailers)
+static bool parse_trailers(struct upstream_h1 *up, struct slice trailers)
 {
     const char *why;
 
@@ -213,7 +224,7 @@ static bool parse_trailers(struct upstream *up, struct slice trailers)
 }
 
 /* Reads body off `bytes`; the bytes it took. */
-static size_t read_body(struct upstream *up, char *bytes, size_t count)
+static size_t read_body(struct upstream_h1 *up, char *bytes, size_t count)
 {
     struct worker *worker = up->transport.worker;
     struct slice data;
@@ -227,18 +238,18 @@ static size_t read_body(struct upstream *up, char *bytes, size_t count)
         return count;
     }
     if (data.len > 0)
-        request_response_body(up->request, data, result == BODY_ENDED);
+        request_response_body(up->base.request, data, result == BODY_ENDED);
     if (result == BODY_ENDED) {
         if (used < count) /* bytes behind the response: whose are they? */
             up->may_be_kept = false;
-        request_response_ended(up->request, trailers.len > 2 ? worker->trailers : NULL);
+        request_response_ended(up->base.request, trailers.len > 2 ? worker->trailers : NULL);
         return count;
     }
     return used;
 }
 
 /* Goes on as long as something is taken; the bytes that must be kept are the rest. */
-static size_t consume(struct upstream *up, char *bytes, size_t count)
+static size_t consume(struct upstream_h1 *up, char *bytes, size_t count)
 {
     size_t used = 0;
 
@@ -250,7 +261,7 @@ static size_t consume(struct upstream *up, char *bytes, size_t count)
         used += took;
     }
     if (up->state == UPSTREAM_TUNNEL) {
-        request_tunnel_from_server(up->request, slice_of(bytes + used, count - used));
+        request_tunnel_from_server(up->base.request, slice_of(bytes + used, count - used));
         return count;
     }
     if (up->state == UPSTREAM_BODY && (used < count || body_is_empty(&up->body)))
@@ -259,15 +270,15 @@ static size_t consume(struct upstream *up, char *bytes, size_t count)
 }
 
 /* The server has said something, and the same exchange goes on. */
-static void touch_if_still(struct upstream *up, uint32_t exchange)
+static void touch_if_still(struct upstream_h1 *up, uint32_t exchange)
 {
     if (up->requests == exchange && up->transport.is_reading)
-        upstream_touch(up);
+        touch(up);
 }
 
 static void on_read(struct transport *transport, char *bytes, size_t count)
 {
-    struct upstream *up = upstream_of(transport);
+    struct upstream_h1 *up = upstream_of(transport);
     uint32_t exchange;
     size_t used;
 
@@ -280,8 +291,8 @@ static void on_read(struct transport *transport, char *bytes, size_t count)
         return;
     if (!up->has_read) {
         up->has_read = true;
-        if (up->request->first_byte_ns == 0)
-            up->request->first_byte_ns = transport->worker->now_ns;
+        if (up->base.request->first_byte_ns == 0)
+            up->base.request->first_byte_ns = transport->worker->now_ns;
     }
     exchange = up->requests;
     if (buffer_length(&up->inbox) == 0) {
@@ -303,14 +314,15 @@ static void on_read(struct transport *transport, char *bytes, size_t count)
 
 static void on_drained(struct transport *transport)
 {
-    struct upstream *up = upstream_of(transport);
+    struct upstream_h1 *up = upstream_of(transport);
 
-    if (up->request != NULL) {
-        upstream_touch(up);
-        request_upstream_drained(up->request);
+    if (up->base.request != NULL) {
+        touch(up);
+        request_upstream_drained(up->base.request);
     }
 }
 
+static const struct upstream_ops upstream_h1_ops;
 static void on_secured(struct transport *transport);
 static void on_insecure(struct transport *transport);
 
@@ -326,12 +338,12 @@ static const struct transport_ops ops = {
 
 /* ---- a new exchange ---- */
 
-static void begin_exchange(struct upstream *up, struct request *req)
+static void begin_exchange(struct upstream_h1 *up, struct request *req)
 {
     const struct conf_pool *pool = req->pool->conf;
     const struct conf_route *route = req->route->conf;
 
-    up->request = req;
+    up->base.request = req;
     up->has_read = false;
     up->is_deaf = false;
     up->may_be_kept = false;
@@ -340,26 +352,26 @@ static void begin_exchange(struct upstream *up, struct request *req)
     up->requests++;
     up->response_timeout_ms =
         route->response_timeout_ms > 0 ? route->response_timeout_ms : pool->timeouts.response_ms;
-    upstream_touch(up);
+    touch(up);
 }
 
-struct upstream *upstream_reuse(struct request *req)
+struct upstream *upstream_h1_reuse(struct request *req)
 {
-    struct upstream *up;
+    struct upstream_h1 *up;
 
     while ((up = reuse_take(req->worker, req->server)) != NULL) {
         if (up->trust_key == req->pool->trust_key && transport_is_quiet(&up->transport)) {
             up->is_reused = true;
             count_one(&row_of(up)->connections_reused);
             begin_exchange(up, req);
-            return up;
+            return &up->base;
         }
-        upstream_drop(&up);
+        upstream_h1_drop(&up);
     }
     return NULL;
 }
 
-static enum failure connect_failure(int error)
+enum failure upstream_connect_failure(int error)
 {
     switch (error) {
     case UV_ECONNREFUSED:
@@ -374,37 +386,37 @@ static enum failure connect_failure(int error)
     }
 }
 
-static void begin_first(struct upstream *up)
+static void begin_first(struct upstream_h1 *up)
 {
-    begin_exchange(up, up->request);
-    request_connected(up->request);
+    begin_exchange(up, up->base.request);
+    request_connected(up->base.request);
 }
 
 /* timeouts.connect counts on. */
-static void shake_hands(struct upstream *up)
+static void shake_hands(struct upstream_h1 *up)
 {
-    const struct snapshot_pool *pool = up->request->pool;
+    const struct snapshot_pool *pool = up->base.request->pool;
     const struct conf_server *server =
-        &pool->conf->servers[pool->server_conf[up->request->server_index]];
+        &pool->conf->servers[pool->server_conf[up->base.request->server_index]];
 
     up->is_shaking_hands = true;
     transport_secure_to(&up->transport, pool->trust, secure_server_name(&pool->conf->tls, server),
-                        reuse_session(up->transport.worker, up));
+                        reuse_session(up->transport.worker, up->base.server, up->trust_key));
 }
 
 static void on_connected(struct transport *transport, int status)
 {
-    struct upstream *up = upstream_of(transport);
+    struct upstream_h1 *up = upstream_of(transport);
 
     worker_note_time(transport->worker);
-    if (up->state != UPSTREAM_CONNECTING || up->request == NULL)
+    if (up->state != UPSTREAM_CONNECTING || up->base.request == NULL)
         return;
     if (status < 0) {
-        fail(up, connect_failure(status));
+        fail(up, upstream_connect_failure(status));
         return;
     }
     transport_read_start(transport);
-    if (up->request->pool->trust != NULL)
+    if (up->base.request->pool->trust != NULL)
         shake_hands(up);
     else
         begin_first(up);
@@ -412,18 +424,18 @@ static void on_connected(struct transport *transport, int status)
 
 static void on_secured(struct transport *transport)
 {
-    struct upstream *up = upstream_of(transport);
+    struct upstream_h1 *up = upstream_of(transport);
 
     up->is_shaking_hands = false;
     if (tls_engine_is_resumed(transport->tls))
         count_one(&row_of(up)->tls_resumed);
-    if (up->state == UPSTREAM_CONNECTING && up->request != NULL)
+    if (up->state == UPSTREAM_CONNECTING && up->base.request != NULL)
         begin_first(up);
 }
 
 static void on_insecure(struct transport *transport)
 {
-    struct upstream *up = upstream_of(transport);
+    struct upstream_h1 *up = upstream_of(transport);
 
     if (!up->is_shaking_hands) {
         on_broken(transport, UV_EPROTO);
@@ -433,17 +445,18 @@ static void on_insecure(struct transport *transport)
     fail(up, FAILURE_SERVER_TLS);
 }
 
-enum failure upstream_open(struct request *req)
+enum failure upstream_h1_open(struct request *req)
 {
     struct worker *worker = req->worker;
-    struct upstream *up = slab_take(&worker->upstream_slab);
+    struct upstream_h1 *up = slab_take(&worker->upstream_slab);
     int error;
 
+    up->base.ops = &upstream_h1_ops;
     up->tag = UPSTREAM_TAG;
     up->state = UPSTREAM_CONNECTING;
     up->is_reused = false;
-    up->server = req->server;
-    up->request = req;
+    up->base.server = req->server;
+    up->base.request = req;
     up->requests = 0;
     up->is_shaking_hands = false;
     up->trust_key = req->pool->trust_key;
@@ -452,12 +465,13 @@ enum failure upstream_open(struct request *req)
     deadline_init(&up->deadline, on_due);
     buffer_init(&up->inbox);
     up->connect.on_connected = on_connected;
-    req->upstream = up;
-    error = transport_connect(&up->transport, worker, &ops, &up->connect, &up->server->address.any);
+    req->upstream = &up->base;
+    error = transport_connect(&up->transport, worker, &ops, &up->connect,
+                              &up->base.server->address.any);
     if (error != 0) {
         req->upstream = NULL;
-        upstream_drop(&up);
-        return connect_failure(error);
+        upstream_h1_drop(&up);
+        return upstream_connect_failure(error);
     }
     count_one(&row_of(up)->connections);
     deadline_set(&worker->deadlines, &up->deadline, req->pool->conf->timeouts.connect_ms);
@@ -465,7 +479,7 @@ enum failure upstream_open(struct request *req)
 }
 
 /* Bytes of the next response may have come already: then this connection is not kept. */
-static bool can_be_kept(const struct upstream *up, const struct snapshot_pool *pool)
+static bool can_be_kept(const struct upstream_h1 *up, const struct snapshot_pool *pool)
 {
     const struct worker *worker = up->transport.worker;
     uint32_t most = pool->conf->keepalive.max_requests;
@@ -474,36 +488,54 @@ static bool can_be_kept(const struct upstream *up, const struct snapshot_pool *p
            !up->transport.is_broken && up->transport.queued_bytes == 0 &&
            (most == 0 || up->requests < most) && pool->conf->keepalive.idle_per_worker > 0 &&
            !worker->is_stopping &&
-           worker->server_generations[up->server->slot] == worker->newest_generation;
+           worker->server_generations[up->base.server->slot] == worker->newest_generation;
 }
 
-void upstream_release(struct upstream **holder, const struct snapshot_pool *pool)
+static void release(struct upstream *base, const struct snapshot_pool *pool)
 {
-    struct upstream *up = *holder;
+    struct upstream_h1 *up = h1_of(base);
+    struct worker *worker = up->transport.worker;
 
-    CHECK_OBJ(up, UPSTREAM_TAG);
-    reuse_keep_session(up->transport.worker, up);
+    reuse_keep_session(worker, base->server, up->trust_key, up->transport.tls);
     if (!can_be_kept(up, pool)) {
-        upstream_drop(holder);
+        upstream_h1_drop(&up);
         return;
     }
-    *holder = NULL;
-    up->request = NULL;
-    transport_flush(up->transport.worker); /* it may point into the inbox */
+    base->request = NULL;
+    transport_flush(worker); /* it may point into the inbox */
     buffer_reset(&up->inbox, 0);
-    reuse_keep(up->transport.worker, up, pool);
+    reuse_keep(worker, up, pool);
+}
+
+static void drop(struct upstream *base)
+{
+    struct upstream_h1 *up = h1_of(base);
+
+    upstream_h1_drop(&up);
 }
 
 /* ---- writing ---- */
 
-void upstream_send(struct upstream *up, struct slice bytes)
+static void say(struct upstream_h1 *up, struct slice bytes)
 {
     count_add(&row_of(up)->sent_bytes, bytes.len);
     transport_gather(&up->transport, bytes);
 }
 
-void upstream_send_body(struct upstream *up, struct slice data, bool is_chunked)
+static void send_head(struct upstream *base, struct slice head, bool is_last)
 {
+    (void)is_last; /* the head says it */
+    say(h1_of(base), head);
+}
+
+static void send_tunnel(struct upstream *base, struct slice bytes)
+{
+    say(h1_of(base), bytes);
+}
+
+static void send_body(struct upstream *base, struct slice data, bool is_chunked)
+{
+    struct upstream_h1 *up = h1_of(base);
     struct worker *worker = up->transport.worker;
     char *memory;
     struct writer w;
@@ -511,7 +543,7 @@ void upstream_send_body(struct upstream *up, struct slice data, bool is_chunked)
     if (data.len == 0)
         return;
     if (!is_chunked) {
-        upstream_send(up, data);
+        say(up, data);
         return;
     }
     memory = transport_scratch(worker, 24);
@@ -520,13 +552,14 @@ void upstream_send_body(struct upstream *up, struct slice data, bool is_chunked)
     write_hex(&w, data.len);
     write_literal(&w, "\r\n");
     transport_scratch_trim(worker, memory, writer_length(&w));
-    upstream_send(up, writer_slice(&w));
-    upstream_send(up, data);
-    upstream_send(up, SLICE("\r\n"));
+    say(up, writer_slice(&w));
+    say(up, data);
+    say(up, SLICE("\r\n"));
 }
 
-void upstream_send_end(struct upstream *up, bool is_chunked, const struct message *trailers)
+static void send_end(struct upstream *base, bool is_chunked, const struct message *trailers)
 {
+    struct upstream_h1 *up = h1_of(base);
     struct worker *worker = up->transport.worker;
     char *memory;
     struct writer w;
@@ -534,12 +567,12 @@ void upstream_send_end(struct upstream *up, bool is_chunked, const struct messag
     if (!is_chunked)
         return;
     if (trailers == NULL) {
-        upstream_send(up, SLICE("0\r\n\r\n"));
+        say(up, SLICE("0\r\n\r\n"));
         return;
     }
     memory = transport_scratch(worker, UPSTREAM_HEAD_BYTES * 2);
     if (memory == NULL) {
-        upstream_send(up, SLICE("0\r\n\r\n"));
+        say(up, SLICE("0\r\n\r\n"));
         return;
     }
     w = writer_over(memory, UPSTREAM_HEAD_BYTES * 2);
@@ -547,28 +580,59 @@ void upstream_send_end(struct upstream *up, bool is_chunked, const struct messag
     forward_write_trailers(&w, trailers);
     write_literal(&w, "\r\n");
     transport_scratch_trim(worker, memory, writer_length(&w));
-    upstream_send(up, writer_slice(&w));
+    say(up, writer_slice(&w));
 }
 
-void upstream_send_fin(struct upstream *up)
+static void send_fin(struct upstream *base)
 {
-    transport_shutdown(&up->transport);
+    transport_shutdown(&h1_of(base)->transport);
 }
 
-void upstream_pause(struct upstream *up)
+static bool is_full(const struct upstream *base)
 {
+    return transport_is_full(&container_of(base, const struct upstream_h1, base)->transport);
+}
+
+static void touch_base(struct upstream *base)
+{
+    touch(h1_of(base));
+}
+
+static void pause_reading(struct upstream *base)
+{
+    struct upstream_h1 *up = h1_of(base);
+
     transport_read_stop(&up->transport);
     deadline_clear(&up->deadline); /* the client is slow, not the server */
 }
 
-void upstream_resume(struct upstream *up)
+static void resume_reading(struct upstream *base)
 {
+    struct upstream_h1 *up = h1_of(base);
+
     transport_read_start(&up->transport);
-    upstream_touch(up);
+    touch(up);
 }
 
-void upstream_become_tunnel(struct upstream *up)
+static void become_tunnel(struct upstream *base)
 {
+    struct upstream_h1 *up = h1_of(base);
+
     up->state = UPSTREAM_TUNNEL;
     deadline_clear(&up->deadline);
 }
+
+static const struct upstream_ops upstream_h1_ops = {
+    .send_head = send_head,
+    .send_body = send_body,
+    .send_end = send_end,
+    .is_full = is_full,
+    .touch = touch_base,
+    .pause = pause_reading,
+    .resume = resume_reading,
+    .release = release,
+    .drop = drop,
+    .become_tunnel = become_tunnel,
+    .send_tunnel = send_tunnel,
+    .send_fin = send_fin,
+};

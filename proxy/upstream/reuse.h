@@ -1,0 +1,35 @@
+/*
+ * reuse - one worker's connections to servers that the next request may use.
+ *
+ * Owner    the worker.      Threads  the worker's
+ */
+#ifndef PROXY_UPSTREAM_REUSE_H
+#define PROXY_UPSTREAM_REUSE_H
+
+#include <stdint.h>
+
+struct server;
+struct snapshot_pool;
+struct tls_engine;
+struct tls_session;
+struct upstream_h1;
+struct worker;
+
+/* HTTP/1: the newest idle one, or NULL; and back. */
+struct upstream_h1 *reuse_take(struct worker *worker, struct server *server);
+void reuse_keep(struct worker *worker, struct upstream_h1 *up, const struct snapshot_pool *pool);
+void reuse_forget(struct worker *worker, struct upstream_h1 *up);
+
+/* An earlier session with that server, under the same trust; NULL: none.  And the newest one, of a
+ * connection with TLS (NULL: without). */
+const struct tls_session *reuse_session(struct worker *worker, const struct server *server,
+                                        uint64_t trust_key);
+void reuse_keep_session(struct worker *worker, const struct server *server, uint64_t trust_key,
+                        struct tls_engine *tls);
+
+void reuse_close_server(struct worker *worker, struct server *server);
+void reuse_close_all(struct worker *worker);
+/* No connection is left. */
+void reuse_fini(struct worker *worker);
+
+#endif

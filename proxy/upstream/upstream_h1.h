@@ -1,0 +1,58 @@
+/*
+ * upstream_h1 - one connection to a server, and the HTTP/1 spoken on it.
+ *
+ * Owner    while it works: its request.  While idle: the worker's reuse list.
+ * Threads  the worker's
+ */
+#ifndef PROXY_UPSTREAM_UPSTREAM_H1_H
+#define PROXY_UPSTREAM_UPSTREAM_H1_H
+
+#include "base/buffer.h"
+#include "base/list.h"
+#include "proxy/deadline.h"
+#include "proxy/http/body.h"
+#include "proxy/transport.h"
+#include "proxy/upstream/upstream.h"
+
+enum { UPSTREAM_TAG = 0x55505354 };
+
+enum upstream_state {
+    UPSTREAM_CONNECTING,
+    UPSTREAM_HEAD, /* a response head is awaited */
+    UPSTREAM_BODY,
+    UPSTREAM_TUNNEL,
+    UPSTREAM_IDLE,
+    UPSTREAM_CLOSED, /* waits for its close callback */
+};
+
+struct upstream_h1 {
+    struct transport transport; /* first */
+    struct upstream base;
+    uint32_t tag;
+    uint8_t state;
+    bool is_reused;        /* it has served a request before */
+    bool has_read;         /* a byte of this response has come */
+    bool is_deaf;          /* it takes no more bytes; what it said is still read */
+    bool is_shaking_hands; /* TCP is there, TLS not yet */
+    bool may_be_kept;      /* the response's framing and Connection allow it */
+    struct list link;      /* reuse list */
+    struct deadline deadline;
+    struct transport_connect connect;
+    struct buffer inbox; /* bytes of a head or trailers not whole yet */
+    size_t searched;
+    struct body body;
+    uint32_t requests;
+    uint32_t counter_slot;
+    uint64_t trust_key; /* of the pool that it was opened for */
+    uint64_t response_timeout_ms;
+};
+
+struct upstream *upstream_h1_reuse(struct request *req);
+enum failure upstream_h1_open(struct request *req);
+/* Ends it, and clears the pointer. */
+void upstream_h1_drop(struct upstream_h1 **up);
+
+/* Why a connection did not come to be; `error` is libuv's. */
+enum failure upstream_connect_failure(int error);
+
+#endif

@@ -11,7 +11,6 @@
 #include "observe/record.h"
 #include "proxy/affinity.h"
 #include "proxy/client/client.h"
-#include "proxy/client/client_h1.h"
 #include "proxy/hold.h"
 #include "proxy/http/target.h"
 #include "proxy/limits.h"

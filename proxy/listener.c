@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "config/model.h"
-#include "proxy/client/client_h1.h"
+#include "proxy/client/client.h"
 #include "proxy/hold.h"
 #include "proxy/limits.h"
 #include "proxy/snapshot.h"
@@ -368,7 +368,7 @@ static void take_one(struct listener *listener)
         return;
     }
     listener->is_paused = false;
-    client_h1_accept(listener);
+    client_accept(listener);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -482,7 +482,7 @@ static void retire_clients(struct worker *worker)
         struct client *client = container_of(link, struct client, link);
 
         if (client->listener->now == NULL)
-            client_h1_retire(client);
+            client_retire(client);
     }
 }
 

@@ -14,7 +14,6 @@
 #include "observe/counters.h"
 #include "proxy/attempt.h"
 #include "proxy/client/client.h"
-#include "proxy/client/client_h1.h"
 #include "proxy/hold.h"
 #include "proxy/queue.h"
 #include "proxy/request_end.h"

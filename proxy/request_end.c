@@ -12,7 +12,7 @@
 #include "observe/observer.h"
 #include "observe/record.h"
 #include "observe/ring.h"
-#include "proxy/client/client_h1.h"
+#include "proxy/client/client.h"
 #include "proxy/hold.h"
 #include "proxy/listener.h"
 #include "proxy/queue.h"
@@ -82,14 +82,14 @@ void pool_views_drop(struct worker *worker, const struct hold *hold)
 
 const struct snapshot_listener *client_listener(const struct request *req)
 {
-    /* Connections of a listener that has gone begin no request (client_h1_retire). */
+    /* Connections of a listener that has gone begin no request (client_retire). */
     CHECK(req->client->listener->now != NULL);
     return req->client->listener->now;
 }
 
 bool client_must_close(const struct request *req)
 {
-    return req->wants_close || client_h1_must_close(req->client);
+    return req->wants_close || client_is_spent(req->client);
 }
 
 /* ---- the record ---- */

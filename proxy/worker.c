@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "observe/record.h"
-#include "proxy/client/client_h1.h"
+#include "proxy/client/client.h"
 #include "proxy/hold.h"
 #include "proxy/http/headers.h"
 #include "proxy/listener.h"
@@ -193,7 +193,7 @@ static void on_stop(struct mail *mail, void *receiver)
     listener_close_all(worker);
     reuse_close_all(worker);
     LIST_EACH_SAFE (link, &worker->clients)
-        client_h1_retire(container_of(link, struct client, link));
+        client_retire(container_of(link, struct client, link));
     transport_end_callback(worker);
     worker_check_stopped(worker);
 }
@@ -205,7 +205,7 @@ static void on_stop_hard(struct mail *mail, void *receiver)
     xfree(container_of(mail, struct order, mail));
     worker_note_time(worker);
     LIST_EACH_SAFE (link, &worker->clients)
-        client_h1_abort(container_of(link, struct client, link));
+        client_abort(container_of(link, struct client, link));
     transport_end_callback(worker);
 }
 

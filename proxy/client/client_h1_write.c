@@ -1,13 +1,11 @@
 /*
- * client_h1_write - heads, bodies and answers to bytes.
+ * client_h1_write - the writing half of client_h1: heads, bodies and answers to bytes.
  *
  * Owner    the client.      Threads  the worker's
  */
-#include "proxy/client/client_h1_write.h"
+#include "proxy/client/internal.h"
 
 #include "base/check.h"
-#include "proxy/client/client.h"
-#include "proxy/client/client_h1.h"
 #include "proxy/http/answer.h"
 #include "proxy/http/forward.h"
 #include "proxy/request.h"

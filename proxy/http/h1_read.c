@@ -18,7 +18,7 @@
 #error "llhttp must be built and used with LLHTTP_STRICT_MODE=1"
 #endif
 
-enum { EMPTY_LINES_BYTES = 8, MAX_CONNECTION_OPTIONS = 64 };
+enum { EMPTY_LINES_BYTES = 8, MAX_CONNECTION_OPTIONS = 64, MAX_METHOD = 32 };
 
 /* ---- the first line ---- */
 
@@ -437,6 +437,24 @@ static enum method method_of(uint8_t method)
     case HTTP_PROPFIND: return METHOD_PROPFIND;
     default: return METHOD_OTHER;
     }
+}
+
+bool head_find_method(struct slice text, enum method *method_out)
+{
+    static const llhttp_settings_t none = {0};
+    llhttp_t parser;
+    char line[MAX_METHOD + sizeof(" / HTTP/1.1\r\n")];
+    size_t rest = sizeof(" / HTTP/1.1\r\n") - 1;
+
+    if (text.len > MAX_METHOD || !is_token(text))
+        return false;
+    memcpy(line, text.at, text.len);
+    memcpy(line + text.len, " / HTTP/1.1\r\n", rest);
+    llhttp_init(&parser, HTTP_REQUEST, &none);
+    if (llhttp_execute(&parser, line, text.len + rest) != HPE_OK || parser.method == HTTP_PRI)
+        return false;
+    *method_out = method_of(parser.method);
+    return true;
 }
 
 /* method SP target SP version: llhttp would take several spaces. */

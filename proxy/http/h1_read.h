@@ -10,6 +10,7 @@
 #ifndef PROXY_HTTP_H1_READ_H
 #define PROXY_HTTP_H1_READ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,9 @@ unsigned head_parse_request(struct message *message, struct slice head,
 /* 0, or 502 and a reason in words.  Underscores are the server's business: they pass. */
 unsigned head_parse_response(struct message *message, struct slice head,
                              const struct head_limits *limits, const char **why_out);
+
+/* Is this a method that a request may have?  False: it is not known (501). */
+bool head_find_method(struct slice text, enum method *method_out);
 
 /* The fields behind a chunked body, with the empty line that ends them; 0, 400 or 431.  Framing is
  * refused; other fields that belong in the head are dropped. */

@@ -100,8 +100,8 @@ void h2_frames_free(struct h2_frames **frames);
 /* False: the connection is over; what h2_frames_take() still has is to be written (GOAWAY).
  * `now_ms` (any clock that does not go back) is what the budgets count by. */
 bool h2_frames_read(struct h2_frames *frames, struct slice bytes, uint64_t now_ms);
-/* Copies what is to be written next, whole frames as far as they fit, and at most `room` bytes;
- * 0: nothing, or nothing that the windows let go. */
+/* Copies what is to be written next, at most `room` bytes (which are at least 2048); 0: nothing, or
+ * nothing that the windows let go. */
 size_t h2_frames_take(struct h2_frames *frames, char *at, size_t room);
 bool h2_frames_wants_write(const struct h2_frames *frames);
 /* Nothing more will be read or written: GOAWAY went either way and no stream is left. */

@@ -1,0 +1,225 @@
+/* h2_frames: both ends of a connection, talking to each other. */
+#include "proxy/http/h2_frames.h"
+
+#include "tests/unit/proxy_http/h2_peers.h"
+
+#define ASK      GET_LINE HOST END
+#define GET_LINE LINE("GET /a?b HTTP/1.1")
+#define POST     LINE("POST / HTTP/1.1") HOST
+
+static void test_the_ends_exchange_settings(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    peer_init(&pair.client, H2_CLIENT, &h2_test_limits);
+    peer_init(&pair.server, H2_SERVER, &h2_test_limits);
+    carry_both(&pair.client, &pair.server);
+    assert_told(&pair.client, "settings 100\n");
+    assert_told(&pair.server, "");
+    assert_false(h2_frames_wants_write(pair.client.frames));
+    assert_false(h2_frames_wants_write(pair.server.frames));
+    assert_false(h2_frames_is_over(pair.client.frames));
+    pair_fini(&pair);
+}
+
+static void test_a_request_without_a_body_is_answered(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    ask(&pair, GET_LINE HOST LINE("X-Upper: 1") LINE("TE: trailers") LINE("Connection: TE") END,
+        true);
+    carry(&pair.client, &pair.server);
+    assert_told(&pair.server, "request 1 last :method=GET :scheme=http :path=/a?b :authority=a "
+                              "x-upper=1 te=trailers\nend\n");
+    assert_int_equal(h2_frames_streams(pair.server.frames), 1);
+    h2_stream_respond(
+        pair.server.last,
+        SLICE(LINE("HTTP/1.1 200 OK") LINE("Content-Length: 5") LINE("Connection: close") END),
+        false);
+    h2_stream_send(pair.server.last, SLICE("hello"));
+    h2_stream_end(pair.server.last, SLICE(""));
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.server, "closed 0\n");
+    assert_told(&pair.client, "response :status=200 content-length=5\ndata hello\nend\nclosed 0\n");
+    assert_int_equal(h2_frames_streams(pair.server.frames), 0);
+    assert_int_equal(h2_frames_streams(pair.client.frames), 0);
+    pair_fini(&pair);
+}
+
+static void test_a_response_may_be_a_head_alone(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    ask(&pair, ASK, true);
+    carry(&pair.client, &pair.server);
+    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 204 No Content") END), true);
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "response last :status=204\nend\nclosed 0\n");
+    pair_fini(&pair);
+}
+
+static void test_bodies_and_trailers_go_both_ways(void **state)
+{
+    struct pair pair;
+    struct h2_stream *stream;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    stream = ask(&pair, POST END, false);
+    carry(&pair.client, &pair.server);
+    assert_told(&pair.server, "request 1 :method=POST :scheme=http :path=/ :authority=a\n");
+    h2_stream_send(stream, SLICE("ping"));
+    carry(&pair.client, &pair.server);
+    assert_told(&pair.server, "data ping\n");
+    h2_stream_interim(pair.server.last,
+                      SLICE(LINE("HTTP/1.1 103 Early Hints") LINE("Link: x") END));
+    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_send(pair.server.last, SLICE("pong"));
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "response :status=103 link=x\nresponse :status=200\ndata pong\n");
+    h2_stream_end(stream, SLICE(LINE("X-Sum: 1")));
+    carry(&pair.client, &pair.server);
+    assert_told(&pair.server, "trailers x-sum=1\nend\n");
+    h2_stream_end(pair.server.last, SLICE(LINE("Grpc-Status: 0") LINE("Grpc-Message: ")));
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "trailers grpc-status=0 grpc-message=\nend\nclosed 0\n");
+    assert_told(&pair.server, "closed 0\n");
+    pair_fini(&pair);
+}
+
+static void test_a_body_waits_for_the_window(void **state)
+{
+    struct pair pair;
+    static char body[200000];
+    struct h2_stream *stream;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    pair.server.keeps_windows = true;
+    stream = ask(&pair, POST END, false);
+    assert_false(h2_stream_is_full(stream));
+    h2_stream_send(stream, slice_of(body, sizeof(body)));
+    assert_true(h2_stream_is_full(stream));
+    h2_stream_end(stream, SLICE(""));
+    carry_both(&pair.client, &pair.server);
+    assert_int_equal(h2_stream_unsent(stream), sizeof(body) - 65536);
+    assert_false(h2_frames_wants_write(pair.client.frames));
+    h2_stream_consumed(pair.server.last, 65536);
+    carry_both(&pair.client, &pair.server);
+    assert_int_equal(h2_stream_unsent(stream), sizeof(body) - 2 * 65536);
+    forget(&pair.client);
+    h2_stream_consumed(pair.server.last, 65536);
+    carry_both(&pair.client, &pair.server);
+    assert_int_equal(h2_stream_unsent(stream), sizeof(body) - 3 * 65536);
+    assert_told(&pair.client, "drained\n");
+    h2_stream_consumed(pair.server.last, 65536);
+    carry_both(&pair.client, &pair.server);
+    assert_int_equal(h2_stream_unsent(stream), 0);
+    pair_fini(&pair);
+}
+
+static void test_resets_say_whose_they_are(void **state)
+{
+    struct pair pair;
+    struct h2_stream *stream;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    stream = ask(&pair, POST END, false);
+    carry(&pair.client, &pair.server);
+    forget(&pair.server);
+    h2_stream_reset(stream, H2_CANCEL);
+    assert_told(&pair.client, "");
+    carry(&pair.client, &pair.server);
+    assert_told(&pair.client, "closed 8\n");
+    assert_told(&pair.server, "closed 8 by peer\n");
+    assert_int_equal(h2_frames_streams(pair.server.frames), 0);
+    pair_fini(&pair);
+}
+
+static void test_goaway_lets_streams_finish(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    ask(&pair, ASK, true);
+    carry(&pair.client, &pair.server);
+    h2_frames_goaway(pair.server.frames);
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "goaway 2147483647 0\n");
+    assert_null(h2_frames_request(pair.client.frames, SLICE(ASK), false, true, (void *)1));
+    h2_frames_goaway_final(pair.server.frames, H2_NO_ERROR);
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "goaway 1 0\n");
+    assert_false(h2_frames_is_over(pair.server.frames));
+    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), true);
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "response last :status=200\nend\nclosed 0\n");
+    assert_true(h2_frames_is_over(pair.server.frames));
+    assert_true(h2_frames_is_over(pair.client.frames));
+    pair_fini(&pair);
+}
+
+static void test_streams_that_are_left_are_told_closed(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    ask(&pair, ASK, true);
+    carry(&pair.client, &pair.server);
+    forget(&pair.server);
+    h2_frames_free(&pair.server.frames);
+    assert_null(pair.server.frames);
+    assert_told(&pair.server, "closed 2\n");
+    pair_fini(&pair);
+}
+
+static void test_what_is_taken_fits_any_room(void **state)
+{
+    static char body[50000];
+    struct pair pair;
+    char piece[8192];
+    size_t all = 0;
+    size_t count;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    ask(&pair, ASK, true);
+    carry(&pair.client, &pair.server);
+    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_send(pair.server.last, slice_of(body, sizeof(body)));
+    h2_stream_end(pair.server.last, SLICE(""));
+    for (size_t room = 2048; (count = h2_frames_take(pair.server.frames, piece, room)) > 0;
+         room = room % 6000 + 2049) {
+        assert_true(count <= room);
+        all += count;
+        assert_true(h2_frames_read(pair.client.frames, slice_of(piece, count), 1000));
+    }
+    assert_true(all > sizeof(body));
+    assert_non_null(strstr(buffer_text(&pair.client.told), "end\nclosed 0\n"));
+    pair_fini(&pair);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_ends_exchange_settings),
+        cmocka_unit_test(test_a_request_without_a_body_is_answered),
+        cmocka_unit_test(test_a_response_may_be_a_head_alone),
+        cmocka_unit_test(test_bodies_and_trailers_go_both_ways),
+        cmocka_unit_test(test_a_body_waits_for_the_window),
+        cmocka_unit_test(test_resets_say_whose_they_are),
+        cmocka_unit_test(test_goaway_lets_streams_finish),
+        cmocka_unit_test(test_streams_that_are_left_are_told_closed),
+        cmocka_unit_test(test_what_is_taken_fits_any_room),
+    };
+
+    return cmocka_run_group_tests(tests, headers_ready, NULL);
+}

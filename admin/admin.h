@@ -56,6 +56,7 @@ struct admin_options {
     const struct sticky_key *sticky_key; /* for explain; NULL: no cookie is understood */
     unsigned worker_count;
     const char *const *failure_words; /* by enum failure; ends with NULL */
+    const char *const *trouble_words; /* by enum tls_trouble; ends with NULL */
     const char *configuration_directory;
     /* Reads conf.d again, for `actor` (copied); calls `done` once, on control, maybe later. */
     void (*reload)(void *context, const struct actor *actor, admin_reloaded_fn *done,

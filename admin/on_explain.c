@@ -427,6 +427,22 @@ static void add_servers(struct explain *explain, json_t *json)
     json_object_set_new(json, "not_eligible", others);
 }
 
+/* Whose certificate is not good, and how: those of them too that may get the request. */
+static void add_handshakes(struct explain *explain, json_t *json)
+{
+    json_t *failing = json_array();
+
+    for (size_t i = 0; explain->live != NULL && i < explain->live->server_count; i++) {
+        const struct live_server *server = &explain->live->servers[i];
+        for (size_t k = 0; k < server->address_count; k++)
+            if (server->addresses[k].last_handshake != NULL)
+                json_array_append_new(failing,
+                                      json_pack("{s:s, s:s}", "server", server->conf->name, "why",
+                                                server->addresses[k].last_handshake));
+    }
+    json_object_set_new(json, "failing_handshakes", failing);
+}
+
 static json_t *request_json(const struct explain *explain)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:s}", "method", reply_string(explain->method), "host",
@@ -455,6 +471,7 @@ static json_t *explain_json(struct explain *explain)
         json, "pool",
         reply_string_or_null(explain->pool != NULL ? explain->pool->conf->name : NULL));
     add_servers(explain, json);
+    add_handshakes(explain, json);
     json_object_set_new(json, "chosen", reply_string_or_null(chosen_name(explain)));
     json_object_set_new(json, "reason", reply_string_or_null(explain->reason));
     json_object_set_new(

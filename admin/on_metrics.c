@@ -368,11 +368,14 @@ static void write_counters(struct call *call, struct buffer *out)
 {
     const struct admin_options *options = &call->admin->options;
     struct exposition_words words = {.failures = options->failure_words,
+                                     .troubles = options->trouble_words,
                                      .reasons = balance_reason_words,
                                      .reason_count = REASON_COUNT};
 
     while (options->failure_words != NULL && options->failure_words[words.failure_count] != NULL)
         words.failure_count++;
+    while (options->trouble_words != NULL && options->trouble_words[words.trouble_count] != NULL)
+        words.trouble_count++;
     exposition_write(out, options->counters, &words);
 }
 

@@ -48,6 +48,7 @@
 #include "proxy/upstream/registry.h"
 #include "proxy/worker.h"
 #include "tls/tickets.h"
+#include "tls/trouble.h"
 #include "watch/watch.h"
 
 enum {
@@ -264,6 +265,7 @@ static bool start_admin(struct server_process *process, const struct configurati
         .sticky_key = process->sticky_key,
         .worker_count = process->worker_count,
         .failure_words = failure_words,
+        .trouble_words = tls_trouble_words,
         .configuration_directory = process->configuration_directory,
         .reload = reload_from_admin,
         .has_drift = reload_has_drift,

@@ -167,7 +167,21 @@ static char *put_choice(const struct access_log *log, char *at, const struct rec
     at = record->attempts > 0 ? put_word(at, log->reason_words[record->reason]) : PUT(at, "null");
     if (record->failure != 0)
         at = put_word(PUT(at, ",\"failure\":"), log->failure_words[record->failure]);
+    if (texts->of[RECORD_SERVER_TLS].len > 0)
+        at = put_text(PUT(at, ",\"server_tls\":"), texts->of[RECORD_SERVER_TLS]);
     return put_boolean(PUT(at, ",\"reused\":"), record->is_reused);
+}
+
+static char *put_tls(char *at, const struct record *record, const struct texts *texts)
+{
+    if (texts->of[RECORD_TLS_VERSION].len == 0)
+        return at;
+    at = put_text(PUT(at, ",\"tls\":{\"version\":"), texts->of[RECORD_TLS_VERSION]);
+    at = put_text(PUT(at, ",\"cipher\":"), texts->of[RECORD_TLS_CIPHER]);
+    at = put_boolean(PUT(at, ",\"resumed\":"), record->is_tls_resumed);
+    at = put_text(PUT(at, ",\"server_name\":"), texts->of[RECORD_TLS_NAME]);
+    at = put_text(PUT(at, ",\"client\":"), texts->of[RECORD_TLS_CLIENT]);
+    return PUT(at, "}");
 }
 
 static char *put_phases(char *at, const struct record *record)
@@ -198,6 +212,7 @@ size_t access_log_format(struct access_log *log, const struct record *record, ch
     at = put_text(PUT(at, ",\"user_agent\":"), texts.of[RECORD_USER_AGENT]);
     at = put_text(PUT(at, ",\"referer\":"), texts.of[RECORD_REFERER]);
     at = put_boolean(PUT(at, ",\"tunnel\":"), record->is_tunnel);
+    at = put_tls(at, record, &texts);
     at = PUT(at, "}\n");
     return (size_t)(at - out);
 }

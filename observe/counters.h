@@ -52,7 +52,7 @@ static inline void histogram_note(struct histogram *histogram, uint64_t us)
     count_one(&histogram->buckets[histogram_bucket(us)]);
 }
 
-enum { COUNTERS_FAILURES = 48, COUNTERS_REASONS = 8, COUNTERS_CLASSES = 6 };
+enum { COUNTERS_FAILURES = 48, COUNTERS_REASONS = 8, COUNTERS_CLASSES = 6, COUNTERS_TROUBLES = 12 };
 
 /* Generated from counters.def: COUNTER(scope, name, metric type, help). */
 struct process_row {
@@ -92,6 +92,7 @@ struct server_row {
 
     counter responses[COUNTERS_CLASSES];
     struct histogram latency;
+    counter tls_failures[COUNTERS_TROUBLES]; /* by enum tls_trouble */
 };
 
 /* What began under a candidate (docs/canary.md), apart: it is in the rows above too. */

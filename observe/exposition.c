@@ -367,6 +367,10 @@ static void write_scope(struct buffer *out, struct counters *counters, enum coun
         write_array(&walk, "picked", "servers chosen, by why this one",
                     offsetof(struct pool_row, picked), "why", words->reasons, 0,
                     words->reason_count);
+    if (which == SCOPE_SERVER)
+        write_array(&walk, "tls_failures", "TLS handshakes with it that failed, by why",
+                    offsetof(struct server_row, tls_failures), "reason", words->troubles, 0,
+                    words->trouble_count);
     if (scope->latency != ABSENT)
         write_latency(&walk, scope);
     walk_fini(&walk);
@@ -375,7 +379,8 @@ static void write_scope(struct buffer *out, struct counters *counters, enum coun
 void exposition_write(struct buffer *out, struct counters *counters,
                       const struct exposition_words *words)
 {
-    CHECK(words->failure_count <= COUNTERS_FAILURES && words->reason_count <= COUNTERS_REASONS);
+    CHECK(words->failure_count <= COUNTERS_FAILURES && words->reason_count <= COUNTERS_REASONS &&
+          words->trouble_count <= COUNTERS_TROUBLES);
     for (unsigned i = 0; i < COUNTER_SCOPES; i++)
         write_scope(out, counters, (enum counter_scope)i, words);
 }

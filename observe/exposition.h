@@ -28,6 +28,8 @@ struct exposition_words {
     size_t failure_count;
     const char *const *reasons; /* by pool_row.picked */
     size_t reason_count;
+    const char *const *troubles; /* by server_row.tls_failures */
+    size_t trouble_count;
 };
 
 /* All counters of all scopes, summed over the workers; what is configured shows zeros. */

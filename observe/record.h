@@ -25,6 +25,12 @@ enum record_text {
     RECORD_POOL,
     RECORD_SERVER,
     RECORD_SERVER_ADDRESS,
+    RECORD_SERVER_TLS, /* why a handshake with a server failed */
+    /* Of the client's connection; all empty: clear text. */
+    RECORD_TLS_VERSION,
+    RECORD_TLS_CIPHER,
+    RECORD_TLS_NAME,   /* asked for */
+    RECORD_TLS_CLIENT, /* subject of its verified certificate */
     RECORD_TEXTS,
 };
 
@@ -49,6 +55,7 @@ struct record {
     uint8_t http_minor;
     uint8_t is_reused; /* the connection to the server */
     uint8_t is_tunnel;
+    uint8_t is_tls_resumed;
     uint16_t text_end;
     uint16_t text_lengths[RECORD_TEXTS]; /* texts lie one after the other */
     char text[RECORD_TEXT_BYTES];

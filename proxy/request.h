@@ -131,6 +131,7 @@ struct request {
     uint8_t interims;
     uint16_t status; /* sent to the client */
     uint16_t server_status;
+    const char *server_tls_why; /* static: why a handshake with a server failed; NULL: none did */
     const char *set_cookie_server; /* a sticky cookie is due for this server */
 
     struct deadline queue_deadline;

@@ -21,6 +21,7 @@
 #include "proxy/tapping.h"
 #include "proxy/upstream/server.h"
 #include "proxy/worker.h"
+#include "tls/engine.h"
 
 struct listener_row *listener_row_of(const struct request *req)
 {
@@ -99,6 +100,19 @@ static uint32_t since_us(const struct request *req, uint64_t moment_ns)
     return moment_ns > req->started_ns ? (uint32_t)((moment_ns - req->started_ns) / 1000) : 0;
 }
 
+static void put_tls(const struct request *req, struct record *record)
+{
+    const struct tls_engine *tls = req->client->transport.tls;
+    const struct tls_identity *client = req->client->identity;
+
+    record->is_tls_resumed = tls_engine_is_resumed(tls);
+    record_put(record, RECORD_TLS_VERSION, slice_from(tls_engine_version(tls)), 16);
+    record_put(record, RECORD_TLS_CIPHER, slice_from(tls_engine_cipher(tls)), 40);
+    record_put(record, RECORD_TLS_NAME, slice_from(tls_engine_server_name(tls)), 128);
+    if (client != NULL)
+        record_put(record, RECORD_TLS_CLIENT, slice_from(client->subject), 160);
+}
+
 static void fill_record(struct request *req, struct record *record)
 {
     const struct worker *worker = req->worker;
@@ -130,6 +144,10 @@ static void fill_record(struct request *req, struct record *record)
         record_put(record, RECORD_SERVER, slice_from(server->name), 63);
         record_put(record, RECORD_SERVER_ADDRESS, slice_from(server->address_text), 64);
     }
+    if (req->server_tls_why != NULL)
+        record_put(record, RECORD_SERVER_TLS, slice_from(req->server_tls_why), 80);
+    if (req->is_https)
+        put_tls(req, record);
 }
 
 /* A failure always has its line; of the rest sample_percent. */

@@ -126,6 +126,7 @@ static void expect_name(struct tls_engine *engine, const char *name)
         return;
     engine->state = TLS_FAILED; /* never without the name */
     engine->why = "the server's name cannot be asked for";
+    engine->trouble = TLS_TROUBLE_OTHER;
 }
 
 struct tls_engine *tls_engine_connect(const struct tls_trust *trust, const char *name,
@@ -185,6 +186,7 @@ static void note_failure(struct tls_engine *engine)
     long verified = SSL_get_verify_result(engine->ssl);
 
     engine->state = TLS_FAILED;
+    engine->trouble = tls_trouble_of(verified, code);
     engine->was_http = ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
     if (engine->why == NULL && verified != X509_V_OK)
         engine->why = X509_verify_cert_error_string(verified);
@@ -277,6 +279,11 @@ enum tls_state tls_engine_state(const struct tls_engine *engine)
 const char *tls_engine_why(const struct tls_engine *engine)
 {
     return engine->why != NULL ? engine->why : "";
+}
+
+enum tls_trouble tls_engine_trouble(const struct tls_engine *engine)
+{
+    return engine->trouble;
 }
 
 bool tls_engine_was_http(const struct tls_engine *engine)

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "tls/trouble.h"
 
 struct tls_engine;
 struct tls_server;
@@ -60,6 +61,8 @@ void tls_engine_end(struct tls_engine *engine);
 enum tls_state tls_engine_state(const struct tls_engine *engine);
 /* Why it has failed, for the log: "no shared cipher"; static. */
 const char *tls_engine_why(const struct tls_engine *engine);
+/* The same of a server, as one of a few words. */
+enum tls_trouble tls_engine_trouble(const struct tls_engine *engine);
 /* The peer spoke HTTP in clear text. */
 bool tls_engine_was_http(const struct tls_engine *engine);
 

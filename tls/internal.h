@@ -12,6 +12,7 @@
 #include "tls/context.h"
 #include "tls/engine.h"
 #include "tls/tickets.h"
+#include "tls/trouble.h"
 #include "tls/trust.h"
 
 struct error;
@@ -37,6 +38,9 @@ SSL_CTX *tls_trust_ssl_context(const struct tls_trust *trust);
 int tls_tickets_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                          EVP_MAC_CTX *mac, int seals);
 
+/* Of X509_V_… and the first error that OpenSSL holds. */
+enum tls_trouble tls_trouble_of(long verified, unsigned long code);
+
 /* Of a connection, for the callbacks of its context. */
 struct tls_engine {
     uint32_t tag;
@@ -48,6 +52,7 @@ struct tls_engine {
     void *context;
     struct slice input; /* what is being fed */
     const char *why;
+    enum tls_trouble trouble; /* once it has failed */
     bool was_http;
     bool has_ended;       /* close_notify was sent */
     SSL_SESSION *session; /* the newest that a server gave us, or NULL */

@@ -70,8 +70,20 @@ static bool may_serve(const struct live_address *address)
     }
 }
 
+/* What requests met last; checks have their own words. */
+static const char *with_handshake(const struct live_address *address, struct arena *arena)
+{
+    const char *why = why_of(address);
+
+    return address->last_handshake != NULL
+               ? arena_printf(arena, "%s; the last TLS handshake failed: %s", why,
+                              address->last_handshake)
+               : why;
+}
+
 static void read_address(const struct snapshot_pool *pool, struct balance_view *view,
-                         uint32_t index, uint64_t now_ms, struct live_address *out)
+                         uint32_t index, uint64_t now_ms, struct arena *arena,
+                         struct live_address *out)
 {
     struct server *server = pool->servers[index];
 
@@ -86,7 +98,8 @@ static void read_address(const struct snapshot_pool *pool, struct balance_view *
     out->in_flight = balance_in_flight(&server->live);
     out->weight = balance_effective_weight(view, index, now_ms);
     out->is_eligible = may_serve(out);
-    out->why = why_of(out);
+    out->last_handshake = atomic_load_explicit(&server->last_handshake, memory_order_relaxed);
+    out->why = with_handshake(out, arena);
 }
 
 /* panic_mode fail: while the pool panics nothing of it is used, the healthy ones neither. */
@@ -180,7 +193,7 @@ static void read_servers(struct live_pool *live, struct balance_view *view, stru
         struct live_server *server = &live->servers[pool->server_conf[i]];
         if (server->address_count++ == 0)
             server->addresses = &addresses[i];
-        read_address(pool, view, (uint32_t)i, now_ms, &addresses[i]);
+        read_address(pool, view, (uint32_t)i, now_ms, arena, &addresses[i]);
     }
     for (size_t i = 0; i < live->server_count; i++) {
         live->servers[i].conf = &pool->conf->servers[i];

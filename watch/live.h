@@ -32,6 +32,7 @@ struct live_address {
     uint32_t in_flight;
     uint32_t weight; /* effective, scaled; 0 when not eligible */
     const char *why;
+    const char *last_handshake; /* why the last one of TLS failed; NULL: it did not */
 };
 
 struct live_server {

@@ -36,3 +36,12 @@ void server_give_place(struct server *server, uint32_t max_connections)
     before = atomic_fetch_sub_explicit(&server->live.active, 1, memory_order_seq_cst);
     CHECK(before > 0);
 }
+
+/* Stored when it is another, which is seldom: all workers share the word. */
+void server_note_handshake(struct server *server, const char *why)
+{
+    char *now = (char *)(uintptr_t)why;
+
+    if (atomic_load_explicit(&server->last_handshake, memory_order_relaxed) != now)
+        atomic_store_explicit(&server->last_handshake, now, memory_order_relaxed);
+}

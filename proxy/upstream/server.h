@@ -49,6 +49,8 @@ struct server {
      * by the prober. */
     _Atomic uint32_t is_suspected;
     char *_Atomic last_check; /* why the last check failed: one of a fixed set of texts, or NULL */
+    /* Why the last TLS handshake of a request failed, likewise; written by workers. */
+    char *_Atomic last_handshake;
 
     /* control */
     uint32_t references;
@@ -83,6 +85,9 @@ static inline void load_end(struct server *server, unsigned worker)
     atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) - 1,
                           memory_order_relaxed);
 }
+
+/* How the last TLS handshake with it went: a static text, or NULL: well. */
+void server_note_handshake(struct server *server, const char *why);
 
 /* Takes one of the server's max_connections places (0: unlimited, always true). */
 bool server_take_place(struct server *server, uint32_t max_connections);

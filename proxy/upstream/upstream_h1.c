@@ -77,6 +77,15 @@ static void fail(struct upstream_h1 *up, enum failure failure)
         request_upstream_failed(up->base.request, failure);
 }
 
+static void fail_handshake(struct upstream_h1 *up, enum tls_trouble trouble, const char *why)
+{
+    count_one(&row_of(up)->tls_failures[trouble]);
+    server_note_handshake(up->base.server, why);
+    if (up->base.request != NULL)
+        up->base.request->server_tls_why = why;
+    fail(up, FAILURE_SERVER_TLS);
+}
+
 static void end_idle(struct upstream_h1 *up)
 {
     reuse_forget(up->transport.worker, up);
@@ -108,7 +117,7 @@ static void on_broken(struct transport *transport, int error)
     if (up->state == UPSTREAM_IDLE)
         end_idle(up);
     else if (up->is_shaking_hands)
-        fail(up, FAILURE_SERVER_TLS);
+        fail_handshake(up, TLS_TROUBLE_CLOSED, "it closed during the handshake");
     else if (up->state == UPSTREAM_TUNNEL)
         fail(up, FAILURE_RESPONSE_BROKEN);
     else if (up->state != UPSTREAM_CLOSED)
@@ -427,6 +436,7 @@ static void on_secured(struct transport *transport)
     struct upstream_h1 *up = upstream_of(transport);
 
     up->is_shaking_hands = false;
+    server_note_handshake(up->base.server, NULL);
     if (tls_engine_is_resumed(transport->tls))
         count_one(&row_of(up)->tls_resumed);
     if (up->state == UPSTREAM_CONNECTING && up->base.request != NULL)
@@ -441,8 +451,7 @@ static void on_insecure(struct transport *transport)
         on_broken(transport, UV_EPROTO);
         return;
     }
-    count_one(&row_of(up)->tls_failures);
-    fail(up, FAILURE_SERVER_TLS);
+    fail_handshake(up, tls_engine_trouble(transport->tls), tls_engine_why(transport->tls));
 }
 
 enum failure upstream_h1_open(struct request *req)

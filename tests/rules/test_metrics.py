@@ -34,7 +34,7 @@ def of_the_arrays():
     responses = ["twokey_%s_responses_total" % scope for scope in ("listener", "route", "pool", "server")]
     latency = ["twokey_%s_latency_seconds" % scope for scope in ("route", "pool", "server")]
     return dict.fromkeys(responses + latency + ["twokey_listener_failures_total", "twokey_pool_failures_total",
-                                                "twokey_pool_picked_total"])
+                                                "twokey_pool_picked_total", "twokey_server_tls_failures_total"])
 
 
 def documented():

@@ -45,14 +45,22 @@ def expired(authority):
     return authority.certificate("origin", "localhost", ip="127.0.0.1", days=-1), {}
 
 
-@pytest.mark.parametrize("make", [stranger, other_name, name_that_was_asked_for, expired])
-def test_a_certificate_that_is_not_good_is_refused(make_origin, make_proxy, authority, make):
+@pytest.mark.parametrize("make, reason, words", [
+    (stranger, "unknown-authority", "unable to get local issuer certificate"), (other_name, "wrong-name", "IP address mismatch"),
+    (name_that_was_asked_for, "wrong-name", "hostname mismatch"), (expired, "expired", "certificate has expired")])
+def test_a_certificate_that_is_not_good_is_refused_and_told(make_origin, make_proxy, authority, make, reason, words):
     certificate, options = make(authority)
     origin = make_origin(tls=server_context(certificate))
     proxy = make_proxy([origin], **tls_pool(authority, **options))
     assert get(proxy.address).status == 502
     assert not origin.requests
-    assert proxy.metrics().value("twokey_server_tls_failures_total") >= 1
+    metrics = proxy.metrics()
+    assert metrics.value("twokey_server_tls_failures_total", reason=reason) == metrics.value("twokey_server_tls_failures_total") >= 1
+    line = proxy.access_log()[0]
+    assert line["failure"] == "server-tls" and line["server_tls"] == words
+    said = proxy.admin("POST", "/v1/explain", {"path": "/"}).json()
+    assert said["failing_handshakes"] == [{"server": "s1", "why": words}]
+    assert proxy.server("s1")["oper"]["why"].endswith("the last TLS handshake failed: " + words)
     assert proxy.metrics().value("twokey_pool_failures_total", pool="app", reason="server-tls") == 1
 
 
@@ -88,6 +96,7 @@ def test_a_certificate_of_ours_is_shown(make_origin, make_proxy, authority):
 def test_a_server_that_speaks_clear_text_is_no_server(make_origin, make_proxy, authority):
     proxy = make_proxy([make_origin(ok(b"clear"))], **tls_pool(authority))
     assert get(proxy.address).status == 502
+    assert proxy.metrics().value("twokey_server_tls_failures_total") >= 1
 
 
 def test_sessions_are_taken_up_again(make_origin, make_proxy, authority):
@@ -97,6 +106,7 @@ def test_sessions_are_taken_up_again(make_origin, make_proxy, authority):
     for _ in range(4):
         assert get(proxy.address).status == 200
     assert proxy.metrics().value("twokey_server_tls_resumed_total") == 3
+    assert proxy.admin("POST", "/v1/explain", {"path": "/"}).json()["failing_handshakes"] == []
 
 
 def test_tunnels_go_over_it(make_origin, make_proxy, authority):

@@ -144,6 +144,27 @@ static void test_a_failure_has_its_word(void **state)
     json_decref(object);
 }
 
+static void test_a_connection_over_tls_says_so(void **state)
+{
+    json_t *object, *tls;
+
+    (void)state;
+    record.is_tls_resumed = 1;
+    texts[RECORD_SERVER_TLS] = "certificate has expired";
+    texts[RECORD_TLS_VERSION] = "TLSv1.3";
+    texts[RECORD_TLS_CIPHER] = "TLS_AES_128_GCM_SHA256";
+    texts[RECORD_TLS_NAME] = "shop.example";
+    object = parse();
+    tls = json_object_get(object, "tls");
+    assert_text(object, "server_tls", "certificate has expired");
+    assert_text(tls, "version", "TLSv1.3");
+    assert_text(tls, "cipher", "TLS_AES_128_GCM_SHA256");
+    assert_text(tls, "server_name", "shop.example");
+    assert_text(tls, "client", NULL);
+    assert_true(json_is_true(json_object_get(tls, "resumed")));
+    json_decref(object);
+}
+
 static void assert_client(const char *address, uint16_t port, const char *wanted)
 {
     json_t *object;
@@ -295,6 +316,7 @@ int main(void)
         TEST(test_a_line_holds_every_field_in_its_order),
         TEST(test_what_is_absent_is_null_and_failure_is_left_out),
         TEST(test_a_failure_has_its_word),
+        TEST(test_a_connection_over_tls_says_so),
         TEST(test_clients_are_written_as_people_write_addresses),
         TEST(test_no_byte_of_a_peer_ends_the_string_or_the_line),
         TEST(test_every_byte_alone_and_in_a_pair_gives_valid_json),

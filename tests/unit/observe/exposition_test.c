@@ -18,7 +18,8 @@
 
 static const char *const failures[] = {"none", "connect-refused", "timeout"};
 static const char *const reasons[] = {"balancer", "hash"};
-static const struct exposition_words words = {failures, 3, reasons, 2};
+static const char *const troubles[] = {"expired", "wrong-name"};
+static const struct exposition_words words = {failures, 3, reasons, 2, troubles, 2};
 
 static struct counters *counters;
 static struct buffer out;
@@ -243,6 +244,8 @@ static void test_what_is_configured_shows_zeros_and_other_does_not_show(void **s
     assert_line("twokey_pool_picked_total{pool=\"shop\",why=\"hash\"} 0");
     assert_line("twokey_server_responses_total{pool=\"shop\",server=\"s1\",code_class=\"5xx\"} 0");
     assert_line("twokey_server_latency_seconds_bucket{pool=\"shop\",server=\"s1\",le=\"+Inf\"} 0");
+    assert_line(
+        "twokey_server_tls_failures_total{pool=\"shop\",server=\"s1\",reason=\"wrong-name\"} 0");
     assert_null(strstr(buffer_text(&out), "\"other\""));
     assert_null(strstr(buffer_text(&out), "reason=\"none\""));
 }

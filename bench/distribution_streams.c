@@ -2,7 +2,9 @@
  * distribution_streams - how often the distribution monitor would wake somebody for nothing:
  * streams of traffic that are as they should be, for a number of decisions.
  *
- *   distribution_streams [DECISIONS]      by default ten million
+ *   distribution_streams [DECISIONS [A_START]]      by default ten million, of pools that go on
+ *
+ * With A_START (180: as long as dispersion is not learnt) each pool starts anew after so many.
  *
  * Prints for each kind of stream the decisions, the pages and the tickets that were raised, and the
  * processor time a decision took.  Exit code 1: a page.
@@ -63,7 +65,7 @@ static void lean(struct stream *stream, unsigned pool)
         stream->shares[i] /= sum;
 }
 
-static void run_pool(enum stream_kind kind, unsigned pool, uint64_t decisions,
+static void run_pool(enum stream_kind kind, unsigned pool, uint64_t start, uint64_t decisions,
                      struct result *result)
 {
     struct stream stream;
@@ -72,7 +74,7 @@ static void run_pool(enum stream_kind kind, unsigned pool, uint64_t decisions,
     bool was_raised[RULE_COUNT] = {false}, was_page[RULE_COUNT] = {false};
 
     stream_init(&stream, kind, counts_of_servers[pool % 7], rates[pool / 7 % 6],
-                ((uint64_t)kind << 32) + pool);
+                ((uint64_t)kind << 32) + (start << 8) + pool);
     if (kind != STREAM_ROUND_ROBIN)
         lean(&stream, pool);
     monitor = stream_monitor(&stream);
@@ -92,6 +94,8 @@ static void run_pool(enum stream_kind kind, unsigned pool, uint64_t decisions,
 int main(int argc, char **argv)
 {
     uint64_t decisions = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000;
+    uint64_t a_start = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+    uint64_t a_pool = decisions / STREAM_KINDS / POOLS_A_KIND + 1;
     uint64_t pages = 0;
 
     printf("| stream | decisions | pages | tickets | us a decision |\n|---|---:|---:|---:|---:|\n");
@@ -99,8 +103,9 @@ int main(int argc, char **argv)
         struct result result = {0};
 
         for (unsigned pool = 0; pool < POOLS_A_KIND; pool++)
-            run_pool((enum stream_kind)kind, pool, decisions / STREAM_KINDS / POOLS_A_KIND + 1,
-                     &result);
+            for (uint64_t begun = 0; begun<a_pool; begun += a_start> 0 ? a_start : a_pool)
+                run_pool((enum stream_kind)kind, pool, begun, a_start > 0 ? a_start : a_pool,
+                         &result);
         printf("| %s | %llu | %llu | %llu | %.1f |\n", stream_words[kind],
                (unsigned long long)result.decisions, (unsigned long long)result.pages,
                (unsigned long long)result.tickets,

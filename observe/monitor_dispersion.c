@@ -10,7 +10,12 @@
 #include "base/memory.h"
 #include "observe/internal.h"
 
-enum { BETWEEN = MONITOR_KEPT, G_REQUESTS_PER_SERVER = 3 };
+enum {
+    BETWEEN = MONITOR_KEPT,
+    G_REQUESTS_PER_SERVER = 3,
+    TURN_DEGREES = 3, /* fewer buckets, and fewer requests, may look alike by chance */
+    TURN_REQUESTS_PER_SERVER = 50,
+};
 
 /* Where no cookie holds clients, shares that vary more than this are skewed, not dispersed. */
 #define DISPERSION_AT_MOST 50.0
@@ -46,37 +51,147 @@ static double bucket_spread(const struct monitor_cell *cells, const double *lean
     return sum;
 }
 
+/* Buckets that are held against what they have in common, the newest first. */
+struct stretch {
+    unsigned newest, oldest; /* buckets back; none where the oldest is less */
+};
+
+/* How much buckets differ from what each stretch of them has in common. */
+struct variation {
+    double spread, requests; /* each bucket weighs as much as it has requests */
+    unsigned used, stretches;
+    size_t serving;
+};
+
+/* `lean` has room for twice the servers. */
+static void find_lean(const struct monitor *monitor, struct stretch stretch, bool with_sticky,
+                      double *lean)
+{
+    double *due = lean + monitor->count;
+
+    memset(lean, 0, 2 * monitor->count * sizeof(*lean));
+    for (unsigned back = stretch.newest; back <= stretch.oldest; back++)
+        for (size_t i = 0; i < monitor->count; i++) {
+            lean[i] += picks_of(&bucket_back(monitor, back)[i], with_sticky);
+            due[i] += (double)bucket_back(monitor, back)[i].due[REF_CONFIGURED];
+        }
+    for (size_t i = 0; i < monitor->count; i++)
+        lean[i] = due[i] > 0 ? lean[i] / due[i] : 0;
+}
+
+static double requests_in(const struct monitor *monitor, unsigned back, bool with_sticky)
+{
+    double requests = 0;
+
+    for (size_t i = 0; i < monitor->count; i++)
+        requests += picks_of(&bucket_back(monitor, back)[i], with_sticky);
+    return requests;
+}
+
+static void add_stretch(struct variation *variation, const struct monitor *monitor,
+                        struct stretch stretch, bool with_sticky)
+{
+    double *lean = xcalloc(2 * monitor->count + 1, sizeof(*lean));
+    unsigned used = 0;
+    size_t serving = 0;
+
+    find_lean(monitor, stretch, with_sticky, lean);
+    for (size_t i = 0; i < monitor->count; i++)
+        serving += lean[i] > 0;
+    for (unsigned back = stretch.newest; back <= stretch.oldest; back++) {
+        double requests = requests_in(monitor, back, with_sticky);
+
+        if (requests <= 0)
+            continue;
+        used++;
+        variation->requests += requests;
+        variation->spread +=
+            requests * bucket_spread(bucket_back(monitor, back), lean, monitor->count, with_sticky);
+    }
+    xfree(lean);
+    variation->used += used;
+    variation->stretches += used > 0;
+    variation->serving = serving > variation->serving ? serving : variation->serving;
+}
+
+/* Negative: too few buckets to tell. */
+static double phi_of_variation(const struct variation *variation, unsigned least_degrees)
+{
+    unsigned degrees = variation->used - variation->stretches;
+
+    if (degrees < least_degrees || variation->serving < 2)
+        return -1;
+    return variation->spread / variation->requests / (double)(variation->serving - 1) *
+           variation->used / degrees;
+}
+
+/* Before which bucket (back) requests have gone elsewhere most: where what each server had too much
+ * or too little until then, against what is usual in all buckets, is largest. */
+static unsigned find_turn(const struct monitor *monitor, unsigned last, bool with_sticky)
+{
+    size_t count = monitor->count;
+    double *lean = xcalloc(4 * count + 1, sizeof(*lean)); /* and due, too much, expected */
+    double *excess = lean + 2 * count, *expected = lean + 3 * count;
+    double largest = 0;
+    unsigned turn = 0;
+
+    find_lean(monitor, (struct stretch){1, last}, with_sticky, lean);
+    for (size_t i = 0; i < count; i++)
+        for (unsigned back = 1; back <= last; back++)
+            expected[i] += picks_of(&bucket_back(monitor, back)[i], with_sticky);
+    for (unsigned back = last; back >= 1; back--) {
+        const struct monitor_cell *cells = bucket_back(monitor, back);
+        double requests = requests_in(monitor, back, with_sticky), due = 0, sum = 0;
+
+        for (size_t i = 0; i < count; i++)
+            due += lean[i] * (double)cells[i].due[REF_CONFIGURED];
+        for (size_t i = 0; i < count && due > 0; i++) {
+            excess[i] += picks_of(&cells[i], with_sticky) -
+                         requests * lean[i] * (double)cells[i].due[REF_CONFIGURED] / due;
+            sum += expected[i] > 0 ? excess[i] * excess[i] / expected[i] : 0;
+        }
+        if (sum > largest) {
+            largest = sum;
+            turn = back;
+        }
+    }
+    xfree(lean);
+    return turn;
+}
+
+/* Shares that turned once differ before and after without being dispersed: as much as buckets
+ * differ on either side.  The one in which they turned is on none.  Negative: too few. */
+static double phi_around(const struct monitor *monitor, unsigned turned, unsigned last,
+                         bool with_sticky)
+{
+    struct variation variation = {0};
+
+    add_stretch(&variation, monitor, (struct stretch){1, turned - 1}, with_sticky);
+    add_stretch(&variation, monitor, (struct stretch){turned + 1, last}, with_sticky);
+    if (variation.requests < (double)(TURN_REQUESTS_PER_SERVER * variation.serving))
+        return -1;
+    return phi_of_variation(&variation, TURN_DEGREES);
+}
+
 /* While phi is not learnt: how much the last buckets differ from each other, whatever they have in
  * common. */
 static double dispersion_between_buckets(const struct monitor *monitor, bool with_sticky)
 {
-    double *lean = xcalloc(2 * monitor->count + 1, sizeof(*lean)), *due = lean + monitor->count;
     unsigned last = closed_buckets(monitor) < BETWEEN ? closed_buckets(monitor) : BETWEEN;
-    unsigned serving = 0, used = 0;
-    double spread = 0, all = 0; /* each bucket weighs as much as it has requests */
+    struct variation whole = {0};
+    unsigned turn;
+    double phi;
 
-    for (size_t i = 0; i < monitor->count; i++) {
-        for (unsigned back = 1; back <= last; back++) {
-            lean[i] += picks_of(&bucket_back(monitor, back)[i], with_sticky);
-            due[i] += (double)bucket_back(monitor, back)[i].due[REF_CONFIGURED];
-        }
-        lean[i] = due[i] > 0 ? lean[i] / due[i] : 0;
-        serving += lean[i] > 0;
-    }
-    for (unsigned back = 1; back <= last; back++) {
-        double requests = 0;
+    add_stretch(&whole, monitor, (struct stretch){1, last}, with_sticky);
+    phi = fmax(1, phi_of_variation(&whole, 1));
+    turn = phi > 1 ? find_turn(monitor, last, with_sticky) : 0;
+    for (unsigned turned = turn; turned > 0 && turned + 1 >= turn; turned--) {
+        double around = phi_around(monitor, turned, last, with_sticky);
 
-        for (size_t i = 0; i < monitor->count; i++)
-            requests += picks_of(&bucket_back(monitor, back)[i], with_sticky);
-        if (requests <= 0)
-            continue;
-        used++;
-        all += requests;
-        spread +=
-            requests * bucket_spread(bucket_back(monitor, back), lean, monitor->count, with_sticky);
+        if (around >= 0)
+            phi = fmin(phi, fmax(1, around));
     }
-    xfree(lean);
-    return used < 2 || serving < 2 ? 1 : fmax(1, spread / all / (serving - 1) * used / (used - 1));
+    return phi;
 }
 
 /* While phi is not learnt. */

@@ -515,6 +515,51 @@ static void test_sessions_count_where_cookies_hold_clients(void **state)
     monitor_free(&monitor);
 }
 
+/* As a sinkhole makes it: nobody changed anything, and in the middle of a bucket requests go
+ * elsewhere.  Buckets differ then, which is no reason to believe each of them less. */
+static void test_shares_that_turn_by_themselves_are_seen_however_young_the_process_is(void **state)
+{
+    static const double equal[] = {.25, .25, .25, .25};
+    static const double sinkhole[] = {.107, .68, .107, .106};
+    static const unsigned buckets_before[] = {0, 1, 2, 3, 6, 30, 90, 200};
+
+    (void)state;
+    for (size_t b = 0; b < sizeof(buckets_before) / sizeof(buckets_before[0]); b++)
+        for (unsigned seed = 0; seed < 5; seed++) {
+            struct stream stream;
+            struct monitor *monitor;
+
+            stream_init(&stream, STREAM_MULTINOMIAL, 4, 60, seed);
+            monitor = stream_monitor(&stream);
+            monitor_due(monitor, equal, equal);
+            stream_run(&stream, monitor, buckets_before[b]);
+            for (size_t i = 0; i < 4; i++)
+                stream.shares[i] = (equal[i] + sinkhole[i]) / 2;
+            stream_run(&stream, monitor, 1);
+            memcpy(stream.shares, sinkhole, sizeof(sinkhole));
+            assert_in_range(seconds_to_page(&stream, monitor, 600), 10, 80);
+            assert_int_equal(monitor_alarm(monitor, RULE_OVER_CAPACITY)->server, 1);
+            monitor_free(&monitor);
+        }
+}
+
+/* Clumps are seen as such although every few buckets look as if their shares had turned. */
+static void test_clumps_are_no_turn(void **state)
+{
+    struct stream stream;
+    struct monitor *monitor;
+
+    (void)state;
+    for (unsigned seed = 0; seed < 20; seed++) {
+        stream_init(&stream, STREAM_BURSTY, 4, 20, seed);
+        monitor = stream_monitor(&stream);
+        stream_run(&stream, monitor, 90);
+        assert_true(monitor_dispersion(monitor, REF_CAPACITY, 0) > 3.5);
+        assert_false(stream_is_paged(monitor));
+        monitor_free(&monitor);
+    }
+}
+
 static void test_dispersion_is_learnt_from_clumps(void **state)
 {
     struct stream stream;
@@ -584,6 +629,8 @@ int main(void)
         cmocka_unit_test(test_what_was_wrong_before_a_change_is_known_to_be),
         cmocka_unit_test(test_servers_keep_what_was_seen_of_them_when_others_come_and_go),
         cmocka_unit_test(test_sessions_count_where_cookies_hold_clients),
+        cmocka_unit_test(test_shares_that_turn_by_themselves_are_seen_however_young_the_process_is),
+        cmocka_unit_test(test_clumps_are_no_turn),
         cmocka_unit_test(test_dispersion_is_learnt_from_clumps),
         cmocka_unit_test(test_a_day_of_each_stream_wakes_nobody),
     };

@@ -160,6 +160,8 @@ static void judge(struct candidate *candidate, const struct change *change)
 {
     json_t *in_force = override_list(candidate->ledger);
     json_t *peaks = peak_all(candidate->ledger);
+    json_t *used_routes = traffic_used_routes(candidate->ledger);
+    json_t *used_hosts = traffic_used_hosts(candidate->ledger);
     struct policy_subject subject = {
         .base = candidate->base,
         .target = candidate->target,
@@ -169,6 +171,8 @@ static void judge(struct candidate *candidate, const struct change *change)
         .overrides = change->overrides,
         .in_force = in_force,
         .peaks = peaks,
+        .used_routes = used_routes,
+        .used_hosts = used_hosts,
         .impact = candidate->impact,
         .is_import = change->kind == CHANGE_KIND_IMPORT,
     };
@@ -176,6 +180,8 @@ static void judge(struct candidate *candidate, const struct change *change)
     policy_judge(&subject, &candidate->verdict);
     json_decref(in_force);
     json_decref(peaks);
+    json_decref(used_routes);
+    json_decref(used_hosts);
     raise_to(candidate, change->least_class);
 }
 

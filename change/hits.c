@@ -13,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "change/internal.h"
 #include "change/merge.h"
 
 enum { WRITE_EVERY_MS = 60 * 1000, KEY_TEXT = 64 };
 static const int64_t hour_ms = 60 * 60 * 1000;
+#define SINCE_KEY "hits-since"
 static const char *const scope_words[HITS_SCOPES] = {"routes", "hosts"};
 static const size_t scope_rooms[HITS_SCOPES] = {HITS_ROUTES, HITS_HOSTS};
 
@@ -32,7 +34,8 @@ struct hits_list {
     struct hits_name **names;
     size_t count;
     size_t room;
-    bool is_dirty; /* the store does not say so yet, of the newest hour */
+    bool is_dirty;       /* the store does not say so yet, of the newest hour */
+    int64_t since, seen; /* hours: all was counted from the first to the last */
 };
 
 struct hits {
@@ -40,6 +43,7 @@ struct hits {
     int64_t hour; /* the newest, since 1970 */
     uint64_t written_boot_ms;
     bool has_old_rows; /* the store may have hours that are too old */
+    bool is_since_dirty;
 };
 
 /* ---- names ---- */
@@ -92,6 +96,7 @@ static void forget_fewest(struct hits_list *list)
 {
     size_t gone = list->count / 4;
 
+    list->since = list->seen;
     qsort(list->names, list->count, sizeof(struct hits_name *), compare_sums);
     for (size_t i = 0; i < gone; i++)
         free_name(list->names[i]);
@@ -205,6 +210,23 @@ static bool delete_old(void *context, const char *key, struct slice value, uint6
     return true;
 }
 
+/* {"routes":[since,seen],"hosts":[since,seen]} */
+static void put_since(struct store_txn *txn, const struct hits *hits)
+{
+    json_t *stored = json_object();
+    size_t bytes;
+    char *text;
+
+    for (unsigned scope = 0; scope < HITS_SCOPES; scope++)
+        json_object_set_new(stored, scope_words[scope],
+                            json_pack("[I,I]", (json_int_t)hits->lists[scope].since,
+                                      (json_int_t)hits->lists[scope].seen));
+    text = merge_canonical(stored, &bytes);
+    store_put(txn, SINCE_KEY, slice_of(text, bytes));
+    xfree(text);
+    json_decref(stored);
+}
+
 /* What is new of this hour, and without what is too old; else it is tried again in a minute. */
 static void write_hours(struct ledger *ledger)
 {
@@ -217,6 +239,10 @@ static void write_hours(struct ledger *ledger)
         put_list(cleaning.txn, &hits->lists[scope], scope, hits->hour);
         cleaning.any = true;
     }
+    if (hits->is_since_dirty) {
+        put_since(cleaning.txn, hits);
+        cleaning.any = true;
+    }
     if (hits->has_old_rows)
         store_list(ledger->store, "hits/", NULL, false, delete_old, &cleaning);
     if (!cleaning.any) {
@@ -225,9 +251,24 @@ static void write_hours(struct ledger *ledger)
     }
     if (store_commit(&cleaning.txn, false, NULL) != STORE_DONE)
         return;
-    hits->has_old_rows = false;
+    hits->has_old_rows = hits->is_since_dirty = false;
     for (unsigned scope = 0; scope < HITS_SCOPES; scope++)
         hits->lists[scope].is_dirty = false;
+}
+
+/* That it is counted now. */
+static void see(struct hits *hits)
+{
+    for (unsigned scope = 0; scope < HITS_SCOPES; scope++) {
+        struct hits_list *list = &hits->lists[scope];
+
+        if (list->seen == hits->hour)
+            continue;
+        if (list->seen > hits->hour || hits->hour - list->seen > HITS_GAP_HOURS)
+            list->since = hits->hour;
+        list->seen = hits->hour;
+        hits->is_since_dirty = true;
+    }
 }
 
 /* A clock that was set back stays in the newest hour until it gets there again. */
@@ -247,6 +288,7 @@ static void advance(struct ledger *ledger)
     }
     hits->hour = now;
     hits->has_old_rows = true;
+    see(hits);
 }
 
 /* ---- from the store ---- */
@@ -278,6 +320,25 @@ static bool load_hour(void *context, const char *key, struct slice value, uint64
     return true;
 }
 
+static void load_since(struct hits *hits, struct store *store)
+{
+    struct buffer stored;
+    json_t *json = NULL;
+
+    buffer_init(&stored);
+    if (store_get(store, SINCE_KEY, &stored, NULL))
+        json = json_loads(buffer_text(&stored), 0, NULL);
+    buffer_fini(&stored);
+    for (unsigned scope = 0; scope < HITS_SCOPES; scope++) {
+        const json_t *hours = json_object_get(json, scope_words[scope]);
+
+        hits->lists[scope].since = json_integer_value(json_array_get(hours, 0));
+        hits->lists[scope].seen = json_integer_value(json_array_get(hours, 1));
+    }
+    json_decref(json);
+    see(hits);
+}
+
 static struct hits *hits_for(struct ledger *ledger)
 {
     if (ledger->hits != NULL) {
@@ -288,6 +349,7 @@ static struct hits *hits_for(struct ledger *ledger)
     ledger->hits->hour = ledger_wall_ms(ledger) / hour_ms;
     ledger->hits->written_boot_ms = ledger_boot_ms(ledger);
     ledger->hits->has_old_rows = true;
+    load_since(ledger->hits, ledger->store);
     for (unsigned scope = 0; scope < HITS_SCOPES; scope++) {
         struct loading loading = {ledger->hits, scope};
         char prefix[KEY_TEXT];
@@ -326,14 +388,29 @@ size_t hits_each(struct ledger *ledger, enum hits_scope scope, hits_each_fn *eac
     return list->count;
 }
 
+bool hits_are_complete(struct ledger *ledger, enum hits_scope scope)
+{
+    const struct hits *hits = hits_for(ledger);
+
+    return hits->hour - hits->lists[scope].since >= HITS_HOURS;
+}
+
+void hits_missed_some(struct ledger *ledger, enum hits_scope scope)
+{
+    struct hits *hits = hits_for(ledger);
+
+    hits->is_since_dirty = hits->is_since_dirty || hits->lists[scope].since != hits->hour;
+    hits->lists[scope].since = hits->hour;
+}
+
 void hits_tick(struct ledger *ledger)
 {
     uint64_t now_ms = ledger_boot_ms(ledger);
+    struct hits *hits = hits_for(ledger);
 
-    if (ledger->hits == NULL || now_ms - ledger->hits->written_boot_ms < WRITE_EVERY_MS)
+    if (now_ms - hits->written_boot_ms < WRITE_EVERY_MS)
         return;
-    ledger->hits->written_boot_ms = now_ms;
-    advance(ledger);
+    hits->written_boot_ms = now_ms;
     write_hours(ledger);
 }
 

@@ -198,6 +198,8 @@ bool ledger_has_drift(struct ledger *ledger, const char *disk_digest);
 void ledger_take_sample(struct ledger *ledger, struct sample *sample);
 /* A route had so many requests more. */
 void ledger_note_route(struct ledger *ledger, const char *route, uint64_t requests);
+/* Requests were counted, but not by route. */
+void ledger_missed_routes(struct ledger *ledger);
 /* The newest; NULL before the first.  Lives until the next one comes, or sample_hold() it. */
 struct sample *ledger_sample(const struct ledger *ledger);
 

@@ -29,6 +29,7 @@ struct policy_subject {
     const json_t *overrides; /* runtime overrides that come with it */
     const json_t *in_force;  /* those in force now, as override_list() tells; NULL: none */
     const json_t *peaks;     /* {"pool": requests a second}, as far as known; NULL: not at all */
+    const json_t *used_routes, *used_hosts; /* as traffic_used_...() tell; NULL: all may be */
     const struct impact *impact; /* what it would do to recent traffic; NULL: not forecast */
     bool is_import;
 };

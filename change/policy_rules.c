@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
@@ -183,6 +184,35 @@ static bool touches_all_listeners(const struct policy_subject *subject, struct b
 
 /* ---- routes and hosts ---- */
 
+/* Nobody asked for it in seven days, as is known for sure. */
+static bool is_route_idle(const struct policy_subject *subject, const char *route)
+{
+    return subject->used_routes != NULL && json_object_get(subject->used_routes, route) == NULL;
+}
+
+static bool is_below(const char *host, const char *suffix)
+{
+    size_t len = strlen(host), tail = strlen(suffix);
+
+    return len > tail && strcasecmp(host + len - tail, suffix) == 0;
+}
+
+/* `host` as routes name it: "*.example.com" is all that ends so. */
+static bool is_host_idle(const struct policy_subject *subject, const char *host)
+{
+    const char *used;
+    const json_t *requests;
+
+    if (subject->used_hosts == NULL)
+        return false;
+    json_object_foreach((json_t *)(uintptr_t)subject->used_hosts, used, requests)
+    {
+        if (strcasecmp(used, host) == 0 || (host[0] == '*' && is_below(used, host + 1)))
+            return false;
+    }
+    return true;
+}
+
 static bool deletes_route(const struct policy_subject *subject, struct buffer *which)
 {
     bool does = false;
@@ -190,7 +220,7 @@ static bool deletes_route(const struct policy_subject *subject, struct buffer *w
     for (size_t i = 0; i < subject->base->route_count; i++) {
         const char *route = subject->base->routes[i].name;
 
-        if (member(subject->target_json, "routes", route) != NULL)
+        if (member(subject->target_json, "routes", route) != NULL || is_route_idle(subject, route))
             continue;
         name(which, "%s", route);
         does = true;
@@ -242,7 +272,8 @@ static bool deletes_host(const struct policy_subject *subject, struct buffer *wh
         for (size_t n = 0; n < base->routes[i].hosts.count; n++) {
             const char *host = base->routes[i].hosts.items[n];
 
-            if (bsearch(&host, hosts, count, sizeof(*hosts), by_text) != NULL)
+            if (bsearch(&host, hosts, count, sizeof(*hosts), by_text) != NULL ||
+                is_host_idle(subject, host))
                 continue;
             name(which, "%s", host);
             does = true;

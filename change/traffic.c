@@ -29,8 +29,19 @@ enum {
 
 /* ---- the sample ---- */
 
+/* Where some were not drawn, or had no room, a host may have been among them. */
+static bool is_whole(const struct sample *sample)
+{
+    for (size_t i = 0; i < sample->single_count; i++)
+        if (sample->singles[i].weight > 1)
+            return false;
+    return sample->other_requests == 0;
+}
+
 static void note_hosts(struct ledger *ledger, const struct sample *sample)
 {
+    if (!is_whole(sample))
+        hits_missed_some(ledger, HITS_OF_HOSTS);
     for (size_t i = 0; i < sample->kind_count; i++)
         hits_note(ledger, HITS_OF_HOSTS, sample->kinds[i].host, sample->kinds[i].requests_new);
 }
@@ -52,6 +63,41 @@ void ledger_note_route(struct ledger *ledger, const char *route, uint64_t reques
 {
     ON_CONTROL();
     hits_note(ledger, HITS_OF_ROUTES, route, requests);
+}
+
+void ledger_missed_routes(struct ledger *ledger)
+{
+    ON_CONTROL();
+    hits_missed_some(ledger, HITS_OF_ROUTES);
+}
+
+/* ---- what nobody asked for ---- */
+
+static void add_name(void *context, const char *name, uint64_t requests)
+{
+    if (requests > 0) /* a name that is no UTF-8 is no route, and no host of one */
+        (void)json_object_set_new(context, name, json_integer((json_int_t)requests));
+}
+
+static json_t *used(struct ledger *ledger, enum hits_scope scope)
+{
+    json_t *names;
+
+    if (!hits_are_complete(ledger, scope))
+        return NULL;
+    names = json_object();
+    (void)hits_each(ledger, scope, add_name, names);
+    return names;
+}
+
+json_t *traffic_used_routes(struct ledger *ledger)
+{
+    return used(ledger, HITS_OF_ROUTES);
+}
+
+json_t *traffic_used_hosts(struct ledger *ledger)
+{
+    return used(ledger, HITS_OF_HOSTS);
 }
 
 /* ---- all of it ---- */

@@ -12,11 +12,17 @@
 #ifndef CHANGE_TRAFFIC_H
 #define CHANGE_TRAFFIC_H
 
+#include <jansson.h>
+
 struct detect_traffic;
 struct ledger;
 
 /* NULL: no request was seen yet. */
 struct detect_traffic *traffic_known(struct ledger *ledger);
+/* {"name": requests}, all that had any in seven days; NULL: not all were counted for so long.  The
+ * caller's. */
+json_t *traffic_used_routes(struct ledger *ledger);
+json_t *traffic_used_hosts(struct ledger *ledger);
 void traffic_free(struct detect_traffic **traffic);
 
 #endif

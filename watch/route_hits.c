@@ -37,7 +37,9 @@ void look_at_routes(struct watch *watch)
         for (unsigned worker = 0; worker < watch->options.worker_count; worker++)
             requests += atomic_load_explicit(&counters_route(counters, worker, slot)->requests,
                                              memory_order_relaxed);
-        if (requests > watch->route_requests[slot])
+        if (slot == 0 && requests > watch->route_requests[0])
+            ledger_missed_routes(watch->options.ledger); /* of those that have no slot */
+        else if (requests > watch->route_requests[slot])
             ledger_note_route(watch->options.ledger,
                               counters_slot_name(counters, SCOPE_ROUTE, slot),
                               requests - watch->route_requests[slot]);

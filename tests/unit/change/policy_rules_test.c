@@ -243,8 +243,9 @@ static const struct given table[] = {
     {"policy", true, 3, WITH("\"policy\":{\"mode\":\"off\"}"), WITH("\"policy\":{}"), 0, 0, 0},
 };
 
-static uint32_t judge(const struct given *given, const char *override,
-                      struct policy_verdict *verdict)
+/* `used`: routes and hosts that had requests in seven days; NULL: that is not known. */
+static uint32_t judge_knowing(const struct given *given, const char *override, const char *used,
+                              struct policy_verdict *verdict)
 {
     struct configuration *base = load(given->base);
     struct configuration *target = load(given->target != NULL ? given->target : given->base);
@@ -257,9 +258,13 @@ static uint32_t judge(const struct given *given, const char *override,
         .override = json_or_null(override),
         .peaks = json_or_null(given->peaks),
         .in_force = json_or_null(given->in_force),
+        .used_routes = json_or_null(used),
+        .used_hosts = json_or_null(used),
     };
 
     policy_judge(&subject, verdict);
+    json_decref((json_t *)(uintptr_t)subject.used_routes);
+    json_decref((json_t *)(uintptr_t)subject.used_hosts);
     json_decref((json_t *)(uintptr_t)subject.base_json);
     json_decref((json_t *)(uintptr_t)subject.target_json);
     json_decref((json_t *)(uintptr_t)subject.overrides);
@@ -269,6 +274,12 @@ static uint32_t judge(const struct given *given, const char *override,
     config_free(&base);
     config_free(&target);
     return verdict->class;
+}
+
+static uint32_t judge(const struct given *given, const char *override,
+                      struct policy_verdict *verdict)
+{
+    return judge_knowing(given, override, NULL, verdict);
 }
 
 static const json_t *reason(const struct policy_verdict *verdict, const char *rule)
@@ -438,10 +449,54 @@ static int drop_arena(void **state)
     return 0;
 }
 
+static const struct {
+    struct given given;
+    const char *used;
+} idle[] = {
+    {{"route-deleted", true, 3,
+      ROUTES("\"a\":{\"pool\":\"p\"},\"b\":{\"path\":\"/b\",\"pool\":\"p\"}"),
+      ROUTES("\"a\":{\"pool\":\"p\"}"), 0, 0, 0},
+     "{\"a\":9,\"b\":1}"},
+    {{"route-deleted", false, 2,
+      ROUTES("\"a\":{\"pool\":\"p\"},\"b\":{\"path\":\"/b\",\"pool\":\"p\"}"),
+      ROUTES("\"a\":{\"pool\":\"p\"}"), 0, 0, 0},
+     "{\"a\":9}"},
+    {{"host-deleted", false, 2,
+      ROUTES("\"a\":{\"hosts\":[\"a.example\",\"b.example\"],\"pool\":\"p\"}"),
+      ROUTES("\"a\":{\"hosts\":[\"a.example\"],\"pool\":\"p\"}"), 0, 0, 0},
+     "{\"a.example\":1}"},
+    {{"host-deleted", true, 3,
+      ROUTES("\"a\":{\"hosts\":[\"a.example\",\"b.example\"],\"pool\":\"p\"}"),
+      ROUTES("\"a\":{\"hosts\":[\"a.example\"],\"pool\":\"p\"}"), 0, 0, 0},
+     "{\"b.example\":1}"},
+    {{"host-deleted", true, 3,
+      ROUTES("\"a\":{\"hosts\":[\"a.example\",\"*.b.example\"],\"pool\":\"p\"}"),
+      ROUTES("\"a\":{\"hosts\":[\"a.example\"],\"pool\":\"p\"}"), 0, 0, 0},
+     "{\"x.y.b.example\":1}"},
+    {{"host-deleted", false, 2,
+      ROUTES("\"a\":{\"hosts\":[\"a.example\",\"*.b.example\"],\"pool\":\"p\"}"),
+      ROUTES("\"a\":{\"hosts\":[\"a.example\"],\"pool\":\"p\"}"), 0, 0, 0},
+     "{\"b.example\":1}"},
+};
+
+static void what_nobody_asked_for_is_deleted_with_less_ado(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
+        struct policy_verdict verdict;
+        uint32_t class = judge_knowing(&idle[i].given, NULL, idle[i].used, &verdict);
+
+        assert_int_equal(reason(&verdict, idle[i].given.rule) != NULL, idle[i].given.holds);
+        assert_int_equal(class, idle[i].given.class);
+        policy_verdict_clear(&verdict);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule_holds_where_its_words_say),
+        cmocka_unit_test(what_nobody_asked_for_is_deleted_with_less_ado),
         cmocka_unit_test(every_rule_is_tried_on_both_sides),
         cmocka_unit_test(a_row_tells_what_makes_it_hold),
         cmocka_unit_test(accepting_an_error_is_of_class_3),

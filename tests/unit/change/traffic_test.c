@@ -74,6 +74,85 @@ static void hits_outlive_a_restart_but_for_the_last_minute(void **state)
     assert_int_equal(route_hits("shop"), 16);
 }
 
+/* Hours with a tick in each. */
+static void tick_hours(unsigned hours)
+{
+    for (unsigned hour = 0; hour < hours; hour++) {
+        pass_ms(HOUR_MS);
+        hits_tick(world.ledger);
+    }
+}
+
+static bool are_complete(void)
+{
+    return hits_are_complete(world.ledger, HITS_OF_ROUTES);
+}
+
+static void that_nobody_asked_is_known_after_seven_days(void **state)
+{
+    (void)state;
+    assert_false(are_complete());
+    tick_hours(HITS_HOURS - 1);
+    assert_false(are_complete());
+    assert_null(traffic_used_routes(world.ledger));
+    ledger_note_route(world.ledger, "shop", 3);
+    tick_hours(1);
+    assert_true(are_complete());
+    assert_true(hits_are_complete(world.ledger, HITS_OF_HOSTS));
+
+    json_t *used = traffic_used_routes(world.ledger);
+
+    assert_int_equal(json_object_size(used), 1);
+    assert_int_equal(json_integer_value(json_object_get(used, "shop")), 3);
+    json_decref(used);
+    used = traffic_used_hosts(world.ledger);
+    assert_int_equal(json_object_size(used), 0);
+    json_decref(used);
+}
+
+static void a_restart_does_not_begin_the_seven_days_anew(void **state)
+{
+    (void)state;
+    tick_hours(HITS_HOURS / 2);
+    world_restart();
+    tick_hours(HITS_HOURS / 2 + 1);
+    assert_true(are_complete());
+    hits_save(world.ledger);
+    pass_ms((int64_t)(HITS_GAP_HOURS - 1) * HOUR_MS);
+    world_restart();
+    assert_true(are_complete());
+}
+
+static void a_day_that_nobody_counted_begins_the_seven_days_anew(void **state)
+{
+    (void)state;
+    tick_hours(HITS_HOURS + 1);
+    assert_true(are_complete());
+    pass_ms((int64_t)(HITS_GAP_HOURS + 1) * HOUR_MS); /* stopped, or somebody set the clock */
+    world_restart();
+    assert_false(are_complete());
+    tick_hours(HITS_HOURS + 1);
+    assert_true(are_complete());
+    pass_ms((int64_t)(HITS_GAP_HOURS + 1) * HOUR_MS);
+    assert_false(are_complete());
+}
+
+static void what_was_not_counted_by_name_begins_the_seven_days_anew(void **state)
+{
+    char name[32];
+
+    (void)state;
+    tick_hours(HITS_HOURS + 1);
+    ledger_missed_routes(world.ledger);
+    assert_false(are_complete());
+    assert_true(hits_are_complete(world.ledger, HITS_OF_HOSTS));
+    for (unsigned i = 0; i <= HITS_HOSTS; i++) { /* some must be forgotten */
+        (void)snprintf(name, sizeof(name), "h%u.example", i);
+        hits_note(world.ledger, HITS_OF_HOSTS, name, 1);
+    }
+    assert_false(hits_are_complete(world.ledger, HITS_OF_HOSTS));
+}
+
 static bool count_row(void *context, const char *key, struct slice value, uint64_t version)
 {
     (void)key;
@@ -250,6 +329,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(hits_are_those_of_seven_days),
         TEST(hits_outlive_a_restart_but_for_the_last_minute),
+        TEST(that_nobody_asked_is_known_after_seven_days),
+        TEST(a_restart_does_not_begin_the_seven_days_anew),
+        TEST(a_day_that_nobody_counted_begins_the_seven_days_anew),
+        TEST(what_was_not_counted_by_name_begins_the_seven_days_anew),
         TEST(the_store_has_a_row_an_hour_and_not_for_ever),
         TEST(a_full_disk_costs_no_hits),
         TEST(a_clock_set_back_counts_on),

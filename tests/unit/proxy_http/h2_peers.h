@@ -59,6 +59,7 @@ static inline void *peer_on_too_large(void *connection, struct h2_stream *stream
 
     peer->last = stream;
     buffer_printf(&peer->told, "too large %u\n", h2_stream_id(stream));
+    h2_stream_respond(stream, SLICE(LINE("HTTP/1.1 431 x") END), true);
     return NULL;
 }
 

@@ -33,7 +33,7 @@ MAY_INCLUDE = {
 # library: its header, and the files that may include it
 FENCES = {
     "llhttp": (r"llhttp\.h", r"proxy/http/h1_read\.[ch]"),
-    "nghttp2": (r"nghttp2/", r"proxy/http/h2_frames\.c"),
+    "nghttp2": (r"nghttp2/", r"proxy/http/h2_(frames|receive|send)\.c|proxy/http/h2_internal\.h"),
     "OpenSSL": (r"openssl/", r"tls/.*|base/digest\.c"),
     "SQLite": (r"sqlite3\.h", r"change/(store_sqlite\.c|database\.h)"),
     "libmicrohttpd": (r"microhttpd\.h", r"admin/listener\.c"),

@@ -21,6 +21,7 @@
 #include "change/ledger.h"
 #include "change/peak.h"
 #include "config/model.h"
+#include "config/text.h"
 #include "observe/summary.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
@@ -100,6 +101,7 @@ struct admin *admin_open(const struct admin_options *options, struct error *why)
     admin->started_ms = clock_ms();
     admin->listen_text = xstrdup(options->conf->listen.text);
     admin->listen_host = xstrdup(options->conf->listen.host);
+    admin->is_exposed = !text_is_loopback(&options->conf->listen);
     list_init(&admin->waits);
     list_init(&admin->repeats);
     list_init(&admin->left);
@@ -134,6 +136,18 @@ void admin_close(struct admin **holder, void (*on_closed)(void *context), void *
     admin->on_closed = on_closed;
     admin->closed_context = context;
     admin_listener_close(admin->listener, on_listener_closed);
+}
+
+void admin_adopt(struct admin *admin)
+{
+    ON_CONTROL();
+    CHECK_OBJ(admin, ADMIN_TAG);
+    admin_listener_adopt(admin->listener);
+}
+
+bool admin_is_exposed(const struct admin *admin)
+{
+    return admin->is_exposed;
 }
 
 /* What capacity is judged by. */

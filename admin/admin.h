@@ -71,6 +71,12 @@ struct admin *admin_open(const struct admin_options *options, struct error *why)
 /* Ends connections; the object dies in the loop's next turns, then `on_closed` is called. */
 void admin_close(struct admin **admin, void (*on_closed)(void *context), void *context);
 
+/* Another configuration runs: callers are spoken to as it says. */
+void admin_adopt(struct admin *admin);
+
+/* It listens at an address that is not loopback. */
+bool admin_is_exposed(const struct admin *admin);
+
 /* The ledger has a new audit record: streams of events are told. */
 void admin_take_event(struct admin *admin);
 

@@ -15,6 +15,7 @@
 #include "admin/internal.h"
 #include "admin/operations.h"
 #include "admin/problem.h"
+#include "admin/visit.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/digest.h"
@@ -110,6 +111,39 @@ static const struct conf_person *find_by_uid(const struct configuration *conf, i
     return NULL;
 }
 
+/* ---- certificates ---- */
+
+/* Which of the names that his certificate is for stands under his; NULL: none. */
+static const char *name_shown(const struct call *call, const struct conf_person *person)
+{
+    const struct call_certificate *certificate = &call->certificate;
+
+    for (size_t i = 0; i < person->certificate_names.count; i++)
+        for (size_t j = 0; j < certificate->name_count; j++)
+            if (slice_equal_nocase(slice_from(person->certificate_names.items[i]),
+                                   slice_from(certificate->names[j])))
+                return person->certificate_names.items[i];
+    return NULL;
+}
+
+/* Whose certificate it is; NULL: nobody's.  False: it stands for two people, which is nobody. */
+static bool find_by_certificate(const struct call *call, const struct configuration *conf,
+                                const struct conf_person **person_out, const char **name_out)
+{
+    *person_out = NULL;
+    for (size_t i = 0; i < conf->person_count; i++) {
+        const char *name = name_shown(call, &conf->people[i]);
+
+        if (name == NULL)
+            continue;
+        if (*person_out != NULL)
+            return false;
+        *person_out = &conf->people[i];
+        *name_out = name;
+    }
+    return true;
+}
+
 /* ---- who it is ---- */
 
 static void become(struct call *call, const struct conf_person *person, const char *auth,
@@ -124,23 +158,71 @@ static void become(struct call *call, const struct conf_person *person, const ch
     actor->is_human = person->kind == PERSON_HUMAN;
 }
 
-/* NULL: the credential stands for nobody, or there is none. */
-static const struct conf_person *find_caller(struct call *call, const struct configuration *conf)
+/* Someone whom two credentials name is known by the token; two who are named are nobody: one of the
+ * credentials is not where it should be. */
+static const struct conf_person *by_token(struct call *call, const struct configuration *conf,
+                                          const struct conf_person *shown, const char **why_out)
 {
-    const struct conf_person *person;
     const struct conf_token *token = NULL;
+    const struct conf_person *person = find_by_token(conf, bearer_of(call), &token);
 
-    if (has_credential(call)) {
-        person = find_by_token(conf, bearer_of(call), &token);
-        if (person != NULL && is_in_force(person))
-            become(call, person, "token",
-                   arena_printf(call->arena, "token:%s", token->id != NULL ? token->id : "-"));
-    } else {
-        person = find_by_uid(conf, call->uid);
-        if (person != NULL && is_in_force(person))
-            become(call, person, "uid", arena_printf(call->arena, "uid:%" PRId64, call->uid));
+    *why_out = "this token is nobody's, or its person's no longer";
+    if (person == NULL || !is_in_force(person))
+        return NULL;
+    if (shown != NULL && shown != person) {
+        *why_out = arena_printf(call->arena,
+                                "the token is %s's and the certificate %s's: call as "
+                                "one of them",
+                                person->name, shown->name);
+        return NULL;
     }
-    return person != NULL && is_in_force(person) ? person : NULL;
+    become(call, person, "token",
+           arena_printf(call->arena, "token:%s", token->id != NULL ? token->id : "-"));
+    return person;
+}
+
+static const struct conf_person *by_certificate(struct call *call, const struct conf_person *shown,
+                                                const char *name, const char **why_out)
+{
+    *why_out = "this certificate is nobody's, or its person's no longer";
+    if (call->certificate.why != NULL)
+        *why_out = arena_printf(call->arena, "this certificate is not believed: %s",
+                                call->certificate.why);
+    if (shown == NULL || !is_in_force(shown))
+        return NULL;
+    become(call, shown, "certificate", arena_printf(call->arena, "certificate:%s", name));
+    return shown;
+}
+
+static const struct conf_person *by_uid(struct call *call, const struct configuration *conf,
+                                        const char **why_out)
+{
+    const struct conf_person *person = find_by_uid(conf, call->uid);
+
+    *why_out = "the call needs Authorization: Bearer tk_...";
+    if (person == NULL || !is_in_force(person))
+        return NULL;
+    become(call, person, "uid", arena_printf(call->arena, "uid:%" PRId64, call->uid));
+    return person;
+}
+
+/* NULL and why: the credential stands for nobody, or there is none. */
+static const struct conf_person *find_caller(struct call *call, const struct configuration *conf,
+                                             const char **why_out)
+{
+    const struct conf_person *shown;
+    const char *name = NULL;
+
+    visit_look_at_certificate(call);
+    if (!find_by_certificate(call, conf, &shown, &name)) {
+        *why_out = "the names of this certificate stand for two people: it is neither's";
+        return NULL;
+    }
+    if (has_credential(call))
+        return by_token(call, conf, shown, why_out);
+    if (call->certificate.is_shown)
+        return by_certificate(call, shown, name, why_out);
+    return by_uid(call, conf, why_out);
 }
 
 /* ---- those who fail ---- */
@@ -186,9 +268,9 @@ static void reply_slow_down(struct call *call, unsigned wait_s)
                   AUTH_TRIES, call->peer, wait_s);
 }
 
-static void reply_unknown(struct call *call)
+static void reply_unknown(struct call *call, const char *why)
 {
-    bool has_tried = has_credential(call);
+    bool has_tried = has_credential(call) || call->certificate.is_shown;
     unsigned wait_s;
 
     note_attempt(call, "call.unauthenticated");
@@ -201,9 +283,7 @@ static void reply_unknown(struct call *call)
         }
     }
     reply_header(call, "WWW-Authenticate", "Bearer realm=\"twokey\"");
-    problem_reply(call, PROBLEM_UNAUTHENTICATED, "GET /v1/problems/unauthenticated", "%s",
-                  has_tried ? "this token is nobody's, or its person's no longer"
-                            : "the call needs Authorization: Bearer tk_...");
+    problem_reply(call, PROBLEM_UNAUTHENTICATED, "GET /v1/problems/unauthenticated", "%s", why);
 }
 
 /* ---- for somebody else ---- */
@@ -255,15 +335,16 @@ static void fill_circumstances(struct call *call)
     actor->uid = call->uid;
 }
 
-/* Nobody is configured, which only the modes advisory and off allow. */
-static bool is_open_to_all(const struct configuration *conf)
+/* Nobody is configured, which only the modes advisory and off allow; from this machine. */
+static bool is_open_to_all(const struct call *call, const struct configuration *conf)
 {
-    return conf->person_count == 0 && conf->policy.mode != POLICY_ENFORCED;
+    return conf->person_count == 0 && conf->policy.mode != POLICY_ENFORCED && !call->is_remote;
 }
 
 bool auth_identify(struct call *call)
 {
     const struct configuration *conf = running(call);
+    const char *why;
 
     fill_circumstances(call);
     if (conf == NULL) {
@@ -274,17 +355,17 @@ bool auth_identify(struct call *call)
         problem_reply(call, PROBLEM_NOT_RUNNING, "GET /v1/status", "no configuration runs yet");
         return false;
     }
-    if (is_open_to_all(conf)) {
+    if (is_open_to_all(call, conf)) {
         call->actor.roles = LOCAL_ROLES;
         call->actor.is_human = true;
         return true;
     }
     call->actor.person = "nobody";
-    if (find_caller(call, conf) != NULL)
+    if (find_caller(call, conf, &why) != NULL)
         return act_for(call, conf);
     if (needs_nobody(call, conf))
         return true;
-    reply_unknown(call);
+    reply_unknown(call, why);
     return false;
 }
 
@@ -361,10 +442,12 @@ bool auth_still_holds(struct call *call)
 {
     const struct configuration *conf = running(call);
     unsigned needed = roles_for(call->operation->permission);
+    const char *why;
 
-    if (conf == NULL || is_open_to_all(conf) || needs_nobody(call, conf))
+    if (conf == NULL || is_open_to_all(call, conf) || needs_nobody(call, conf))
         return true;
-    return find_caller(call, conf) != NULL && (needed == 0 || (call->actor.roles & needed) != 0);
+    return find_caller(call, conf, &why) != NULL &&
+           (needed == 0 || (call->actor.roles & needed) != 0);
 }
 
 json_t *auth_role_words(unsigned held)

@@ -3,11 +3,13 @@
  *
  *   a token         Authorization: Bearer tk_<person>_<43 characters>; the configuration holds its
  *                   SHA-256
+ *   a certificate   over TLS, without a token: one of its subject alternative names stands in
+ *                   people.X.certificate_names
  *   a user          over the Unix socket, without a token: people.X.uids
  *   nobody needed   where no people are configured (modes advisory and off), every caller on this
  *                   machine is "local"
  *
- * Certificates of clients identify once the admin listener speaks TLS: find_caller() is the place.
+ * A token and a certificate of two people on one call are nobody's.
  *
  * Invariant  No part of a token is ever written, told or kept.
  * Owner      the call.      Threads  control only

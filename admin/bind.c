@@ -19,16 +19,19 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "config/model.h"
+#include "config/text.h"
 
 enum { BACKLOG = 128 };
 
-static bool is_loopback(const struct conf_address *address)
+bool bind_is_loopback(const struct sockaddr_storage *address)
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
 
-    if (address->is_ipv6)
-        return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)address->ip);
-    return memcmp(address->ip, mapped, sizeof(mapped)) == 0 && address->ip[12] == 127;
+    if (address->ss_family == AF_INET)
+        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+    return address->ss_family == AF_INET6 &&
+           (IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127));
 }
 
 static socklen_t fill_address(const struct conf_address *address, struct sockaddr_storage *out)
@@ -59,16 +62,17 @@ static int listen_on(int fd, const struct sockaddr *address, socklen_t bytes, co
     return -1;
 }
 
-int bind_loopback(const struct conf_address *address, struct error *why)
+int bind_tcp(const struct conf_address *address, bool has_tls, struct error *why)
 {
     struct sockaddr_storage storage;
     char what[320];
     int yes = 1;
 
     snprintf(what, sizeof(what), "admin.listen: %s", address->text);
-    if (address->kind != ADDRESS_IP || !is_loopback(address)) {
+    if (address->kind != ADDRESS_IP || (!text_is_loopback(address) && !has_tls)) {
         error_set(why, ERROR_INVALID,
-                  "%s is not a loopback address (allowed: 127.0.0.0/8 and [::1], with a port)",
+                  "%s is not a loopback address (allowed: 127.0.0.0/8 and [::1], with a port; with "
+                  "admin.tls any)",
                   what);
         return -1;
     }

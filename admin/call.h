@@ -24,9 +24,18 @@ struct admin;
 struct arena;
 struct operation;
 struct repeat;
+struct visit;
 
 enum { CALL_TAG = 0x43414c4c, CALL_ARGUMENTS = 2 };
 enum { CALL_BODY_BYTES = 8 << 20 };
+
+/* The caller's own. */
+struct call_certificate {
+    bool is_shown;
+    const char **names; /* subject alternative ones; none where it is not believed */
+    size_t name_count;
+    const char *why; /* it is not believed, or NULL */
+};
 
 struct call {
     uint32_t tag;
@@ -46,9 +55,13 @@ struct call {
     struct slice last_event_id;
     struct slice authorization;
     struct slice on_behalf_of;
-    const char *peer; /* "127.0.0.1", "unix:uid=1000" */
-    int64_t uid;      /* of the peer, over the Unix socket; else -1 */
-    bool is_local;    /* over the Unix socket */
+    const char *peer;       /* "127.0.0.1", "unix:uid=1000" */
+    int64_t uid;            /* of the peer, over the Unix socket; else -1 */
+    bool is_local;          /* over the Unix socket */
+    bool is_remote;         /* from another machine */
+    bool is_secured;        /* over TLS */
+    bool is_host_certified; /* the certificate that we showed is for the name in `host` */
+    struct call_certificate certificate;
     bool is_too_large;
     struct buffer body;
 
@@ -64,6 +77,7 @@ struct call {
     /* The listener's: called when a handler that did not answer at once has answered. */
     void (*on_answer)(struct call *call);
     void *listener_part;
+    struct visit *visit; /* that it came over; NULL: that is over, or there never was one */
     /* A handler's that answers later: called when the caller went away before that. */
     void (*on_gone)(struct call *call);
     void *handler_part;

@@ -2,8 +2,8 @@
  * dispatch - see dispatch.h.
  *
  * Paths are compared as sent: only what a {name} stands for is decoded, so that a %2F in a name is
- * part of the name.  A call must come from this machine, and not from a web page that a browser
- * runs here for somebody else; who calls is auth.c's.
+ * part of the name.  A call must not come from a web page that a browser runs for somebody else;
+ * who calls is auth.c's.
  *
  * Owner    the call.      Threads  control only
  */
@@ -35,7 +35,7 @@ const size_t operation_count = sizeof(operations) / sizeof(operations[0]);
 /* --- where the caller is ----------------------------------------------------------------- */
 
 /* Without port and brackets. */
-static struct slice host_name(struct slice host)
+struct slice dispatch_host_name(struct slice host)
 {
     if (host.len > 0 && host.at[0] == '[') {
         const char *end = memchr(host.at, ']', host.len);
@@ -45,7 +45,8 @@ static struct slice host_name(struct slice host)
     return colon != NULL ? slice_of(host.at, (size_t)(colon - host.at)) : host;
 }
 
-static bool is_loopback_literal(struct slice name)
+/* Over TLS any address: nobody can point one elsewhere, as one can a name. */
+static bool is_ours_literal(const struct call *call, struct slice name)
 {
     char text[64];
     struct in_addr v4;
@@ -55,18 +56,18 @@ static bool is_loopback_literal(struct slice name)
         return false;
     slice_copy(name, text, sizeof(text));
     if (inet_pton(AF_INET, text, &v4) == 1)
-        return (ntohl(v4.s_addr) >> 24) == 127;
-    return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+        return call->is_secured || (ntohl(v4.s_addr) >> 24) == 127;
+    return inet_pton(AF_INET6, text, &v6) == 1 && (call->is_secured || IN6_IS_ADDR_LOOPBACK(&v6));
 }
 
 /* A name that somebody else's DNS points at 127.0.0.1 is not this host. */
 static bool host_is_ours(const struct call *call)
 {
-    struct slice name = host_name(call->host);
+    struct slice name = dispatch_host_name(call->host);
 
-    if (call->is_local || call->host.len == 0)
+    if (call->is_local || call->host.len == 0 || call->is_host_certified)
         return true;
-    return slice_equal_nocase(name, SLICE("localhost")) || is_loopback_literal(name) ||
+    return slice_equal_nocase(name, SLICE("localhost")) || is_ours_literal(call, name) ||
            slice_equal_nocase(name, slice_from(call->admin->listen_host));
 }
 
@@ -75,14 +76,15 @@ static bool host_is_ours(const struct call *call)
 static bool origin_is_ours(const struct call *call)
 {
     struct slice origin = call->origin;
+    struct slice scheme = call->is_secured ? SLICE("https://") : SLICE("http://");
 
     if (call->fetch_site.len > 0 && !slice_equal(call->fetch_site, SLICE("same-origin")) &&
         !slice_equal(call->fetch_site, SLICE("none")))
         return false;
     if (origin.len == 0)
         return true;
-    return slice_starts_with(origin, SLICE("http://")) &&
-           slice_equal_nocase(slice_after(origin, 7), call->host);
+    return slice_starts_with(origin, scheme) &&
+           slice_equal_nocase(slice_after(origin, scheme.len), call->host);
 }
 
 /* --- path and query ---------------------------------------------------------------------- */

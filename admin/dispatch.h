@@ -18,6 +18,8 @@ void dispatch_head(struct call *call);
 
 /* Runs the handler; afterwards the call is answered, or will be (reload). */
 void dispatch(struct call *call);
+/* A Host without port and brackets. */
+struct slice dispatch_host_name(struct slice host);
 
 /* The body as an object that has no other members than `allowed` (ends with NULL); an empty
  * body is an empty object.  NULL: the call was answered with what is wrong. */

@@ -6,6 +6,7 @@
 #ifndef ADMIN_INTERNAL_H
 #define ADMIN_INTERNAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "admin/admin.h"
@@ -28,6 +29,7 @@ struct admin {
     struct admin_options options; /* its conf is gone: it lived as long as the first snapshot */
     char *listen_text;            /* "127.0.0.1:9901" */
     char *listen_host;            /* "127.0.0.1" */
+    bool is_exposed;              /* it is not loopback */
     struct summary *summary;      /* NULL before the first second is over */
     uint64_t started_ms;
     /* Which configuration runs, and since when; noticed at each call and each second. */

@@ -3,7 +3,8 @@
  *
  * libmicrohttpd runs without threads of its own: each door (one listening socket, one daemon) has
  * an epoll descriptor that the control loop watches, and a timer for the timeouts the library asks
- * for.  A handler that answers later leaves its connection suspended until then.
+ * for.  A handler that answers later leaves its connection suspended until then.  At the TCP door
+ * front.c accepts, speaks TLS, and hands connections on.
  *
  * A caller who is slow holds one of CONNECTIONS places and nothing else; the library ends one that
  * is silent for SILENT_S, and sweep() one that takes more than CALL_MS for a call, so that a byte a
@@ -14,7 +15,7 @@
 #include "admin/listener.h"
 
 #include <microhttpd.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -25,7 +26,9 @@
 #include "admin/bind.h"
 #include "admin/call.h"
 #include "admin/dispatch.h"
+#include "admin/front.h"
 #include "admin/internal.h"
+#include "admin/visit.h"
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -36,13 +39,15 @@
 #include "config/model.h"
 
 enum { DOOR_TAG = 0x444f4f52, DOORS = 2 };
-enum { CONNECTIONS = 400, SILENT_S = 30, CALL_MS = 60000, SWEEP_MS = 5000 };
+enum { CONNECTIONS = FRONT_PLACES, SILENT_S = 30, CALL_MS = 60000, SWEEP_MS = 5000 };
 enum { STREAM_BLOCK = 16 * 1024 };
 
 struct door {
     uint32_t tag;
     struct admin *admin;
     bool is_local;
+    struct front *front;  /* of the TCP door, which the library does not accept at; else NULL */
+    unsigned clear_count; /* visits that are not of a caller over TLS */
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
@@ -58,16 +63,6 @@ struct admin_listener {
     unsigned handles_open;
     bool is_closing;
     admin_listener_closed_fn *on_closed;
-};
-
-/* One connection. */
-struct visit {
-    struct list link; /* in door->visits */
-    struct MHD_Connection *connection;
-    int fd;
-    uint64_t since_ms; /* when it began, or its last call ended */
-    bool is_suspended;
-    bool is_stream; /* takes as long as the caller likes */
 };
 
 /* One call's share of the library, in call->listener_part. */
@@ -143,27 +138,6 @@ static struct slice header_of(struct call *call, struct MHD_Connection *connecti
     const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 
     return value != NULL ? arena_slice(call->arena, slice_from(value)) : slice_of("", 0);
-}
-
-/* Who is at the other end, as far as the kernel knows. */
-static void note_peer(struct call *call, int fd)
-{
-    struct ucred peer;
-    socklen_t bytes = sizeof(peer);
-    struct sockaddr_storage address = {0};
-    socklen_t address_bytes = sizeof(address);
-    char host[NI_MAXHOST];
-
-    if (call->is_local) {
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0)
-            return;
-        call->uid = (int64_t)peer.uid;
-        call->peer = arena_printf(call->arena, "unix:uid=%u", peer.uid);
-    } else if (getpeername(fd, (struct sockaddr *)&address, &address_bytes) == 0 &&
-               getnameinfo((struct sockaddr *)&address, address_bytes, host, sizeof(host), NULL, 0,
-                           NI_NUMERICHOST) == 0) {
-        call->peer = arena_strdup(call->arena, host);
-    }
 }
 
 static void read_head(struct call *call, struct MHD_Connection *connection, const char *method)
@@ -296,7 +270,7 @@ static enum MHD_Result on_call(void *context, struct MHD_Connection *connection,
         exchange->has_head = true;
         read_head(call, connection, method);
         if (exchange->visit != NULL)
-            note_peer(call, exchange->visit->fd);
+            visit_describe(exchange->visit, call);
         dispatch_head(call); /* nobody's body is kept before it is known who sends it */
         return call->is_too_large ? send_reply(call, connection) : MHD_YES;
     }
@@ -328,8 +302,21 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         exchange->visit->since_ms = clock_ms();
         exchange->visit->is_stream = false;
     }
+    call->visit = NULL;
     *state = NULL;
     call_leave(&call);
+}
+
+static struct visit *begin_visit(struct door *door, struct MHD_Connection *connection)
+{
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    struct caller *caller = door->front != NULL ? front_find(door->front, fd) : NULL;
+    struct visit *visit = visit_new(fd, door->is_local, caller);
+
+    visit->connection = connection;
+    door->clear_count += !visit->is_secured;
+    list_append(&door->visits, &visit->link);
+    return visit;
 }
 
 static void on_visit(void *context, struct MHD_Connection *connection, void **socket_context,
@@ -339,16 +326,10 @@ static void on_visit(void *context, struct MHD_Connection *connection, void **so
     struct visit *visit = *socket_context;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        visit = xcalloc(1, sizeof(*visit));
-        visit->fd =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        visit->connection = connection;
-        visit->since_ms = clock_ms();
-        list_append(&door->visits, &visit->link);
-        *socket_context = visit;
+        *socket_context = begin_visit(door, connection);
     } else if (visit != NULL) {
-        list_remove(&visit->link);
-        xfree(visit);
+        door->clear_count -= !visit->is_secured;
+        visit_free(&visit);
         *socket_context = NULL;
     }
 }
@@ -363,19 +344,62 @@ static size_t leave_escapes(void *context, struct MHD_Connection *connection, ch
 
 /* --- opening and closing ----------------------------------------------------------------- */
 
+/* `fd` -1: others accept. */
 static bool start_daemon(struct door *door, int fd, struct error *why)
 {
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+    struct MHD_OptionItem listens[] = {
+        {fd >= 0 ? MHD_OPTION_LISTEN_SOCKET : MHD_OPTION_END, fd, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    if (fd < 0)
+        flags |= MHD_USE_NO_LISTEN_SOCKET;
     door->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_call, door,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, door,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, door, MHD_OPTION_NOTIFY_CONNECTION, on_visit,
-        door, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENT_S,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        flags, 0, NULL, NULL, on_call, door, MHD_OPTION_ARRAY, listens, MHD_OPTION_URI_LOG_CALLBACK,
+        on_request_line, door, MHD_OPTION_NOTIFY_COMPLETED, on_completed, door,
+        MHD_OPTION_NOTIFY_CONNECTION, on_visit, door, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes,
+        NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)SILENT_S, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (door->daemon == NULL)
         error_set(why, ERROR_SYSTEM,
                   "the admin server cannot start: no descriptors or memory left");
     return door->daemon != NULL;
+}
+
+static bool hand_on(void *context, int fd, const struct sockaddr_storage *address)
+{
+    struct door *door = context;
+    socklen_t bytes =
+        address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    bool is_taken = MHD_add_connection(door->daemon, fd, (const struct sockaddr *)address, bytes) ==
+                    MHD_YES; /* else it has closed it */
+
+    pump(door);
+    return is_taken;
+}
+
+static unsigned count_clear(void *context)
+{
+    return ((const struct door *)context)->clear_count;
+}
+
+static void open_front(struct admin_listener *listener, struct door *door, int fd)
+{
+    const struct conf_admin *conf = listener->admin->options.conf;
+    struct front_options options = {
+        .loop = listener->admin->options.loop,
+        .admin = listener->admin,
+        .fd = fd,
+        .is_exposed = listener->admin->is_exposed,
+        .begins_clear = !conf->has_tls,
+        .hand = hand_on,
+        .count_clear = count_clear,
+        .context = door,
+    };
+
+    door->front = front_open(&options);
+    listener->handles_open++;
 }
 
 static bool open_door(struct admin_listener *listener, int fd, bool is_local, struct error *why)
@@ -387,10 +411,12 @@ static bool open_door(struct admin_listener *listener, int fd, bool is_local, st
     door->admin = listener->admin;
     door->is_local = is_local;
     list_init(&door->visits);
-    if (!start_daemon(door, fd, why)) {
+    if (!start_daemon(door, is_local ? fd : -1, why)) {
         close(fd);
         return false;
     }
+    if (!is_local)
+        open_front(listener, door, fd);
     int epoll_fd = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     CHECK(uv_poll_init(loop, &door->poll, epoll_fd) == 0);
     CHECK(uv_timer_init(loop, &door->timer) == 0);
@@ -413,7 +439,7 @@ static bool is_on_read_only_disk(const char *directory)
 static bool open_doors(struct admin_listener *listener, struct error *why)
 {
     const struct admin_options *options = &listener->admin->options;
-    int fd = bind_loopback(&options->conf->listen, why);
+    int fd = bind_tcp(&options->conf->listen, options->conf->has_tls, why);
 
     if (fd < 0 || !open_door(listener, fd, false, why))
         return false;
@@ -452,12 +478,17 @@ static void free_listener(struct admin_listener *listener)
         on_closed(admin);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_part_closed(void *context)
 {
-    struct admin_listener *listener = handle->data;
+    struct admin_listener *listener = context;
 
     if (--listener->handles_open == 0)
         free_listener(listener);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    on_part_closed(handle->data);
 }
 
 /* The library insists that nothing is suspended when it stops. */
@@ -479,11 +510,46 @@ static void close_handle(struct admin_listener *listener, uv_handle_t *handle)
 static void close_door(struct admin_listener *listener, struct door *door)
 {
     uv_poll_stop(&door->poll); /* before its descriptor goes */
+    if (door->front != NULL)
+        front_shut(door->front);
     resume_all(door);
-    MHD_stop_daemon(door->daemon); /* also closes the listening socket */
+    MHD_stop_daemon(door->daemon); /* also closes the socket that it listens at */
+    if (door->front != NULL)
+        front_close(door->front, on_part_closed, listener);
     close_handle(listener, (uv_handle_t *)&door->poll);
     close_handle(listener, (uv_handle_t *)&door->timer);
     close_handle(listener, (uv_handle_t *)&door->sweeper);
+}
+
+/* ---- */
+
+static const struct door *tcp_door(const struct admin_listener *listener)
+{
+    for (unsigned i = 0; i < listener->door_count; i++)
+        if (listener->doors[i].front != NULL)
+            return &listener->doors[i];
+    return NULL;
+}
+
+void admin_listener_adopt(struct admin_listener *listener)
+{
+    const struct door *door = tcp_door(listener);
+
+    if (door != NULL && !listener->is_closing)
+        front_adopt(door->front);
+}
+
+struct admin_listener_numbers admin_listener_numbers(const struct admin_listener *listener)
+{
+    const struct door *door = tcp_door(listener);
+    struct admin_listener_numbers numbers = {0};
+
+    if (door != NULL)
+        numbers.tls = front_counts(door->front);
+    for (unsigned i = 0; i < listener->door_count; i++)
+        numbers.open += listener->doors[i].front != NULL ? front_count(listener->doors[i].front)
+                                                         : listener->doors[i].clear_count;
+    return numbers;
 }
 
 void admin_listener_close(struct admin_listener *listener, admin_listener_closed_fn *on_closed)

@@ -15,6 +15,7 @@
 
 #include "admin/call.h"
 #include "admin/internal.h"
+#include "admin/listener.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "change/gate.h"
@@ -339,6 +340,27 @@ static double cpu_seconds(void)
     return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
 }
 
+/* --- the admin listener ------------------------------------------------------------------- */
+
+static void write_admin(struct call *call, struct buffer *out)
+{
+    struct admin_listener_numbers numbers;
+
+    if (call->admin->listener == NULL)
+        return;
+    numbers = admin_listener_numbers(call->admin->listener);
+    write_one(out, "twokey_admin_connections_open", METRIC_GAUGE,
+              "connections to the admin listener and its socket that are open now", numbers.open);
+    write_one(out, "twokey_admin_connections_refused_total", METRIC_COUNTER,
+              "connections to the admin listener closed at once: too many of one address",
+              (double)numbers.tls.refused);
+    write_one(out, "twokey_admin_tls_handshakes_total", METRIC_COUNTER,
+              "TLS handshakes of the admin listener that succeeded",
+              (double)numbers.tls.handshakes);
+    write_one(out, "twokey_admin_tls_failures_total", METRIC_COUNTER,
+              "TLS handshakes of the admin listener that failed", (double)numbers.tls.failures);
+}
+
 static void write_process(struct call *call, struct buffer *out)
 {
     const struct admin *admin = call->admin;
@@ -419,6 +441,7 @@ void on_metrics(struct call *call)
     write_canary(call, out);
     write_notifications(call, out);
     write_certificates(call, out);
+    write_admin(call, out);
     write_process(call, out);
     reply_written(call, 200, EXPOSITION_CONTENT_TYPE);
 }

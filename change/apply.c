@@ -30,6 +30,7 @@
 #include "change/override.h"
 #include "change/refusal.h"
 #include "change/rollout.h"
+#include "config/load.h"
 #include "config/model.h"
 
 enum {
@@ -210,14 +211,14 @@ void apply_end_unexposed(struct activity *activity, struct refusal *refusal, boo
 /* The exact call that confirms, for the one who has applied. */
 static void tell_how_to_confirm(struct ledger *ledger, const struct change *change, json_t *answer)
 {
-    const struct conf_address *admin = &ledger_running_conf(ledger)->admin.listen;
+    const struct configuration *conf = ledger_running_conf(ledger);
     char when[CLOCK_RFC3339_TEXT];
     char command[256];
 
     (void)snprintf(command, sizeof(command),
                    "curl -X POST -H \"Authorization: Bearer $TWOKEY_TOKEN\" "
-                   "\"http://%s/v1/changes/%s/confirm?wait=2m\"",
-                   admin->text, change->id);
+                   "\"%s://%s/v1/changes/%s/confirm?wait=2m\"",
+                   config_admin_scheme(conf), conf->admin.listen.text, change->id);
     json_object_set_new(answer, "deadline",
                         json_string(clock_rfc3339(ledger->pending.deadline_wall_ms, when)));
     json_object_set_new(answer, "command", json_string(command));

@@ -216,11 +216,13 @@ bool policy_is_approved(const struct configuration *conf, const struct change *c
 /* ---- whether it could be: S005 ---- */
 
 /* And what it then decides counts. */
-static bool can_log_in(const struct conf_person *person)
+static bool can_log_in(const struct configuration *conf, const struct conf_person *person)
 {
+    bool has_certificate =
+        person->certificate_names.count > 0 && conf->admin.tls.client_ca_file != NULL;
+
     return person->revoked_since_ms == 0 &&
-           (person->token_count > 0 || person->certificate_names.count > 0 ||
-            person->uid_count > 0);
+           (person->token_count > 0 || has_certificate || person->uid_count > 0);
 }
 
 /* With one person (the author) away, or besides any second one: the places can still be filled. */
@@ -282,7 +284,7 @@ void policy_check_survivable(const struct configuration *conf, struct findings *
     factors = policy_factors(policy);
     places_init(&places, factors, conf->person_count);
     for (size_t i = 0; i < conf->person_count; i++)
-        if (may_approve(&conf->people[i]) && can_log_in(&conf->people[i]))
+        if (may_approve(&conf->people[i]) && can_log_in(conf, &conf->people[i]))
             places.people[places.person_count++] = &conf->people[i];
     if (required < policy->approvals_normal)
         required = policy->approvals_normal;

@@ -13,9 +13,10 @@
 
 #include "base/check.h"
 #include "change/internal.h"
+#include "config/load.h"
 #include "config/model.h"
 
-enum { SUSPECT_MS = 24 * 3600 * 1000, COMMAND_TEXT = 320 };
+enum { SUSPECT_MS = 24 * 3600 * 1000, COMMAND_TEXT = 448, URL_TEXT = 320 };
 
 static json_t *approvers_of(const struct change *change)
 {
@@ -27,21 +28,27 @@ static json_t *approvers_of(const struct change *change)
     return list;
 }
 
-static const char *admin_address(const struct ledger *ledger)
+static void write_url(const struct ledger *ledger, char out[URL_TEXT])
 {
     const struct configuration *conf = ledger_running_conf(ledger);
 
-    return conf != NULL ? conf->admin.listen.text : "127.0.0.1:9901";
+    if (conf == NULL)
+        (void)snprintf(out, URL_TEXT, "http://127.0.0.1:9901");
+    else
+        (void)snprintf(out, URL_TEXT, "%s://%s", config_admin_scheme(conf),
+                       conf->admin.listen.text);
 }
 
 static json_t *cancel_command(const struct ledger *ledger, const char *change)
 {
     char command[COMMAND_TEXT];
+    char url[URL_TEXT];
 
+    write_url(ledger, url);
     (void)snprintf(command, sizeof(command),
                    "curl -X POST -H \"Authorization: Bearer $TWOKEY_TOKEN\" "
-                   "http://%s/v1/changes/%s/cancel",
-                   admin_address(ledger), change);
+                   "%s/v1/changes/%s/cancel",
+                   url, change);
     return json_string(command);
 }
 
@@ -49,13 +56,15 @@ static json_t *cancel_command(const struct ledger *ledger, const char *change)
 static json_t *rollback_command(const struct ledger *ledger)
 {
     char command[COMMAND_TEXT];
+    char url[URL_TEXT];
 
     if (ledger->previous.rev == 0 || ledger->previous.rev == ledger->running.rev)
         return json_null();
+    write_url(ledger, url);
     (void)snprintf(command, sizeof(command),
                    "curl -X POST -H \"Authorization: Bearer $TWOKEY_TOKEN\" "
-                   "http://%s/v1/rollback -d '{\"to\":\"previous\"}'",
-                   admin_address(ledger));
+                   "%s/v1/rollback -d '{\"to\":\"previous\"}'",
+                   url);
     return json_string(command);
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin/admin.h"
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -156,6 +157,10 @@ static void note_what_needs_a_restart(struct prepared *run, const struct configu
         finding_add(run->findings, FINDING_WARNING, "config", NULL, "/admin/listen",
                     "the admin listener stays at %s until twokey is restarted",
                     now->admin.listen.text);
+    if (process->admin != NULL && admin_is_exposed(process->admin) && !run->conf->admin.has_tls)
+        finding_add(run->findings, FINDING_WARNING, "config", NULL, "/admin/tls",
+                    "the admin listener is at an address that is not loopback, and goes on with "
+                    "TLS, as it was, until twokey is restarted");
     run_log_findings(run->findings, before);
 }
 
@@ -367,6 +372,8 @@ static void all_adopted(void *context, const struct snapshot *snapshot)
 
     log_event(EV_CONFIG_PUBLISHED, LOG_NUMBER("generation", snapshot->generation),
               LOG_TEXT("digest", snapshot->conf->digest));
+    if (process->admin != NULL)
+        admin_adopt(process->admin);
     note_start(process, snapshot);
     await_checks(run);
 }

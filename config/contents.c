@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,19 @@ struct place {
 
 typedef void place_fn(void *context, const struct place *place);
 
+static void each_place_of_admin(struct conf_admin_tls *tls, place_fn *tell, void *context)
+{
+    struct place places[] = {
+        {{"admin", "tls", "cert_file"}, tls->cert_file, false, &tls->chain},
+        {{"admin", "tls", "key_file"}, tls->key_file, true, &tls->key},
+        {{"admin", "tls", "client_ca_file"}, tls->client_ca_file, false, &tls->client_ca},
+    };
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        if (places[i].path != NULL)
+            tell(context, &places[i]);
+}
+
 static void each_place(const struct configuration *conf, place_fn *tell, void *context)
 {
     for (size_t i = 0; i < conf->certificate_count; i++) {
@@ -142,6 +156,8 @@ static void each_place(const struct configuration *conf, place_fn *tell, void *c
         if (conf->pools[i].has_tls && strcmp(tls->ca_file, "system") != 0)
             tell(context, &ca);
     }
+    if (conf->admin.has_tls)
+        each_place_of_admin((struct conf_admin_tls *)(uintptr_t)&conf->admin.tls, tell, context);
 }
 
 struct filling {

@@ -195,6 +195,11 @@ const struct conf_person *config_find_person(const struct configuration *configu
     return index != CONFIG_NONE ? &configuration->people[index] : NULL;
 }
 
+const char *config_admin_scheme(const struct configuration *configuration)
+{
+    return configuration->admin.has_tls ? "https" : "http";
+}
+
 const char *config_file_of(const struct configuration *configuration, const char *section,
                            const char *name)
 {

@@ -39,6 +39,8 @@ const struct conf_certificate *config_find_certificate(const struct configuratio
                                                        const char *name);
 const struct conf_person *config_find_person(const struct configuration *configuration,
                                              const char *name);
+/* Of its admin API: "http", "https". */
+const char *config_admin_scheme(const struct configuration *configuration);
 /* The document that says /section/name, or else the section's first one; NULL when none does. */
 const char *config_file_of(const struct configuration *configuration, const char *section,
                            const char *name);

@@ -312,11 +312,21 @@ struct conf_route {
     uint64_t body_limit;          /* UINT64_MAX: the listener's */
 };
 
+struct conf_admin_tls {
+    const char *cert_file;
+    const char *key_file;
+    const char *client_ca_file; /* NULL: nobody is asked for a certificate */
+    struct conf_content chain;
+    struct conf_content key;
+    struct conf_content client_ca;
+};
+
 struct conf_admin {
-    struct conf_address listen; /* loopback only in this version */
+    struct conf_address listen; /* loopback, or any with TLS */
     const char *socket;         /* path, relative to the state directory; NULL: none */
     bool metrics_public;
     bool has_tls;
+    struct conf_admin_tls tls;
 };
 
 enum conf_person_kind { PERSON_HUMAN, PERSON_SERVICE };

@@ -84,27 +84,36 @@ static void report_doubles(struct reader *reader, struct claim *claims, size_t c
     }
 }
 
-typedef size_t list_fn(const struct conf_person *person, struct claim *claims_out);
+typedef size_t list_fn(const struct conf_person *person, struct arena *arena,
+                       struct claim *claims_out);
 
-static size_t list_tokens(const struct conf_person *person, struct claim *claims_out)
+static size_t list_tokens(const struct conf_person *person, struct arena *arena,
+                          struct claim *claims_out)
 {
+    (void)arena;
     for (size_t i = 0; claims_out != NULL && i < person->token_count; i++)
         claims_out[i] = (struct claim){person, i, person->tokens[i].hash, 32};
     return person->token_count;
 }
 
-static size_t list_certificates(const struct conf_person *person, struct claim *claims_out)
+/* "Ann@Example.com" is ann@example.com. */
+static size_t list_certificates(const struct conf_person *person, struct arena *arena,
+                                struct claim *claims_out)
 {
     for (size_t i = 0; claims_out != NULL && i < person->certificate_names.count; i++) {
-        const char *name = person->certificate_names.items[i];
+        char *name = arena_strdup(arena, person->certificate_names.items[i]);
 
+        for (char *c = name; *c != '\0'; c++)
+            *c = ascii_lower(*c);
         claims_out[i] = (struct claim){person, i, name, strlen(name)};
     }
     return person->certificate_names.count;
 }
 
-static size_t list_uids(const struct conf_person *person, struct claim *claims_out)
+static size_t list_uids(const struct conf_person *person, struct arena *arena,
+                        struct claim *claims_out)
 {
+    (void)arena;
     for (size_t i = 0; claims_out != NULL && i < person->uid_count; i++)
         claims_out[i] = (struct claim){person, i, &person->uids[i], sizeof(person->uids[i])};
     return person->uid_count;
@@ -117,11 +126,11 @@ static void check_doubles(struct reader *reader, const struct configuration *con
     size_t count = 0;
 
     for (size_t i = 0; i < conf->person_count; i++)
-        count += list(&conf->people[i], NULL);
+        count += list(&conf->people[i], reader->arena, NULL);
     claims = arena_array(reader->arena, count, sizeof(*claims));
     count = 0;
     for (size_t i = 0; i < conf->person_count; i++)
-        count += list(&conf->people[i], claims + count);
+        count += list(&conf->people[i], reader->arena, claims + count);
     report_doubles(reader, claims, count, key, noun);
 }
 

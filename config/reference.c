@@ -53,7 +53,7 @@ static const char page_head[] =
     "| R007 | a server whose address is twokey's own listener or admin listener |\n"
     "| R008 | two listeners, or a listener and the admin listener, at one address |\n"
     "| R010 | a `path_regex` that does not compile |\n"
-    "| S001 | an admin listener that is not on a loopback address |\n"
+    "| S001 | an admin listener that is not on a loopback address, without TLS or people |\n"
     "| config | all else that this page says |\n"
     "\n"
     "Of what is well-formed, [detectors.md](detectors.md) lists what is looked at besides: "

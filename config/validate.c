@@ -127,11 +127,31 @@ static void check_admin(struct validation *v)
         report(v, FINDING_BLOCK, "config", AT("admin", "listen"),
                "%s is not an IP address and port (a Unix socket goes into \"socket\")",
                listen->text);
-    else if (!text_is_loopback(listen))
+    else if (!text_is_loopback(listen) && !v->conf->admin.has_tls)
         report(v, FINDING_BLOCK, "S001", AT("admin", "listen"),
-               "%s is not a loopback address: not supported by this version (its admin API does "
-               "not speak TLS; 127.0.0.1 or [::1])",
+               "%s is not a loopback address, and without admin.tls tokens would cross the network "
+               "in the clear (127.0.0.1 or [::1], or TLS)",
                listen->text);
+    else if (!text_is_loopback(listen) && v->conf->person_count == 0)
+        report(v, FINDING_BLOCK, "S001", AT("admin", "listen"),
+               "%s is not a loopback address, and nobody is configured: there would be nobody to "
+               "let in from elsewhere (people, or 127.0.0.1 or [::1])",
+               listen->text);
+}
+
+/* Nobody can show a certificate that nobody may have signed. */
+static void check_certificate_names(struct validation *v)
+{
+    const struct configuration *conf = v->conf;
+
+    if (conf->admin.tls.client_ca_file != NULL)
+        return;
+    for (size_t i = 0; i < conf->person_count; i++)
+        if (conf->people[i].certificate_names.count > 0)
+            report(v, FINDING_WARNING, "config",
+                   AT("people", conf->people[i].name, "certificate_names"),
+                   "has no effect: admin.tls has no client_ca_file, so that nobody is asked for a "
+                   "certificate");
 }
 
 static void check_loop(struct validation *v, const struct conf_pool *pool,
@@ -350,6 +370,7 @@ void validate_configuration(struct configuration *configuration, const struct do
                "there is no listener: nothing is served");
     check_listener_addresses(&v);
     check_admin(&v);
+    check_certificate_names(&v);
     for (size_t i = 0; i < configuration->listener_count; i++)
         if (configuration->listeners[i].has_tls)
             check_tls(&v, &configuration->listeners[i]);

@@ -19,15 +19,30 @@ static struct slice slice_of_content(const struct conf_content *content)
 }
 
 /* NULL: its files were not read, which is said, or it is no certificate, which T002 says. */
-static struct tls_certificate *load(struct detect_run *run, const struct conf_certificate *conf,
-                                    struct error *why)
+static struct tls_certificate *load(struct detect_run *run, const char *section,
+                                    const struct conf_certificate *conf, struct error *why)
 {
     if (conf->chain.bytes == NULL || conf->key.bytes == NULL) {
-        detect_report_unknown(run, AT("certificates", conf->name),
+        detect_report_unknown(run, AT(section, conf->name),
                               "unknown: its files are read when a change is submitted");
         return NULL;
     }
     return tls_certificate_load(slice_of_content(&conf->chain), slice_of_content(&conf->key), why);
+}
+
+/* That of the admin listener as one of the section; false: it has none. */
+static bool of_admin(const struct configuration *conf, struct conf_certificate *out)
+{
+    const struct conf_admin_tls *tls = &conf->admin.tls;
+
+    if (!conf->admin.has_tls)
+        return false;
+    *out = (struct conf_certificate){.name = "tls",
+                                     .cert_file = tls->cert_file,
+                                     .key_file = tls->key_file,
+                                     .chain = tls->chain,
+                                     .key = tls->key};
+    return true;
 }
 
 #define FOR_CERTIFICATES(run, one)                                                                 \
@@ -35,56 +50,85 @@ static struct tls_certificate *load(struct detect_run *run, const struct conf_ce
 
 /* ---- T001 ---- */
 
-static void check_time(struct detect_run *run, const char *name,
-                       const struct tls_certificate_facts *facts)
+static void check_time(struct detect_run *run, const char *section,
+                       const struct conf_certificate *conf)
 {
+    struct tls_certificate *certificate = load(run, section, conf, NULL);
+    const struct tls_certificate_facts *facts;
     int64_t now_ms = run->subject->now_ms;
-    int64_t left_ms = facts->not_after_ms - now_ms;
+    int64_t left_ms;
 
+    if (certificate == NULL)
+        return;
+    facts = tls_certificate_facts(certificate);
+    left_ms = facts->not_after_ms - now_ms;
     if (left_ms <= 0)
-        detect_report(run, AT("certificates", name, "cert_file"),
+        detect_report(run, AT(section, conf->name, "cert_file"),
                       "it, or one of its chain, expired %lld days ago",
                       (long long)(-left_ms / DAY_MS));
     else if (facts->not_before_ms > now_ms)
-        detect_report(run, AT("certificates", name, "cert_file"), "it is valid in %lld days only",
+        detect_report(run, AT(section, conf->name, "cert_file"), "it is valid in %lld days only",
                       (long long)((facts->not_before_ms - now_ms + DAY_MS - 1) / DAY_MS));
     else if (left_ms < (int64_t)SOON_DAYS * DAY_MS)
-        detect_report_as(run, FINDING_WARNING, AT("certificates", name, "cert_file"),
+        detect_report_as(run, FINDING_WARNING, AT(section, conf->name, "cert_file"),
                          "it, or one of its chain, expires in %lld days",
                          (long long)(left_ms / DAY_MS));
+    tls_certificate_free(&certificate);
 }
 
 void certificate_expires(struct detect_run *run)
 {
+    struct conf_certificate admin;
+
     if (run->subject->now_ms == 0)
         return;
     FOR_CERTIFICATES(run, one)
-    {
-        struct tls_certificate *certificate = load(run, one, NULL);
-
-        if (certificate != NULL)
-            check_time(run, one->name, tls_certificate_facts(certificate));
-        tls_certificate_free(&certificate);
-    }
+    check_time(run, "certificates", one);
+    if (of_admin(run->conf, &admin))
+        check_time(run, "admin", &admin);
 }
 
 /* ---- T002 ---- */
 
+static void check_sound(struct detect_run *run, const char *section,
+                        const struct conf_certificate *conf)
+{
+    struct error why = {0};
+    struct tls_certificate *certificate = load(run, section, conf, &why);
+
+    if (certificate == NULL && why.text[0] != '\0')
+        detect_report(run, AT(section, conf->name), "%s", why.text);
+    else if (certificate != NULL && !tls_certificate_facts(certificate)->is_chain_in_order)
+        detect_report_as(run, FINDING_WARNING, AT(section, conf->name, "cert_file"),
+                         "its %zu certificates are no chain: each is to be signed by the next",
+                         tls_certificate_facts(certificate)->chain_count);
+    tls_certificate_free(&certificate);
+}
+
+/* Who may have signed the certificates of people. */
+static void check_admin_ca(struct detect_run *run)
+{
+    const struct conf_admin_tls *tls = &run->conf->admin.tls;
+    struct tls_certificate *ca;
+    struct error why = {0};
+
+    if (tls->client_ca.bytes == NULL)
+        return;
+    ca = tls_certificate_load_public(slice_of_content(&tls->client_ca), &why);
+    if (ca == NULL)
+        detect_report(run, AT("admin", "tls", "client_ca_file"), "%s", why.text);
+    tls_certificate_free(&ca);
+}
+
 void certificate_is_no_good(struct detect_run *run)
 {
-    FOR_CERTIFICATES(run, one)
-    {
-        struct error why = {0};
-        struct tls_certificate *certificate = load(run, one, &why);
+    struct conf_certificate admin;
 
-        if (certificate == NULL && why.text[0] != '\0')
-            detect_report(run, AT("certificates", one->name), "%s", why.text);
-        else if (certificate != NULL && !tls_certificate_facts(certificate)->is_chain_in_order)
-            detect_report_as(run, FINDING_WARNING, AT("certificates", one->name, "cert_file"),
-                             "its %zu certificates are no chain: each is to be signed by the next",
-                             tls_certificate_facts(certificate)->chain_count);
-        tls_certificate_free(&certificate);
-    }
+    FOR_CERTIFICATES(run, one)
+    check_sound(run, "certificates", one);
+    if (of_admin(run->conf, &admin))
+        check_sound(run, "admin", &admin);
+    check_admin_ca(run);
 }
 
 /* ---- T003 ---- */
@@ -178,8 +222,28 @@ static void compare_authorities(struct detect_run *run, const struct conf_listen
                       is->ca_file);
 }
 
+/* Tokens go on: certificates are never required of people. */
+static void compare_admin(struct detect_run *run)
+{
+    const struct conf_admin_tls *was = &run->base->admin.tls;
+    const struct conf_admin_tls *is = &run->conf->admin.tls;
+
+    if (was->client_ca_file == NULL || is->client_ca_file == NULL)
+        return;
+    if (was->client_ca.bytes == NULL || is->client_ca.bytes == NULL)
+        detect_report_unknown(run, AT("admin", "tls", "client_ca_file"),
+                              "unknown: the file is read when a change is submitted");
+    else if (!tls_certificates_overlap(slice_of_content(&was->client_ca),
+                                       slice_of_content(&is->client_ca)))
+        detect_report(run, AT("admin", "tls", "client_ca_file"),
+                      "%s has none of the authorities that signed the certificates of people: "
+                      "with those they can no longer call the admin API",
+                      is->client_ca_file);
+}
+
 void clients_are_refused(struct detect_run *run)
 {
+    compare_admin(run);
     FOR_LISTENERS(run, listener)
     {
         const struct conf_listener *before = detect_listener(run->base, listener->name);

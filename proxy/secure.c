@@ -155,6 +155,55 @@ static struct tls_trust *trust(struct loaded *loaded, const struct conf_pool *po
     return made;
 }
 
+/* ---- the admin listener ---- */
+
+/* Without tickets: each handshake looks at the caller's certificate anew. */
+static struct tls_server *make_admin(const struct conf_admin_tls *conf,
+                                     const struct tls_certificate *certificate, struct error *why)
+{
+    struct tls_choice choice = {.certificate = certificate};
+    struct tls_server_options options = {
+        .name = "admin",
+        .choices = &choice,
+        .choice_count = 1,
+        .profile = TLS_INTERMEDIATE,
+        .alpn = TLS_ALPN_HTTP1,
+    };
+    struct error cause = {0};
+    struct tls_server *made;
+
+    if (conf->client_ca_file != NULL) {
+        options.client_auth = TLS_CLIENT_AUTH_REQUEST;
+        options.client_ca_pem = content_slice(&conf->client_ca);
+    }
+    made = tls_server_new(&options, &cause);
+    if (made == NULL)
+        error_set(why, ERROR_INVALID, "admin.tls (%s%s%s): %s", conf->cert_file,
+                  conf->client_ca_file != NULL ? ", " : "",
+                  conf->client_ca_file != NULL ? conf->client_ca_file : "", cause.text);
+    return made;
+}
+
+static bool secure_admin(struct snapshot *snapshot, struct error *why)
+{
+    const struct conf_admin_tls *conf = &snapshot->conf->admin.tls;
+    struct tls_certificate *certificate;
+    struct error cause = {0};
+
+    if (!snapshot->conf->admin.has_tls)
+        return true;
+    certificate =
+        tls_certificate_load(content_slice(&conf->chain), content_slice(&conf->key), &cause);
+    if (certificate == NULL) {
+        error_set(why, ERROR_INVALID, "admin.tls (%s, %s): %s", conf->cert_file, conf->key_file,
+                  cause.text);
+        return false;
+    }
+    snapshot->admin_tls = make_admin(conf, certificate, why);
+    tls_certificate_free(&certificate);
+    return snapshot->admin_tls != NULL;
+}
+
 /* ---- the whole ---- */
 
 static bool secure_listeners(struct snapshot *snapshot, struct loaded *loaded,
@@ -190,8 +239,8 @@ static bool secure_pools(struct snapshot *snapshot, struct loaded *loaded, struc
 bool secure_snapshot(struct snapshot *snapshot, struct tls_tickets *tickets, struct error *why)
 {
     struct loaded loaded = begin(snapshot->conf);
-    bool ok =
-        secure_listeners(snapshot, &loaded, tickets, why) && secure_pools(snapshot, &loaded, why);
+    bool ok = secure_listeners(snapshot, &loaded, tickets, why) &&
+              secure_pools(snapshot, &loaded, why) && secure_admin(snapshot, why);
 
     drop(&loaded);
     return ok;
@@ -204,6 +253,8 @@ void secure_snapshot_like(struct snapshot *snapshot, const struct snapshot *same
     for (size_t i = 0; i < snapshot->listener_count; i++)
         if (same->listeners[i].tls != NULL)
             snapshot->listeners[i].tls = tls_server_hold(same->listeners[i].tls);
+    if (same->admin_tls != NULL)
+        snapshot->admin_tls = tls_server_hold(same->admin_tls);
     for (size_t i = 0; i < snapshot->pool_count; i++) {
         if (same->pools[i].trust == NULL)
             continue;
@@ -218,4 +269,5 @@ void secure_free(struct snapshot *snapshot)
         tls_server_free(&snapshot->listeners[i].tls);
     for (size_t i = 0; i < snapshot->pool_count; i++)
         tls_trust_free(&snapshot->pools[i].trust);
+    tls_server_free(&snapshot->admin_tls);
 }

@@ -1,6 +1,6 @@
 /*
- * secure - the TLS side of a snapshot, towards clients and servers: certificates loaded, contexts
- * made.
+ * secure - the TLS side of a snapshot, towards clients, servers and callers of the admin API:
+ * certificates loaded, contexts made.
  *
  * Owner    the snapshot      Threads  control
  */
@@ -13,7 +13,7 @@ struct error;
 struct snapshot;
 struct tls_tickets;
 
-/* Makes the contexts of all listeners and pools with TLS; what their files hold must have been read
+/* Makes the contexts of all listeners and pools with TLS, and of the admin listener; what their files hold must have been read
  * (config/contents.h).  False and `why`: which certificate, what is wrong with it. */
 bool secure_snapshot(struct snapshot *snapshot, struct tls_tickets *tickets, struct error *why);
 /* Those of a snapshot of the same configuration. */

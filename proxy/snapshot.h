@@ -100,6 +100,7 @@ struct snapshot {
     uint32_t identity_header_count;
     struct snapshot_asked_header *asked_headers; /* the first TAP_HEADERS of them */
     size_t asked_header_count;
+    struct tls_server *admin_tls; /* of the admin listener; NULL: clear text */
 };
 
 /* Compiles `conf`, which then belongs to the snapshot.  Servers already known to `registry` keep

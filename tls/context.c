@@ -486,6 +486,12 @@ bool tls_server_serves_alike(const struct tls_server *server, const char *asked,
            (a != NULL && b != NULL && memcmp(a->of_kind, b->of_kind, sizeof(a->of_kind)) == 0);
 }
 
+bool tls_server_is_for(const struct tls_server *server, struct slice host)
+{
+    CHECK_OBJ(server, SERVER_TAG);
+    return host.len > 0 && find_named(server, host) != NULL;
+}
+
 struct tls_server *tls_server_hold(struct tls_server *server)
 {
     CHECK_OBJ(server, SERVER_TAG);

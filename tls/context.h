@@ -52,6 +52,8 @@ struct tls_server *tls_server_new(const struct tls_server_options *options, stru
 /* A client that was given the certificate for `asked` (SNI; "" for none) may ask for `host` too: it
  * would have got the same one.  Both lower case. */
 bool tls_server_serves_alike(const struct tls_server *server, const char *asked, struct slice host);
+/* One of its certificates is for this host, by name; lower case. */
+bool tls_server_is_for(const struct tls_server *server, struct slice host);
 /* One more reference; each is given back by tls_server_free(). */
 struct tls_server *tls_server_hold(struct tls_server *server);
 void tls_server_free(struct tls_server **server);

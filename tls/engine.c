@@ -243,10 +243,16 @@ size_t tls_engine_feed(struct tls_engine *engine, struct slice ciphertext, char 
 
 /* ---- sending ---- */
 
+/* Who has ended speaks no more, but may be spoken to (RFC 8446 §6.1). */
+static bool may_send(const struct tls_engine *engine)
+{
+    return engine->state == TLS_OPEN || (engine->state == TLS_ENDED && !engine->has_ended);
+}
+
 bool tls_engine_send(struct tls_engine *engine, struct slice plaintext)
 {
     CHECK_OBJ(engine, TLS_ENGINE_TAG);
-    while (plaintext.len > 0 && engine->state == TLS_OPEN) {
+    while (plaintext.len > 0 && may_send(engine)) {
         size_t part = plaintext.len < RECORD_BYTES ? plaintext.len : RECORD_BYTES;
         size_t written;
 
@@ -256,7 +262,7 @@ bool tls_engine_send(struct tls_engine *engine, struct slice plaintext)
         }
         plaintext = slice_after(plaintext, written);
     }
-    return engine->state == TLS_OPEN;
+    return may_send(engine);
 }
 
 void tls_engine_end(struct tls_engine *engine)
@@ -368,7 +374,8 @@ bool tls_engine_identity(const struct tls_engine *engine, struct tls_identity *i
     return true;
 }
 
-static bool is_named(const GENERAL_NAME *name, const char *wanted)
+/* Empty where it is of another kind. */
+static struct slice text_of(const GENERAL_NAME *name)
 {
     const ASN1_IA5STRING *text;
 
@@ -376,11 +383,16 @@ static bool is_named(const GENERAL_NAME *name, const char *wanted)
     case GEN_DNS: text = name->d.dNSName; break;
     case GEN_EMAIL: text = name->d.rfc822Name; break;
     case GEN_URI: text = name->d.uniformResourceIdentifier; break;
-    default: return false;
+    default: return SLICE("");
     }
-    return slice_equal_nocase(
-        slice_of((const char *)ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text)),
-        slice_from(wanted));
+    return slice_of((const char *)ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
+}
+
+static bool is_named(const GENERAL_NAME *name, const char *wanted)
+{
+    struct slice text = text_of(name);
+
+    return text.len > 0 && slice_equal_nocase(text, slice_from(wanted));
 }
 
 bool tls_engine_identity_has_name(const struct tls_engine *engine, const char *name)
@@ -396,4 +408,74 @@ bool tls_engine_identity_has_name(const struct tls_engine *engine, const char *n
         has = is_named(sk_GENERAL_NAME_value(names, i), name);
     GENERAL_NAMES_free(names);
     return has;
+}
+
+/* ---- whom somebody else believes ---- */
+
+static bool verify(X509_STORE_CTX *check, X509_STORE *store, X509 *certificate,
+                   STACK_OF(X509) * chain, int level)
+{
+    if (X509_STORE_CTX_init(check, store, certificate, chain) != 1 ||
+        X509_STORE_CTX_set_default(check, "ssl_client") != 1)
+        return false;
+    X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(check), level);
+    return X509_verify_cert(check) == 1;
+}
+
+enum tls_belief tls_engine_belief(const struct tls_engine *engine, const struct tls_server *server,
+                                  const char **why_out)
+{
+    X509 *certificate = SSL_get0_peer_certificate(engine->ssl);
+    SSL_CTX *context = tls_server_ssl_context(server);
+    X509_STORE_CTX *check;
+    bool is_good;
+
+    if (certificate == NULL)
+        return TLS_SHOWN_NONE;
+    if (SSL_CTX_get_verify_mode(context) == SSL_VERIFY_NONE ||
+        SSL_get_verify_result(engine->ssl) != X509_V_OK) {
+        *why_out = "nobody's certificates are believed any more";
+        return TLS_NOT_BELIEVED;
+    }
+    check = X509_STORE_CTX_new();
+    CHECK(check != NULL);
+    is_good = verify(check, SSL_CTX_get_cert_store(context), certificate,
+                     SSL_get_peer_cert_chain(engine->ssl), SSL_CTX_get_security_level(context));
+    if (!is_good)
+        *why_out = X509_verify_cert_error_string(X509_STORE_CTX_get_error(check));
+    X509_STORE_CTX_free(check);
+    ERR_clear_error();
+    return is_good ? TLS_BELIEVED : TLS_NOT_BELIEVED;
+}
+
+static void tell_name(struct slice text, tls_name_fn *tell, void *context)
+{
+    char copy[512];
+
+    if (text.len == 0 || text.len >= sizeof(copy))
+        return;
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.at[i] <= 0x20 || (unsigned char)text.at[i] >= 0x7f)
+            return;
+    slice_copy(text, copy, sizeof(copy));
+    tell(context, copy);
+}
+
+void tls_engine_each_name(const struct tls_engine *engine, tls_name_fn *tell, void *context)
+{
+    X509 *certificate = SSL_get0_peer_certificate(engine->ssl);
+    GENERAL_NAMES *names = certificate != NULL
+                               ? X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL)
+                               : NULL;
+    int count = names != NULL ? sk_GENERAL_NAME_num(names) : 0;
+
+    for (int i = 0; i < count && i < TLS_NAMES_MAX; i++)
+        tell_name(text_of(sk_GENERAL_NAME_value(names, i)), tell, context);
+    GENERAL_NAMES_free(names);
+    ERR_clear_error();
+}
+
+bool tls_engine_is_for(const struct tls_engine *engine, struct slice host)
+{
+    return engine->server != NULL && tls_server_is_for(engine->server, host);
 }

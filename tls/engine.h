@@ -53,7 +53,7 @@ void tls_session_free(struct tls_session **session);
  * TLS_HELD_BYTES more, of a record that began earlier; returns how many were written.  The state
  * may be another afterwards. */
 size_t tls_engine_feed(struct tls_engine *engine, struct slice ciphertext, char *out);
-/* Sends plaintext; OPEN only.  False: FAILED. */
+/* Sends plaintext; OPEN, or ENDED while we have not ended too.  False: neither. */
 bool tls_engine_send(struct tls_engine *engine, struct slice plaintext);
 /* Says that nothing more comes (close_notify); nothing where the handshake is not over. */
 void tls_engine_end(struct tls_engine *engine);
@@ -85,5 +85,19 @@ struct tls_identity {
 bool tls_engine_identity(const struct tls_engine *engine, struct tls_identity *identity_out);
 /* Whether one of its subject alternative names (DNS, e-mail, URI) is this one. */
 bool tls_engine_identity_has_name(const struct tls_engine *engine, const char *name);
+
+/* Whether `server` believes the client's certificate, now.  It may be another than the connection
+ * began with: an authority may have gone since, or a day passed. */
+enum tls_belief { TLS_SHOWN_NONE, TLS_NOT_BELIEVED, TLS_BELIEVED };
+/* *why_out: where it is not believed; static. */
+enum tls_belief tls_engine_belief(const struct tls_engine *engine, const struct tls_server *server,
+                                  const char **why_out);
+/* Tells each of its subject alternative names (DNS, e-mail, URI), TLS_NAMES_MAX at most, as text;
+ * one with a space, a control character or more than ASCII in it is none. */
+enum { TLS_NAMES_MAX = 100 };
+typedef void tls_name_fn(void *context, const char *name);
+void tls_engine_each_name(const struct tls_engine *engine, tls_name_fn *tell, void *context);
+/* The certificate that was shown is for this host, by name; lower case. */
+bool tls_engine_is_for(const struct tls_engine *engine, struct slice host);
 
 #endif

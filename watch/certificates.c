@@ -44,18 +44,19 @@ void certificates_free(struct certificates **holder)
 }
 
 /* What is no certificate does not run: that was judged before. */
-static void add_end(struct certificates *certificates, const struct conf_certificate *conf)
+static void add_end(struct certificates *certificates, const char *name,
+                    const struct conf_content *chain)
 {
     struct tls_certificate *loaded;
     struct error why = {0};
 
-    if (conf->chain.bytes == NULL)
+    if (chain->bytes == NULL)
         return;
-    loaded = tls_certificate_load_public(slice_of(conf->chain.bytes, conf->chain.count), &why);
+    loaded = tls_certificate_load_public(slice_of(chain->bytes, chain->count), &why);
     if (loaded == NULL)
         return;
     certificates->ends[certificates->count++] =
-        (struct certificate_end){.name = arena_strdup(certificates->arena, conf->name),
+        (struct certificate_end){.name = arena_strdup(certificates->arena, name),
                                  .not_after_ms = tls_certificate_facts(loaded)->not_after_ms};
     tls_certificate_free(&loaded);
 }
@@ -68,12 +69,14 @@ void certificates_look(struct certificates *certificates, const struct snapshot 
         return;
     arena_free(&certificates->arena);
     certificates->arena = arena_new(ARENA_BLOCK);
-    certificates->ends = arena_array(certificates->arena, snapshot->conf->certificate_count + 1,
+    certificates->ends = arena_array(certificates->arena, snapshot->conf->certificate_count + 2,
                                      sizeof(*certificates->ends));
     certificates->count = 0;
     certificates->generation = snapshot->generation;
     for (size_t i = 0; i < snapshot->conf->certificate_count; i++)
-        add_end(certificates, &snapshot->conf->certificates[i]);
+        add_end(certificates, snapshot->conf->certificates[i].name,
+                &snapshot->conf->certificates[i].chain);
+    add_end(certificates, "admin.tls", &snapshot->conf->admin.tls.chain);
 }
 
 const struct certificate_end *certificates_ends(const struct certificates *certificates,

@@ -24,7 +24,7 @@ MAY_INCLUDE = {
                r"proxy/(snapshot|publish)\.h", r"proxy/upstream/(registry|server)\.h"],
     "watch": [r"base/", r"tls/certificate\.h", r"config/", r"detect/", r"change/", r"observe/", r"proxy/(snapshot|publish)\.h",
               r"proxy/upstream/(registry|server)\.h", r"proxy/balance/balance\.h"],
-    "admin": [r"base/", r"config/", r"detect/", r"change/", r"watch/(watch|distributions|live|alerts|certificates)\.h",
+    "admin": [r"base/", r"config/", r"tls/(engine|context)\.h", r"detect/", r"change/", r"watch/(watch|distributions|live|alerts|certificates)\.h",
               r"observe/", r"proxy/(snapshot|publish|affinity|network|limits)\.h",
               r"proxy/upstream/(registry|server)\.h", r"proxy/(http|route|balance)/"],
     "cli": [r"."],
@@ -42,7 +42,7 @@ FENCES = {
     "libcurl": (r"curl/", r"observe/alert_sender\.c|cli/api_client\.c"),
     "libuv": (r"uv\.h", r"base/(mailbox|clock)\.[ch]|proxy/(worker|listener|transport|deadline)\.[ch]"
                         r"|proxy/upstream/(prober|probe|registry|resolver|upstream_h1)\.[ch]|observe/(observer|alert_sender)\.[ch]"
-                        r"|admin/(admin|listener)\.[ch]|cli/(serve|reload)\.[ch]|cli/drill/[a-z]+\.[ch]"),
+                        r"|admin/(admin|listener|front|caller)\.[ch]|cli/(serve|reload)\.[ch]|cli/drill/[a-z]+\.[ch]"),
 }
 
 

@@ -142,7 +142,7 @@ class Caller:
 
 def run_cli(proxy, person, *arguments, on_socket=False, env=None, stdin=None):
     """`twokey …` as somebody (None: without a token): a CompletedProcess with texts."""
-    address = "unix:" + proxy.socket_path if on_socket else "http://" + proxy.admin_address
+    address = "unix:" + proxy.socket_path if on_socket else proxy.admin_url
     given = {key: value for key, value in os.environ.items() if key not in ("TWOKEY_TOKEN", "TWOKEY_ADMIN")}
     given.update({"TWOKEY_ADMIN": address, **({"TWOKEY_TOKEN": proxy.tokens[person]} if person else {}), **(env or {})})
     return subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=60, env=given,

@@ -18,6 +18,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -157,6 +158,7 @@ class Proxy:
         self.args = list(args)
         self.process = None
         self.admin_headers = {}  # sent with each call that does not set them itself; None: not sent
+        self.admin_context = None  # an ssl.SSLContext; None: any certificate will do, where admin.tls is configured
         self.write_config(self.config)
 
     # -- where
@@ -171,6 +173,10 @@ class Proxy:
     @property
     def admin_address(self):
         return self.config["admin"]["listen"]
+
+    @property
+    def admin_url(self):
+        return ("https://" if self.config["admin"].get("tls") else "http://") + self.admin_address
 
     @property
     def socket_path(self):
@@ -225,7 +231,8 @@ class Proxy:
         for listener in self.config["listeners"].values():
             host, _, _ = listener["address"].rpartition(":")
             listener["address"] = f"{host}:{free_port(host.strip('[]'))}"
-        self.config["admin"]["listen"] = f"127.0.0.1:{free_port()}"
+        host, _, _ = self.config["admin"]["listen"].rpartition(":")
+        self.config["admin"]["listen"] = f"{host}:{free_port(host.strip('[]'))}"
         os.unlink(self.stderr_path)
         self.write_config(self.config)
 
@@ -274,9 +281,20 @@ class Proxy:
 
     # -- the admin listener
 
-    def admin(self, method, path, body=None, headers=None, timeout=15):
+    def admin_connection(self, timeout=15, context=None):
+        """To the admin listener, over TLS where admin.tls is configured; `context` instead of admin_context."""
         host, _, port = self.admin_address.rpartition(":")
-        connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
+        host = host.strip("[]").replace("0.0.0.0", "127.0.0.1")
+        if not self.config["admin"].get("tls"):
+            return http.client.HTTPConnection(host, int(port), timeout=timeout)
+        if context is None and self.admin_context is None:
+            self.admin_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self.admin_context.check_hostname = False
+            self.admin_context.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection(host, int(port), timeout=timeout, context=context or self.admin_context)
+
+    def admin(self, method, path, body=None, headers=None, timeout=15):
+        connection = self.admin_connection(timeout)
         try:
             data = json.dumps(body) if isinstance(body, (dict, list)) else body
             sent = {**self.admin_headers, **(headers or {})}

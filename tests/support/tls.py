@@ -65,6 +65,27 @@ def tls_listener(directory, *certificates, **more):
             "config": {"certificates": {name: one.section() for name, one in zip(names, certificates)}}}
 
 
+def admin_tls(authority, certificate, client_ca=None, listen=None):
+    """What make_proxy and make_enforced take: the admin listener speaks TLS, and asks for what `client_ca` has signed."""
+    section = {"tls": certificate.section()}
+    if client_ca:
+        section["tls"]["client_ca_file"] = client_ca.cert_file
+    if listen:
+        section["listen"] = listen
+    return {"process": {"file_roots": [authority.directory]}, "config": {"admin": section}}
+
+
+def client_context(ca, certificate=None, version=None):
+    """For proxy.admin_connection(context=…), and proxy.admin_context."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(ca.cert_file)
+    if certificate:
+        context.load_cert_chain(certificate.cert_file, certificate.key_file)
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
 def server_context(certificate, client_ca=None, version=None):
     """For make_origin(…, tls=…)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

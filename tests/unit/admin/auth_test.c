@@ -23,9 +23,12 @@
 
 static const char configuration[] =
     "{\"people\":{"
-    "\"ann\":{\"roles\":[\"author\"],\"tokens\":[{\"id\":\"laptop\",\"hash\":\"" HASH_ANN "\"}]},"
-    "\"bob\":{\"roles\":[\"admin\"],\"disabled\":true,\"uids\":[7],\"tokens\":[\"" HASH_BOB "\"]},"
-    "\"dan\":{\"roles\":[\"operator\"],\"uids\":[1000],\"signing_key\":\"ed25519:x\","
+    "\"ann\":{\"roles\":[\"author\"],\"certificate_names\":[\"Ann@example.com\",\"ann.people\"],"
+    "\"tokens\":[{\"id\":\"laptop\",\"hash\":\"" HASH_ANN "\"}]},"
+    "\"bob\":{\"roles\":[\"admin\"],\"disabled\":true,\"certificate_names\":[\"bob.people\"],"
+    "\"uids\":[7],\"tokens\":[\"" HASH_BOB "\"]},"
+    "\"dan\":{\"roles\":[\"operator\"],\"certificate_names\":[\"dan.people\"],\"uids\":[1000],"
+    "\"signing_key\":\"ed25519:x\","
     "\"tokens\":[\"" HASH_CAT "\"]},"
     "\"ci\":{\"kind\":\"service\",\"owner\":\"ann\",\"tokens\":[\"" HASH_CI "\"]}}}";
 
@@ -36,6 +39,9 @@ struct asked {
     const char *on_behalf_of;
     const char *peer;
     int64_t uid;
+    const char *certificate[3]; /* names of one that is believed; "": one without names */
+    const char *not_believed;   /* why */
+    bool is_remote;
 };
 
 static struct call *ask(struct asked asked)
@@ -48,7 +54,15 @@ static struct call *ask(struct asked asked)
     call->on_behalf_of = slice_from(asked.on_behalf_of != NULL ? asked.on_behalf_of : "");
     call->peer = asked.peer != NULL ? asked.peer : "127.0.0.1";
     call->uid = asked.uid != 0 ? asked.uid : -1;
+    call->is_remote = asked.is_remote;
+    call->certificate.is_shown = asked.certificate[0] != NULL || asked.not_believed != NULL;
+    call->certificate.why = asked.not_believed;
+    call->certificate.names = asked.certificate;
+    while (call->certificate.name_count < 3 &&
+           asked.certificate[call->certificate.name_count] != NULL)
+        call->certificate.name_count++;
     dispatch(call);
+    call->certificate.name_count = 0; /* they are the asker's */
     return call;
 }
 
@@ -125,6 +139,65 @@ static void a_user_of_the_socket_is_a_person_unless_a_token_says_otherwise(void 
     assert_int_equal(STATUS(.uid = 1000, .authorization = "Bearer x"), 401);
     assert_int_equal(STATUS(.uid = 7), 401); /* bob is disabled */
     assert_int_equal(STATUS(.uid = 8), 401);
+}
+
+static void a_certificate_names_its_person(void **state)
+{
+    struct call *call = ask((struct asked){.certificate = {"other.people", "ann@EXAMPLE.com"}});
+
+    (void)state;
+    forget_failures();
+    assert_string_equal(call->actor.person, "ann");
+    assert_string_equal(call->actor.auth, "certificate");
+    assert_string_equal(call->actor.principal, "certificate:Ann@example.com");
+    assert_int_equal(call->actor.roles, ROLE_AUTHOR);
+    call_free(&call);
+    assert_int_equal(STATUS(.certificate = {"ann.people", "ann@example.com"}), 200);
+    assert_int_equal(STATUS(.certificate = {"ann.peoples"}), 401);
+    assert_int_equal(STATUS(.certificate = {""}), 401);
+    assert_int_equal(STATUS(.certificate = {"bob.people"}), 401); /* disabled */
+    assert_int_equal(STATUS(.not_believed = "it has expired"), 401);
+    forget_failures();
+}
+
+#define SAYS(text, ...) assert_non_null(strstr(said_to((struct asked){__VA_ARGS__}), text))
+
+static const char *said_to(struct asked asked)
+{
+    static char text[2048];
+    struct call *call = ask(asked);
+
+    assert_int_equal(call->reply.status, 401);
+    (void)snprintf(text, sizeof(text), "%s", buffer_text(&call->reply.body));
+    call_free(&call);
+    return text;
+}
+
+static void two_credentials_of_two_people_are_nobodys(void **state)
+{
+    struct call *call = ask((struct asked){.authorization = ANN, .certificate = {"ann.people"}});
+
+    (void)state;
+    forget_failures();
+    assert_string_equal(call->actor.principal, "token:laptop");
+    call_free(&call);
+    call = ask((struct asked){.authorization = ANN, .certificate = {"stranger.people"}});
+    assert_string_equal(call->actor.principal, "token:laptop");
+    call_free(&call);
+    call = ask((struct asked){.authorization = ANN, .not_believed = "it has expired"});
+    assert_string_equal(call->actor.principal, "token:laptop");
+    call_free(&call);
+    SAYS("the token is ann's and the certificate dan's", .authorization = ANN,
+         .certificate = {"dan.people"});
+    SAYS("the token is ann's and the certificate bob's", .authorization = ANN,
+         .certificate = {"bob.people"});
+    SAYS("this token is nobody's", .authorization = "Bearer x", .certificate = {"ann.people"});
+    SAYS("stand for two people", .certificate = {"dan.people", "ann.people"});
+    SAYS("stand for two people", .authorization = ANN, .certificate = {"dan.people", "ann.people"});
+    SAYS("not believed: it has expired", .not_believed = "it has expired");
+    assert_int_equal(
+        STATUS(.target = "/healthz", .authorization = ANN, .certificate = {"dan.people"}), 200);
+    forget_failures();
 }
 
 static void ten_failures_a_minute_and_a_valid_token_always(void **state)
@@ -247,6 +320,8 @@ int main(void)
         cmocka_unit_test(a_token_names_its_person_and_its_id),
         cmocka_unit_test(what_is_not_exactly_a_known_token_is_nobodys),
         cmocka_unit_test(a_user_of_the_socket_is_a_person_unless_a_token_says_otherwise),
+        cmocka_unit_test(a_certificate_names_its_person),
+        cmocka_unit_test(two_credentials_of_two_people_are_nobodys),
         cmocka_unit_test(ten_failures_a_minute_and_a_valid_token_always),
         cmocka_unit_test(roles_are_held_against_permissions),
         cmocka_unit_test(every_permission_of_the_table_means_something),

@@ -468,6 +468,8 @@ static void only_people_who_could_approve_make_it_survivable(void **state)
     company.people[3].token_count = 0; /* cannot log in */
     assert_int_equal(survivable(&company), FINDING_WARNING);
     company.people[3].certificate_names = (struct conf_strings){.items = NULL, .count = 1};
+    assert_int_equal(survivable(&company), FINDING_WARNING); /* nobody is asked for one */
+    company.conf.admin.tls.client_ca_file = "/etc/twokey/people.pem";
     assert_int_equal(survivable(&company), -1);
 }
 

@@ -192,7 +192,10 @@ static const struct bad bad_documents[] = {
     {LISTENER("\"tls\":{\"certificates\":[\"shop\"],\"client_auth\":{\"mode\":\"require\"}}"),
      "/listeners/l/tls/client_auth: has no \"ca_file\""},
     {"{\"certificates\":{\"a\":{\"cert_file\":\"/a\"}}}", "/certificates/a: has no \"key_file\""},
-    {"{\"admin\":{\"listen\":\"0.0.0.0:9901\"}}", "not supported by this version"},
+    {"{\"admin\":{\"listen\":\"0.0.0.0:9901\"}}", "tokens would cross the network in the clear"},
+    {"{\"admin\":{\"listen\":\"0.0.0.0:9901\",\"tls\":{\"cert_file\":\"/a\",\"key_file\":\"/b\"}}}",
+     "nobody is configured"},
+    {"{\"admin\":{\"tls\":{\"cert_file\":\"/a\"}}}", "/admin/tls: has no \"key_file\""},
     {"{\"people\":{\"ann\":{\"tokens\":[\"sha256:12\"]}}}", "is not the hash of a token"},
     {"{\"people\":{\"ann\":{\"uids\":[1000,-1]}}}", "/people/ann/uids/1: -1 is not a user"},
     {"{\"people\":{\"ann\":{\"tokens\":[{\"id\":\"a b\",\"hash\":\"" HASH "\"}]}}}",
@@ -206,6 +209,9 @@ static const struct bad bad_documents[] = {
     {"{\"people\":{\"ann\":{\"certificate_names\":[\"x\"]},\"bob\":{\"certificate_names\":[\"y\","
      "\"x\"]}}}",
      "/people/bob/certificate_names/1: is ann's certificate name too"},
+    {"{\"people\":{\"ann\":{\"certificate_names\":[\"Ann@x\"]},\"bob\":{\"certificate_names\":["
+     "\"ann@X\"]}}}",
+     "/people/bob/certificate_names/0: is ann's certificate name too"},
     {"{\"people\":{\"ann\":{\"uids\":[7]},\"bob\":{\"uids\":[7]}}}",
      "/people/bob/uids/0: is ann's user too"},
     {"{\"people\":{\"ci\":{\"kind\":\"service\"}}}",

@@ -24,7 +24,23 @@
     "{" FILES("shop.pem",                                                                          \
               "shop.key") "," SHOWN(",'client_auth':{'mode':'" mode "','ca_file':'/" ca "'}") "}"
 
+#define ADMIN(cert, key, more)                                                                     \
+    "{'admin':{'tls':{'cert_file':'/" cert "','key_file':'/" key "'" more "}}}"
+#define PEOPLE(ca) ADMIN("shop.pem", "shop.key", ",'client_ca_file':'/" ca "'")
+
 static const struct detect_case cases[] = {
+    /* the admin listener's */
+    FIRES("T001", ADMIN("shop.pem", "shop.key", ""), "/admin/tls/cert_file", "expired 0 days ago",
+          ERROR, AT_(BEGIN + 30 * DAY)),
+    QUIET("T001", ADMIN("shop.pem", "shop.key", ""), AT_(BEGIN)),
+    FIRES("T002", ADMIN("shop.pem", "ca.key", ""), "/admin/tls",
+          "the key belongs to another certificate", BLOCK),
+    FIRES("T002", PEOPLE("empty"), "/admin/tls/client_ca_file", "there is no certificate", BLOCK),
+    QUIET("T002", PEOPLE("ca.pem")),
+    FIRES("T006", PEOPLE("shop.pem"), "/admin/tls/client_ca_file", "with those they can no longer",
+          ERROR, .base = PEOPLE("ca.pem")),
+    QUIET("T006", PEOPLE("chain.pem"), .base = PEOPLE("ca.pem")),
+    QUIET("T006", ADMIN("shop.pem", "shop.key", ""), .base = PEOPLE("ca.pem")),
     /* T001 */
     JUST_FIRES("T001", CERTIFICATE("shop.pem", "shop.key"), "/certificates/c/cert_file",
                "expired 0 days ago", ERROR, AT_(BEGIN + 30 * DAY)),

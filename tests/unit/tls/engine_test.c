@@ -748,6 +748,93 @@ static void a_resumed_session_keeps_who_the_client_is(void **state)
     drop_made(&ann);
 }
 
+static void append_name(void *context, const char *name)
+{
+    buffer_printf(context, "%s ", name);
+}
+
+static void a_certificate_is_looked_at_again(void **state)
+{
+    struct made ann = make_certificate(
+        MADE_EC, "email:ann@example.com,DNS:ann.people,URI:https://ann/,IP:192.0.2.1,DNS:a b",
+        &world.ca, false, 10);
+    struct made other_ca = make_certificate(MADE_EC, NULL, NULL, true, 10);
+    struct tls_server_options options = usual();
+    struct tls_server *server, *both, *other, *nobody;
+    struct buffer names;
+    struct talk talk;
+    const char *why = "";
+    char *two;
+
+    (void)state;
+    buffer_init(&names);
+    nobody = serve(&options);
+    options.client_auth = TLS_CLIENT_AUTH_REQUEST;
+    options.client_ca_pem = slice_from(world.ca.pem);
+    server = serve(&options);
+    options.client_ca_pem = slice_from(other_ca.pem);
+    other = serve(&options);
+    two = calloc(strlen(world.ca.pem) + strlen(other_ca.pem) + 1, 1);
+    (void)sprintf(two, "%s%s", other_ca.pem, world.ca.pem);
+    options.client_ca_pem = slice_from(two);
+    both = serve(&options);
+
+    begin(&talk, server, "shop.example");
+    show(&talk, &ann);
+    assert_true(shake_hands(&talk));
+    assert_int_equal(tls_engine_belief(talk.engine, server, &why), TLS_BELIEVED);
+    assert_int_equal(tls_engine_belief(talk.engine, both, &why), TLS_BELIEVED);
+    assert_string_equal(why, "");
+    assert_int_equal(tls_engine_belief(talk.engine, other, &why), TLS_NOT_BELIEVED);
+    assert_string_equal(why, "unable to get local issuer certificate");
+    assert_int_equal(tls_engine_belief(talk.engine, nobody, &why), TLS_NOT_BELIEVED);
+    tls_engine_each_name(talk.engine, append_name, &names);
+    assert_string_equal(buffer_text(&names), "ann@example.com ann.people https://ann/ ");
+    assert_true(tls_engine_is_for(talk.engine, SLICE("shop.example")));
+    assert_false(tls_engine_is_for(talk.engine, SLICE("evil.example")));
+    assert_false(tls_engine_is_for(talk.engine, SLICE("")));
+    end(&talk);
+
+    begin(&talk, server, "shop.example"); /* shows none */
+    assert_true(shake_hands(&talk));
+    assert_int_equal(tls_engine_belief(talk.engine, server, &why), TLS_SHOWN_NONE);
+    tls_engine_each_name(talk.engine, append_name, &names);
+    end(&talk);
+
+    buffer_fini(&names);
+    free(two);
+    tls_server_free(&server);
+    tls_server_free(&both);
+    tls_server_free(&other);
+    tls_server_free(&nobody);
+    drop_made(&ann);
+    drop_made(&other_ca);
+}
+
+static void who_has_ended_still_hears_the_answer(void **state)
+{
+    struct tls_server_options options = usual();
+    struct tls_server *server = serve(&options);
+    struct talk talk;
+    char got[64];
+
+    (void)state;
+    begin(&talk, server, "shop.example");
+    assert_true(shake_hands(&talk));
+    assert_int_equal(SSL_write(talk.ssl, "ask", 3), 3);
+    assert_int_equal(SSL_shutdown(talk.ssl), 0);
+    feed_server(&talk);
+    assert_int_equal(tls_engine_state(talk.engine), TLS_ENDED);
+    assert_int_equal(talk.plain_bytes, 3);
+    assert_true(tls_engine_send(talk.engine, SLICE("answer")));
+    SSL_set_shutdown(talk.ssl, 0); /* else OpenSSL's client does not read any more */
+    assert_int_equal(read_client(&talk, got, sizeof(got)), 6);
+    tls_engine_end(talk.engine);
+    assert_false(tls_engine_send(talk.engine, SLICE("more")));
+    end(&talk);
+    tls_server_free(&server);
+}
+
 /* ---- towards a server: both ends are ours ---- */
 
 struct pipe {
@@ -907,6 +994,8 @@ int main(void)
         cmocka_unit_test(a_session_of_one_listener_is_none_at_another),
         cmocka_unit_test(tickets_lie_in_the_state_directory),
         cmocka_unit_test(a_client_is_asked_for_its_certificate),
+        cmocka_unit_test(a_certificate_is_looked_at_again),
+        cmocka_unit_test(who_has_ended_still_hears_the_answer),
         cmocka_unit_test(a_resumed_session_keeps_who_the_client_is),
         cmocka_unit_test(a_server_is_believed_by_name_and_authority),
         cmocka_unit_test(a_session_with_a_server_is_taken_up_again),

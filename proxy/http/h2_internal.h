@@ -43,6 +43,7 @@ struct h2_stream {
     bool is_deferred : 1; /* nghttp2 waits for h2_stream_send() or _end() */
     bool is_reset : 1;
     bool resets_at_end : 1;
+    bool takes_turns : 1;
     bool was_full : 1;
     bool is_closed : 1;
     bool is_by_peer : 1;

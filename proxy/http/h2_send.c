@@ -387,11 +387,24 @@ static void resume(struct h2_stream *stream)
     (void)nghttp2_session_resume_data(stream->frames->session, stream->id);
 }
 
+/* Streams of more than a frame take turns; nghttp2 would serve one to its end before the next. */
+static void take_turns(struct h2_stream *stream)
+{
+    nghttp2_extpri turns = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+
+    stream->takes_turns = true;
+    if (stream->frames->end == H2_SERVER)
+        (void)nghttp2_session_change_extpri_stream_priority(stream->frames->session, stream->id,
+                                                            &turns, 1);
+}
+
 void h2_stream_send(struct h2_stream *stream, struct slice data)
 {
     if (stream->is_closed || stream->is_reset || stream->has_ended || data.len == 0)
         return;
     buffer_append_slice(&stream->outbox, data);
+    if (!stream->takes_turns && buffer_length(&stream->outbox) > H2_FRAME_BYTES)
+        take_turns(stream);
     stream->was_full |= h2_stream_is_full(stream);
     resume(stream);
 }

@@ -394,6 +394,26 @@ static void test_a_response_that_comes_early_ends_before_the_reset(void **state)
     raw_fini(&raw);
 }
 
+/* No download waits for another's end. */
+static void test_streams_take_turns(void **state)
+{
+    static char body[60000];
+    struct raw raw;
+
+    (void)state;
+    raw_init(&raw, &h2_test_limits);
+    raw_number(&raw.out, RAW_WINDOW_UPDATE, 0, 1 << 20);
+    for (unsigned stream = 1; stream <= 5; stream += 2) {
+        raw_headers(&raw.out, stream, LAST, ASK);
+        assert_true(raw_give(&raw));
+        h2_stream_respond(raw.peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+        h2_stream_send(raw.peer.last, slice_of(body, sizeof(body)));
+    }
+    raw_answer(&raw);
+    assert_non_null(strstr(buffer_text(&raw.in), "DATA 1\nDATA 3\nDATA 5\nDATA 1\nDATA 3\n"));
+    raw_fini(&raw);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_the_connection_window_never_leaks),
         cmocka_unit_test(test_a_body_that_nobody_wants_is_dropped_without_end),
         cmocka_unit_test(test_more_than_the_window_is_a_fault),
+        cmocka_unit_test(test_streams_take_turns),
         cmocka_unit_test(test_a_response_that_comes_early_ends_before_the_reset),
     };
 

@@ -220,22 +220,33 @@ static void reset_is_sent(struct h2_frames *frames, const nghttp2_frame *frame)
         (void)h2_spend(frames, H2_BUDGET_PROVOKED_RESETS);
 }
 
+static void last_is_sent(struct h2_frames *frames, const nghttp2_frame *frame)
+{
+    struct h2_stream *stream;
+
+    if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        return;
+    stream = h2_stream_of(frames, frame->hd.stream_id);
+    if (stream != NULL)
+        end_is_sent(stream);
+}
+
+/* An honest peer may answer it: with windows given back, with a look at how long the way is. */
+static void data_is_sent(struct h2_frames *frames, const nghttp2_frame *frame)
+{
+    h2_budget_earn(&frames->budget, H2_BUDGET_WINDOW_UPDATE, 10);
+    h2_budget_earn(&frames->budget, H2_BUDGET_PING, 1);
+    last_is_sent(frames, frame);
+}
+
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct h2_frames *frames = context;
-    struct h2_stream *stream;
 
     (void)session;
     switch (frame->hd.type) {
-    case NGHTTP2_DATA:
-        h2_budget_earn(&frames->budget, H2_BUDGET_WINDOW_UPDATE, 10);
-        h2_budget_earn(&frames->budget, H2_BUDGET_PING, 1);
-        /* fall through */
-    case NGHTTP2_HEADERS:
-        stream = h2_stream_of(frames, frame->hd.stream_id);
-        if (stream != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-            end_is_sent(stream);
-        break;
+    case NGHTTP2_DATA: data_is_sent(frames, frame); break;
+    case NGHTTP2_HEADERS: last_is_sent(frames, frame); break;
     case NGHTTP2_RST_STREAM: reset_is_sent(frames, frame); break;
     case NGHTTP2_GOAWAY:
         /* nghttp2 has found a fault of the peer's that ends the connection. */

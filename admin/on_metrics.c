@@ -23,6 +23,7 @@
 #include "config/model.h"
 #include "observe/counters.h"
 #include "observe/exposition.h"
+#include "proxy/http/h2_budget.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/server.h"
@@ -389,11 +390,16 @@ static void write_process(struct call *call, struct buffer *out)
 static void write_counters(struct call *call, struct buffer *out)
 {
     const struct admin_options *options = &call->admin->options;
+    const char *violations[H2_BUDGET_COUNT];
     struct exposition_words words = {.failures = options->failure_words,
                                      .troubles = options->trouble_words,
                                      .reasons = balance_reason_words,
-                                     .reason_count = REASON_COUNT};
+                                     .reason_count = REASON_COUNT,
+                                     .violations = violations,
+                                     .violation_count = H2_BUDGET_COUNT};
 
+    for (unsigned kind = 0; kind < H2_BUDGET_COUNT; kind++)
+        violations[kind] = h2_budget_name(kind);
     while (options->failure_words != NULL && options->failure_words[words.failure_count] != NULL)
         words.failure_count++;
     while (options->trouble_words != NULL && options->trouble_words[words.trouble_count] != NULL)

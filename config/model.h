@@ -100,6 +100,7 @@ struct conf_certificate {
 };
 
 enum conf_tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+enum conf_alpn { CONF_ALPN_H2 = 1, CONF_ALPN_HTTP1 = 2 };
 enum conf_tls_profile { TLS_PROFILE_MODERN, TLS_PROFILE_INTERMEDIATE, TLS_PROFILE_OLD };
 enum conf_unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
 enum conf_client_auth_mode { CLIENT_AUTH_OFF, CLIENT_AUTH_REQUEST, CLIENT_AUTH_REQUIRE };
@@ -121,6 +122,7 @@ struct conf_client_auth {
 struct conf_listener_tls {
     struct conf_strings certificates; /* names; at least one */
     enum conf_tls_version min_version;
+    uint32_t alpn; /* CONF_ALPN_... */
     enum conf_tls_profile profile;
     enum conf_unknown_sni unknown_sni;
     struct conf_client_auth client_auth;

@@ -142,6 +142,14 @@ static char *put_status(char *at, uint16_t status)
     return status == 0 ? PUT(at, "null") : put_number(at, status);
 }
 
+static char *put_version(char *at, uint8_t version)
+{
+    at[0] = (char)('0' + version / 10);
+    at[1] = '.';
+    at[2] = (char)('0' + version % 10);
+    return at + 3;
+}
+
 static char *put_request(char *at, const struct record *record, const struct texts *texts)
 {
     at = put_text(PUT(at, ",\"listener\":"), texts->of[RECORD_LISTENER]);
@@ -149,7 +157,7 @@ static char *put_request(char *at, const struct record *record, const struct tex
     at = put_text(PUT(at, "\",\"method\":"), texts->of[RECORD_METHOD]);
     at = put_text(PUT(at, ",\"host\":"), texts->of[RECORD_HOST]);
     at = put_text(PUT(at, ",\"path\":"), texts->of[RECORD_PATH]);
-    at = put_number(PUT(at, ",\"protocol\":\"HTTP/1."), record->http_minor);
+    at = put_version(PUT(at, ",\"protocol\":\"HTTP/"), record->http_version);
     at = put_status(PUT(at, "\",\"status\":"), record->status);
     return put_status(PUT(at, ",\"server_status\":"), record->server_status);
 }

@@ -52,7 +52,13 @@ static inline void histogram_note(struct histogram *histogram, uint64_t us)
     count_one(&histogram->buckets[histogram_bucket(us)]);
 }
 
-enum { COUNTERS_FAILURES = 48, COUNTERS_REASONS = 8, COUNTERS_CLASSES = 6, COUNTERS_TROUBLES = 12 };
+enum {
+    COUNTERS_FAILURES = 48,
+    COUNTERS_REASONS = 8,
+    COUNTERS_CLASSES = 6,
+    COUNTERS_TROUBLES = 12,
+    COUNTERS_VIOLATIONS = 24,
+};
 
 /* Generated from counters.def: COUNTER(scope, name, metric type, help). */
 struct process_row {
@@ -64,8 +70,9 @@ struct listener_row {
 #define LISTENER_COUNTER(name, type, help) counter name;
 #include "observe/counters.def"
 
-    counter responses[COUNTERS_CLASSES]; /* [0]: none sent; 1xx … 5xx */
-    counter failures[COUNTERS_FAILURES]; /* by enum failure */
+    counter responses[COUNTERS_CLASSES];        /* [0]: none sent; 1xx … 5xx */
+    counter failures[COUNTERS_FAILURES];        /* by enum failure */
+    counter h2_violations[COUNTERS_VIOLATIONS]; /* by enum h2_budget_kind */
 };
 
 struct route_row {

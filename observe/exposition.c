@@ -363,6 +363,10 @@ static void write_scope(struct buffer *out, struct counters *counters, enum coun
     if (scope->failures != ABSENT)
         write_array(&walk, "failures", "requests that failed, by reason", scope->failures, "reason",
                     words->failures, 1, words->failure_count);
+    if (which == SCOPE_LISTENER)
+        write_array(&walk, "h2_violations", "HTTP/2 connections ended for what the client did",
+                    offsetof(struct listener_row, h2_violations), "budget", words->violations, 0,
+                    words->violation_count);
     if (which == SCOPE_POOL)
         write_array(&walk, "picked", "servers chosen, by why this one",
                     offsetof(struct pool_row, picked), "why", words->reasons, 0,
@@ -380,7 +384,8 @@ void exposition_write(struct buffer *out, struct counters *counters,
                       const struct exposition_words *words)
 {
     CHECK(words->failure_count <= COUNTERS_FAILURES && words->reason_count <= COUNTERS_REASONS &&
-          words->trouble_count <= COUNTERS_TROUBLES);
+          words->trouble_count <= COUNTERS_TROUBLES &&
+          words->violation_count <= COUNTERS_VIOLATIONS);
     for (unsigned i = 0; i < COUNTER_SCOPES; i++)
         write_scope(out, counters, (enum counter_scope)i, words);
 }

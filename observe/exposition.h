@@ -30,6 +30,8 @@ struct exposition_words {
     size_t reason_count;
     const char *const *troubles; /* by server_row.tls_failures */
     size_t trouble_count;
+    const char *const *violations; /* by listener_row.h2_violations */
+    size_t violation_count;
 };
 
 /* All counters of all scopes, summed over the workers; what is configured shows zeros. */

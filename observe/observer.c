@@ -532,6 +532,36 @@ void observer_send_alerts(struct observer *observer, json_t *batch)
     post_json(observer, batch, handle_alerts);
 }
 
+struct violation_message {
+    struct mail message;
+    char listener[64];
+    char client[48];
+    const char *budget;
+};
+
+static void handle_violation(struct mail *message, void *receiver)
+{
+    struct violation_message *told = container_of(message, struct violation_message, message);
+
+    (void)receiver;
+    log_event(EV_H2_VIOLATION, LOG_TEXT("listener", told->listener),
+              LOG_TEXT("client", told->client), LOG_TEXT("budget", told->budget));
+    xfree(told);
+}
+
+void observer_tell_violation(struct observer *observer, const char *listener, const char *client,
+                             const char *budget)
+{
+    struct violation_message *told = xcalloc(1, sizeof(*told));
+
+    told->message.handle = handle_violation;
+    slice_copy(slice_from(listener), told->listener, sizeof(told->listener));
+    slice_copy(slice_from(client), told->client, sizeof(told->client));
+    told->budget = budget;
+    if (!mailbox_post(&observer->mailbox, &told->message))
+        xfree(told); /* it has ended */
+}
+
 void observer_wake(struct observer *observer)
 {
     /* The handle lives until the workers have ended; a lost wake only costs 20 ms. */

@@ -1,8 +1,8 @@
 /*
  * observer - the thread that drains the rings and taps: access log, windows, summaries, samples.
  *
- * Owner    control starts and stops it.      Threads  the calls here: control; observer_wake:
- * workers
+ * Owner    control starts and stops it.      Threads  the calls here: control; observer_wake and
+ *          observer_tell_violation: workers
  */
 #ifndef OBSERVE_OBSERVER_H
 #define OBSERVE_OBSERVER_H
@@ -51,6 +51,9 @@ void observer_reopen(struct observer *observer);
 /* Who is told of alerts, and what is wrong: alert_sender.h has both shapes; each is taken. */
 void observer_set_receivers(struct observer *observer, json_t *receivers);
 void observer_send_alerts(struct observer *observer, json_t *batch);
+/* A client's connection of HTTP/2 was ended for what it did; `client` is its address. */
+void observer_tell_violation(struct observer *observer, const char *listener, const char *client,
+                             const char *budget);
 /* A ring is filling up. */
 void observer_wake(struct observer *observer);
 

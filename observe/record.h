@@ -50,10 +50,10 @@ struct record {
     uint16_t status; /* sent to the client; 0: none */
     uint16_t server_status;
     uint8_t attempts;
-    uint8_t reason;  /* index into the words given to observer_start(): why this server */
-    uint8_t failure; /* index into the failure words; 0: none */
-    uint8_t http_minor;
-    uint8_t is_reused; /* the connection to the server */
+    uint8_t reason;       /* index into the words given to observer_start(): why this server */
+    uint8_t failure;      /* index into the failure words; 0: none */
+    uint8_t http_version; /* 10, 11, 20 */
+    uint8_t is_reused;    /* the connection to the server */
     uint8_t is_tunnel;
     uint8_t is_tls_resumed;
     uint16_t text_end;

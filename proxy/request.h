@@ -49,6 +49,7 @@ enum {
 
 struct client;
 struct client_ops;
+struct client_stream;
 struct hold;
 struct record;
 struct server;
@@ -82,6 +83,7 @@ struct request {
     struct list link; /* worker->spare_requests, or worker_pool.waiting */
     struct worker *worker;
     struct client *client;
+    struct client_stream *stream; /* of HTTP/2; NULL: the connection is the request's alone */
     const struct client_ops *ops;
 
     struct hold *hold; /* pinned from ROUTING on */

@@ -90,7 +90,7 @@ const struct snapshot_listener *client_listener(const struct request *req)
 
 bool client_must_close(const struct request *req)
 {
-    return req->wants_close || client_is_spent(req->client);
+    return req->wants_close || (req->stream == NULL && client_is_spent(req->client));
 }
 
 /* ---- the record ---- */
@@ -133,7 +133,7 @@ static void fill_record(struct request *req, struct record *record)
     record->attempts = req->attempts;
     record->reason = (uint8_t)req->choice.reason;
     record->failure = req->failure;
-    record->http_minor = req->http_minor;
+    record->http_version = req->stream != NULL ? 20 : (uint8_t)(10 + req->http_minor);
     record->is_reused = req->was_reused;
     record->is_tunnel = req->state == REQUEST_TUNNEL;
     record_put(record, RECORD_ROUTE, req->route ? slice_from(req->route->conf->name) : none, 63);

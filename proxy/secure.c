@@ -73,6 +73,12 @@ static const enum tls_client_auth auths[] = {
     [CLIENT_AUTH_REQUIRE] = TLS_CLIENT_AUTH_REQUIRE,
 };
 
+static unsigned alpn_of(const struct conf_listener_tls *conf)
+{
+    return (conf->alpn & CONF_ALPN_H2 ? TLS_ALPN_H2 : 0u) |
+           (conf->alpn & CONF_ALPN_HTTP1 ? TLS_ALPN_HTTP1 : 0u);
+}
+
 static struct tls_server *make(struct loaded *loaded, const struct conf_listener *listener,
                                struct tls_tickets *tickets, struct error *why)
 {
@@ -84,7 +90,7 @@ static struct tls_server *make(struct loaded *loaded, const struct conf_listener
         .choice_count = conf->certificates.count,
         .profile = profiles[conf->profile],
         .is_1_3_only = conf->min_version == TLS_VERSION_1_3,
-        .alpn = TLS_ALPN_HTTP1,
+        .alpn = alpn_of(conf),
         .refuses_unknown = conf->unknown_sni == UNKNOWN_SNI_REJECT,
         .client_auth = auths[conf->client_auth.mode],
         .client_ca_pem = content_slice(&conf->client_auth.ca),

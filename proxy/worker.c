@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "observe/record.h"
 #include "proxy/client/client.h"
+#include "proxy/client/client_h2.h"
 #include "proxy/hold.h"
 #include "proxy/http/headers.h"
 #include "proxy/listener.h"
@@ -85,6 +86,7 @@ static void make_memory(struct worker *worker)
     worker->pools = xmap(WORKER_SLOTS * sizeof(*worker->pools));
     worker->server_generations = xmap(WORKER_SLOTS * sizeof(*worker->server_generations));
     slab_init(&worker->client_slab, sizeof(struct client), CHUNK);
+    slab_init(&worker->stream_slab, sizeof(struct client_stream), CHUNK);
     slab_init(&worker->upstream_slab, sizeof(struct upstream_h1), CHUNK);
     slab_init(&worker->record_slab, sizeof(struct record), CHUNK);
     slab_init(&worker->tap_slab, sizeof(struct tap_cell), TAP_CHUNK);
@@ -98,6 +100,7 @@ static void free_memory(struct worker *worker)
                 balance_view_free(&worker->pools[slot].views[arm].view);
     request_stock_fini(worker);
     slab_fini(&worker->client_slab);
+    slab_fini(&worker->stream_slab);
     slab_fini(&worker->upstream_slab);
     slab_fini(&worker->record_slab);
     slab_fini(&worker->tap_slab);

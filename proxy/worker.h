@@ -34,6 +34,7 @@ enum {
     WORKER_BROKEN = 256,
     WORKER_SLOTS = 65536, /* of servers and pools, as the registry and the counters give them */
     WORKER_RETRY_SECONDS = 10,
+    WORKER_VIOLATION_MS = 100, /* between two that the log has */
     WORKER_PATH_MEMORY = 1024 * 1024 + 1,
 };
 
@@ -135,6 +136,7 @@ struct worker {
     struct late_list late;
     struct route_scratch *route_scratch;
     struct slab client_slab;
+    struct slab stream_slab;
     struct slab upstream_slab;
     struct slab record_slab;
     struct slab tap_slab;
@@ -149,6 +151,7 @@ struct worker {
     uint64_t newest_generation;
     uint64_t idle_upstreams;
     struct deadline resume_deadline; /* looks again whether accepting may go on */
+    uint64_t told_violation_ms;      /* when the observer was last told of one (HTTP/2) */
     bool has_paused;                 /* some listener has paused accepting */
     bool is_stopping;
     bool is_closed;

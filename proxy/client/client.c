@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "proxy/client/client_h2.h"
 #include "proxy/client/internal.h"
 #include "proxy/handshakes.h"
 #include "proxy/http/proxy_protocol.h"
@@ -16,6 +17,7 @@
 #include "proxy/network.h"
 #include "proxy/request.h"
 #include "proxy/snapshot.h"
+#include "tls/context.h"
 #include "tls/engine.h"
 
 enum { TICK_MS = 1000, LINGER_MS = 5000, LINGER_TOTAL_S = 30 };
@@ -55,6 +57,14 @@ uint64_t client_tick_ms(const struct client *client)
     return tick > 10 ? tick : 10;
 }
 
+static uint64_t idle_ms(const struct client *client)
+{
+    if (transport_is_full(&client->transport))
+        return client_conf(client)->timeouts.write_idle_ms;
+    return client->h2 != NULL ? client_h2_idle_ms(client)
+                              : client_conf(client)->timeouts.keepalive_ms;
+}
+
 void client_set_deadline(struct client *client)
 {
     uint64_t length = 0;
@@ -62,11 +72,10 @@ void client_set_deadline(struct client *client)
     switch (client->state) {
     case CLIENT_PROXY_HEADER:
     case CLIENT_HANDSHAKE: length = client_conf(client)->timeouts.headers_ms; break;
-    case CLIENT_IDLE:
-        length = transport_is_full(&client->transport) ? client_conf(client)->timeouts.write_idle_ms
-                                                       : client_conf(client)->timeouts.keepalive_ms;
+    case CLIENT_IDLE: length = idle_ms(client); break;
+    case CLIENT_BUSY:
+        length = client->h2 != NULL ? client_tick_ms(client) : client_h1_busy_ms(client);
         break;
-    case CLIENT_BUSY: length = client_h1_busy_ms(client); break;
     case CLIENT_ENDING: length = client_conf(client)->timeouts.write_idle_ms; break;
     case CLIENT_LINGERING: length = LINGER_MS; break;
     }
@@ -103,7 +112,7 @@ static void linger(struct client *client)
     client_enter(client, CLIENT_LINGERING);
     if (client->is_eof)
         close_now(client);
-    else
+    else if (client->h2 == NULL || !client->h2->is_over) /* who has sent too much is not read */
         transport_read_start(&client->transport);
 }
 
@@ -142,13 +151,18 @@ void client_retire(struct client *client)
         close_now(client);
     else if (client->state < CLIENT_IDLE)
         client_end(client, false);
+    else if (client->state != CLIENT_ENDING && client->h2 != NULL)
+        client_h2_retire(client);
     else if (client->state != CLIENT_ENDING)
         client_h1_retire(client);
 }
 
 void client_abort(struct client *client)
 {
-    client_h1_abort(client);
+    if (client->h2 != NULL)
+        client_h2_abort(client);
+    else
+        client_h1_abort(client);
     client_break_off(client);
 }
 
@@ -164,6 +178,8 @@ static void on_closed(struct transport *transport)
     struct worker *worker = transport->worker;
 
     CHECK(client->request == NULL);
+    if (client->h2 != NULL)
+        client_h2_free(client);
     if (client->state == CLIENT_IDLE)
         count_less(&client_row(client)->connections_idle);
     count_less(&client_row(client)->connections_open);
@@ -186,6 +202,7 @@ enum failure client_failure_of_status(unsigned status)
 {
     switch (status) {
     case 417: return FAILURE_EXPECTATION;
+    case 414: return FAILURE_LINE_TOO_LONG;
     case 431: return FAILURE_HEAD_TOO_LARGE;
     case 501: return FAILURE_UNKNOWN_METHOD;
     case 505: return FAILURE_UNKNOWN_VERSION;
@@ -272,8 +289,11 @@ static void on_secured(struct transport *transport)
         count_one(&client_row(client)->tls_resumed);
     if (client_conf(client)->tls.client_auth.mode != CLIENT_AUTH_OFF)
         note_identity(client);
-    if (client->state == CLIENT_HANDSHAKE)
-        client_enter(client, CLIENT_IDLE);
+    if (client->state != CLIENT_HANDSHAKE)
+        return;
+    client_enter(client, CLIENT_IDLE);
+    if (tls_engine_protocol(transport->tls) == TLS_ALPN_H2)
+        client_h2_begin(client);
 }
 
 static bool admits(struct transport *transport)
@@ -328,6 +348,8 @@ static void on_read(struct transport *transport, char *bytes, size_t count)
         read_lingering(client);
     else if (client->state == CLIENT_PROXY_HEADER)
         read_first_bytes(client, bytes, count);
+    else if (client->h2 != NULL)
+        client_h2_read(client, bytes, count);
     else
         client_h1_read(client, bytes, count);
 }
@@ -341,14 +363,21 @@ static void on_eof(struct transport *transport)
         close_now(client);
     else if (client->state < CLIENT_IDLE)
         client_end(client, false);
+    else if (client->h2 != NULL)
+        client_h2_eof(client);
     else
         client_h1_eof(client);
 }
 
 static void on_broken(struct transport *transport, int error)
 {
+    struct client *client = client_of(transport);
+
     (void)error; /* gone is gone */
-    client_h1_broken(client_of(transport));
+    if (client->h2 != NULL)
+        client_h2_broken(client);
+    else
+        client_h1_broken(client);
 }
 
 static void on_drained(struct transport *transport)
@@ -361,7 +390,10 @@ static void on_drained(struct transport *transport)
     }
     if (client->state == CLIENT_IDLE)
         client_set_deadline(client);
-    client_h1_drained(client);
+    if (client->h2 != NULL)
+        client_h2_drained(client);
+    else
+        client_h1_drained(client);
 }
 
 static void on_due(struct deadline *deadline)
@@ -369,7 +401,9 @@ static void on_due(struct deadline *deadline)
     struct client *client = container_of(deadline, struct client, deadline);
 
     worker_note_time(client->transport.worker);
-    if (client->state == CLIENT_BUSY)
+    if (client->h2 != NULL && client->state <= CLIENT_BUSY)
+        client_h2_due(client);
+    else if (client->state == CLIENT_BUSY)
         client_h1_due(client);
     else if (client->state <= CLIENT_ENDING && client_has_taken(client))
         client_set_deadline(client);
@@ -404,6 +438,13 @@ static void note_peer(struct client *client)
         uv_tcp_getpeername(&client->transport.handle.tcp, (struct sockaddr *)&from, &bytes) == 0 &&
         network_from_sockaddr((struct sockaddr *)&from, client->peer, &client->peer_port);
     memcpy(client->socket_peer, client->peer, sizeof(client->peer));
+}
+
+bool client_peer(const struct request *req, uint8_t address_out[16], uint16_t *port_out)
+{
+    memcpy(address_out, req->client->peer, 16);
+    *port_out = req->client->peer_port;
+    return req->client->has_peer;
 }
 
 static bool take_place(struct client *client)
@@ -443,6 +484,7 @@ void client_accept(struct listener *listener)
     client->listener = listener;
     client->request = NULL;
     client->identity = NULL;
+    client->h2 = NULL;
     list_append(&worker->clients, &client->link);
     deadline_init(&client->deadline, on_due);
     buffer_init(&client->inbox);

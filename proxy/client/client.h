@@ -5,8 +5,8 @@
  *                      |                   |
  *                      +-------> ENDING (what is queued goes out) --> LINGERING --> closed
  *
- * What is spoken on it is in client_h1.  An idle one holds no buffer and no request: what it costs
- * is this struct.
+ * What is spoken on it is in client_h1 and client_h2.  An idle one of HTTP/1 holds no buffer and no
+ * request: what it costs is this struct.
  *
  * Owner    the worker that accepted it.      Threads  the worker's
  */
@@ -23,6 +23,7 @@
 #include "proxy/transport.h"
 
 struct answer;
+struct client_h2;
 struct forward_response;
 struct listener;
 struct message;
@@ -62,14 +63,15 @@ struct client {
     struct deadline deadline;
     struct listener *listener;
     size_t unsent;                 /* bytes that waited for the client at the last look */
-    struct request *request;       /* NULL: idle */
+    struct request *request;       /* of HTTP/1; NULL: idle */
+    struct client_h2 *h2;          /* NULL: HTTP/1 */
     struct buffer inbox;           /* read and not used yet */
     struct tls_identity *identity; /* by a certificate that was verified, or NULL */
 };
 
 struct client_ops {
     /* Head of the final response; the body follows in send_body().  False: it does not fit. */
-    bool (*send_response)(struct request *req, const struct message *message,
+    bool (*send_response)(struct request *req, struct message *message,
                           const struct forward_response *response);
     bool (*send_interim)(struct request *req, const struct message *message);
     /* The bytes must live until the end of the callback. */

@@ -69,6 +69,24 @@ static void refuse_head(struct client *client, enum head_search found)
         request_refuse(req, FAILURE_BAD_REQUEST, "a line of the head is malformed");
 }
 
+/* The first line of HTTP/2's preface, where HTTP/1 has a request (RFC 9113 §3.4).  TLS agrees on it
+ * by ALPN alone. */
+static bool is_preface(const struct client *client, struct slice head)
+{
+    return head.len == 18 && client->served == 1 && client->transport.tls == NULL &&
+           memcmp(head.at, "PRI * HTTP/2.0\r\n\r\n", 18) == 0;
+}
+
+static size_t begin_h2(struct client *client, struct slice bytes)
+{
+    request_give(TAKE_POINTER(&client->request));
+    client->served = 0;
+    client_enter(client, CLIENT_IDLE);
+    client_h2_begin(client);
+    client_h2_read(client, bytes.at, bytes.len);
+    return bytes.len;
+}
+
 /* The bytes of a whole head that were used, or 0: more must come, or it was refused. */
 static size_t read_head(struct client *client, struct slice bytes)
 {
@@ -86,6 +104,8 @@ static size_t read_head(struct client *client, struct slice bytes)
         refuse_head(client, found);
         return 0;
     }
+    if (is_preface(client, slice_of(bytes.at, head_bytes)))
+        return begin_h2(client, bytes);
     req->received_bytes += head_bytes;
     status = head_parse_request(worker->message, slice_of(bytes.at, head_bytes), &limits, &why);
     if (status != 0) {
@@ -259,6 +279,10 @@ void client_h1_consume_inbox(struct client *client)
         transport_flush(client->transport.worker); /* it may point into the inbox */
         if (client_is_ending(client))
             return;
+        if (client->h2 != NULL) {
+            buffer_reset(&client->inbox, 0);
+            return;
+        }
         buffer_consume(&client->inbox, used);
         if (buffer_length(&client->inbox) == 0)
             buffer_reset(&client->inbox, 0);
@@ -282,7 +306,7 @@ void client_h1_read(struct client *client, char *bytes, size_t count)
         return;
     }
     used = consume(client, bytes, count);
-    if (client_is_ending(client))
+    if (client_is_ending(client) || client->h2 != NULL)
         return;
     if (used < count)
         buffer_append(&client->inbox, bytes + used, count - used);

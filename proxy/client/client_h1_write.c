@@ -40,7 +40,7 @@ static bool begin_writing(struct request *req, size_t room, struct writer *w)
     return true;
 }
 
-static bool send_response(struct request *req, const struct message *message,
+static bool send_response(struct request *req, struct message *message,
                           const struct forward_response *response)
 {
     struct writer w;
@@ -120,13 +120,6 @@ static void send_fin(struct request *req)
     transport_shutdown(&req->client->transport);
 }
 
-static bool peer(const struct request *req, uint8_t address_out[16], uint16_t *port_out)
-{
-    memcpy(address_out, req->client->peer, 16);
-    *port_out = req->client->peer_port;
-    return req->client->has_peer;
-}
-
 const struct client_ops client_h1_ops = {
     .send_response = send_response,
     .send_interim = send_interim,
@@ -138,5 +131,5 @@ const struct client_ops client_h1_ops = {
     .become_tunnel = client_h1_become_tunnel,
     .send_fin = send_fin,
     .finish = client_h1_finish,
-    .peer = peer,
+    .peer = client_peer,
 };

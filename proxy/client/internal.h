@@ -1,5 +1,6 @@
 /*
- * internal - what the connection and the protocols spoken on it share: client.c, client_h1.
+ * internal - what the connection and the protocols spoken on it share: client.c, client_h1,
+ * client_h2.
  *
  * Owner    the client.      Threads  its worker's
  */
@@ -52,6 +53,8 @@ bool client_has_taken(struct client *client);
 void client_end(struct client *client, bool lingers);
 /* With a reset: what it got must not pass for a whole response. */
 void client_break_off(struct client *client);
+/* Of client_ops. */
+bool client_peer(const struct request *req, uint8_t address_out[16], uint16_t *port_out);
 enum failure client_failure_of_status(unsigned status);
 
 /* ---- client_h1.c ---- */
@@ -75,5 +78,22 @@ void client_h1_want_upload(struct request *req);
 void client_h1_tunnel_moved(struct request *req);
 void client_h1_become_tunnel(struct request *req);
 void client_h1_finish(struct request *req, bool is_clean);
+
+/* ---- client_h2.c ---- */
+
+extern const struct client_ops client_h2_ops; /* client_h2_write.c */
+
+/* HTTP/2 is spoken from here on: agreed by ALPN, or the client's first bytes say so. */
+void client_h2_begin(struct client *client);
+void client_h2_free(struct client *client);
+void client_h2_read(struct client *client, const char *bytes, size_t count);
+void client_h2_eof(struct client *client);
+void client_h2_broken(struct client *client);
+void client_h2_drained(struct client *client);
+void client_h2_retire(struct client *client);
+void client_h2_abort(struct client *client);
+uint64_t client_h2_idle_ms(const struct client *client);
+void client_h2_due(struct client *client);
+void client_h2_finish(struct request *req, bool is_clean);
 
 #endif

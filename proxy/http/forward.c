@@ -74,7 +74,9 @@ static void write_via(struct writer *w, const struct message *message)
     write_literal(w, "Via: ");
     if (message->known[HEADER_VIA].at != NULL)
         write_joined(w, message, HEADER_VIA);
-    if (message->http_minor == 0)
+    if (message->is_http2)
+        write_literal(w, "2.0 " FORWARD_PSEUDONYM "\r\n");
+    else if (message->http_minor == 0)
         write_literal(w, "1.0 " FORWARD_PSEUDONYM "\r\n");
     else
         write_literal(w, "1.1 " FORWARD_PSEUDONYM "\r\n");

@@ -267,7 +267,7 @@ void h2_frames_free(struct h2_frames **frames_at)
 /* Between requests a connection keeps no memory for heads. */
 static void rest(struct h2_frames *frames)
 {
-    if (frames->open == 0 && frames->head.room > 0)
+    if (frames->open == 0 && frames->head.room > 0 && !frames->head.has_begun)
         h2_reading_free(&frames->head);
 }
 
@@ -347,6 +347,19 @@ bool h2_frames_is_over(const struct h2_frames *frames)
 uint32_t h2_frames_streams(const struct h2_frames *frames)
 {
     return frames->open;
+}
+
+bool h2_frames_is_in_head(const struct h2_frames *frames)
+{
+    return frames->head.has_begun;
+}
+
+bool h2_frames_spend(struct h2_frames *frames, enum h2_budget_kind kind)
+{
+    bool is_left = frames->is_over || h2_spend(frames, kind);
+
+    settle(frames);
+    return is_left;
 }
 
 void h2_frames_goaway(struct h2_frames *frames)

@@ -19,6 +19,7 @@
 
 #include "base/slice.h"
 #include "proxy/http/h1_read.h"
+#include "proxy/http/h2_budget.h"
 
 struct h2_frames;
 struct h2_stream;
@@ -71,7 +72,8 @@ struct h2_events {
     void (*on_response)(void *connection, void *owner, const struct h2_head *head, bool is_last);
     /* on_end follows. */
     void (*on_trailers)(void *connection, void *owner, const struct h2_head *head);
-    /* Its window is given back by h2_stream_consumed() alone. */
+    /* Its window is given back by h2_stream_consumed() alone.  These bytes are among those given to
+     * h2_frames_read(), and live as long. */
     void (*on_data)(void *connection, void *owner, struct slice data);
     /* END_STREAM has come; after is_last of a head, too. */
     void (*on_end)(void *connection, void *owner);
@@ -85,6 +87,8 @@ struct h2_events {
     void (*on_goaway)(void *connection, uint32_t last, uint32_t code);
     /* Client's end: how many streams the server takes at once, now that it has said so. */
     void (*on_settings)(void *connection, uint32_t streams);
+    /* The peer has answered h2_frames_ping(); may be NULL. */
+    void (*on_pong)(void *connection);
     /* A budget is used up, or the peer broke a rule that ends the connection: GOAWAY is written,
      * every stream's on_closed has been or will be told by h2_frames_free().  `why` is a word of
      * h2_budget.def, or "protocol". */
@@ -107,6 +111,12 @@ bool h2_frames_wants_write(const struct h2_frames *frames);
 /* Nothing more will be read or written: GOAWAY went either way and no stream is left. */
 bool h2_frames_is_over(const struct h2_frames *frames);
 uint32_t h2_frames_streams(const struct h2_frames *frames); /* open now, ours or theirs */
+/* A head has begun and is not whole: its sender may be waited for no longer than for any other. */
+bool h2_frames_is_in_head(const struct h2_frames *frames);
+
+/* Counts what its owner has seen against a budget.  False: it is used up, as on_violation has told.
+ */
+bool h2_frames_spend(struct h2_frames *frames, enum h2_budget_kind kind);
 
 /* Server's end: asks for no new streams, then (h2_frames_goaway_final, a round trip later at best)
  * says which was the last.  Streams that are open go on. */

@@ -65,6 +65,7 @@ struct h2_reading {
     size_t bytes;
     uint32_t continuations;
     bool is_too_large;
+    bool has_begun; /* and is not whole */
 };
 
 struct h2_frames {

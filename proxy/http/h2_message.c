@@ -43,6 +43,7 @@ static void clear(struct message *message)
     /* Everything but the array of fields. */
     memset(message, 0, offsetof(struct message, fields));
     message->http_minor = 1;
+    message->is_http2 = true;
     message->content_length = MESSAGE_NO_LENGTH;
 }
 

@@ -212,6 +212,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     struct h2_frames *frames = context;
 
     (void)session;
+    frames->head.has_begun = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
     switch (hd->type) {
     case NGHTTP2_DATA: frames->data_in_frame = 0; break;
     case NGHTTP2_HEADERS: count_head(frames, hd); break;
@@ -255,9 +256,16 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 
     (void)session;
     switch (frame->hd.type) {
-    case NGHTTP2_HEADERS: head_is_there(frames, frame); break;
+    case NGHTTP2_HEADERS:
+        frames->head.has_begun = false;
+        head_is_there(frames, frame);
+        break;
     case NGHTTP2_DATA: data_is_over(frames, frame); break;
     case NGHTTP2_SETTINGS: settings_are_there(frames, frame); break;
+    case NGHTTP2_PING:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && frames->events->on_pong != NULL)
+            frames->events->on_pong(frames->connection);
+        break;
     case NGHTTP2_RST_STREAM:
         stream = h2_stream_of(frames, frame->hd.stream_id);
         if (stream != NULL)

@@ -47,7 +47,8 @@ struct message {
     uint16_t status;
     struct slice reason;
     /* both */
-    uint8_t http_minor; /* HTTP/1.x */
+    uint8_t http_minor; /* HTTP/1.x; of HTTP/2: 1 */
+    bool is_http2;
     bool is_chunked;
     uint64_t content_length; /* MESSAGE_NO_LENGTH: none given */
     bool has_connection_close;

@@ -33,7 +33,7 @@ def of_the_arrays():
     """Those that exposition.c makes of arrays and histograms: name: None, their help is not compared."""
     responses = ["twokey_%s_responses_total" % scope for scope in ("listener", "route", "pool", "server")]
     latency = ["twokey_%s_latency_seconds" % scope for scope in ("route", "pool", "server")]
-    return dict.fromkeys(responses + latency + ["twokey_listener_failures_total", "twokey_pool_failures_total",
+    return dict.fromkeys(responses + latency + ["twokey_listener_failures_total", "twokey_listener_h2_violations_total", "twokey_pool_failures_total",
                                                 "twokey_pool_picked_total", "twokey_server_tls_failures_total"])
 
 

@@ -30,7 +30,7 @@ static int setup(void **state)
     memset(&record, 0, sizeof(record));
     memset(texts, 0, sizeof(texts));
     record.wall_ms = 1795344100123; /* 2026-11-22T10:41:40.123Z */
-    record.http_minor = 1;
+    record.http_version = 11;
     record.status = 200;
     record.attempts = 1;
     texts[RECORD_METHOD] = "GET";

@@ -19,7 +19,8 @@
 static const char *const failures[] = {"none", "connect-refused", "timeout"};
 static const char *const reasons[] = {"balancer", "hash"};
 static const char *const troubles[] = {"expired", "wrong-name"};
-static const struct exposition_words words = {failures, 3, reasons, 2, troubles, 2};
+static const char *const violations[] = {"resets", "ping"};
+static const struct exposition_words words = {failures, 3, reasons, 2, troubles, 2, violations, 2};
 
 static struct counters *counters;
 static struct buffer out;

@@ -1,0 +1,68 @@
+/*
+ * client_h2 - a client's connection on which HTTP/2 is spoken: many streams, each with a request.
+ *
+ *   stream:  HEADERS --> a request, until request_end --> what waits goes out --> on_closed
+ *
+ * Frames are read as they come; uploads are bounded by the windows, which are given back as servers
+ * take the bytes.  What is to be written is taken once at the end of the loop's turn (late.h).
+ *
+ *   leaving:  no --GOAWAY 2^31-1--> asked --a round trip--> GOAWAY n --no stream left--> ended
+ *
+ * Owner    the client, from client_h2_begin() to client_h2_free().      Threads  the worker's
+ */
+#ifndef PROXY_CLIENT_CLIENT_H2_H
+#define PROXY_CLIENT_CLIENT_H2_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/list.h"
+#include "proxy/http/h2_frames.h"
+#include "proxy/late.h"
+
+struct client;
+struct request;
+
+enum { CLIENT_STREAM_TAG = 0x4353544d };
+
+enum client_leaving {
+    LEAVING_NO,
+    LEAVING_ASKED, /* no new streams, please: those on their way are still served */
+    LEAVING_SAID,  /* which was the last */
+};
+
+struct client_h2 {
+    struct client *client;
+    struct h2_frames *frames;
+    struct late late;
+    struct list streams;
+    uint8_t leaving;       /* enum client_leaving */
+    bool is_over;          /* the frames are, by a violation */
+    uint64_t asked_ms;     /* when it was asked to open no more */
+    uint64_t moved_ms;     /* when the socket was last seen to take bytes */
+    uint64_t head_from_ms; /* a head has begun and is not whole; 0: none */
+};
+
+/* What a request is to its connection. */
+struct client_stream {
+    uint32_t tag;
+    bool has_ended;   /* the client's side: END_STREAM has come */
+    bool is_extended; /* a WebSocket's CONNECT */
+    struct list link; /* h2->streams */
+    struct client_h2 *h2;
+    struct h2_stream *wire;  /* NULL: closed */
+    struct request *request; /* NULL: it has ended, what is left goes out */
+    struct buffer inbox;     /* of the upload: what the server has not taken, at most a window */
+    struct buffer trailers;  /* as lines, until the upload is given on whole */
+    uint64_t given;          /* bytes of the response's body so far */
+    uint64_t seen_sent;      /* of them, those that had gone at the last look */
+    uint64_t progress_ms;    /* when bytes last went out, or through a tunnel */
+};
+
+/* There is something to be written: it goes out at the end of the turn. */
+void client_h2_mark(struct client_h2 *h2);
+/* Gives on what waits of the upload, as far as it is taken. */
+void client_h2_pump(struct client_stream *stream);
+
+#endif

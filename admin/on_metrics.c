@@ -31,6 +31,7 @@
 #include "watch/certificates.h"
 #include "watch/distributions.h"
 #include "watch/live.h"
+#include "watch/staples.h"
 #include "watch/watch.h"
 
 static void write_one(struct buffer *out, const char *name, enum metric_type type, const char *help,
@@ -289,6 +290,26 @@ static void write_certificates(struct call *call, struct buffer *out)
                           EXPOSITION_LABELS("certificate", ends[i].name));
 }
 
+static void write_staple(void *out, const struct staple_end *end)
+{
+    exposition_sample(out, "twokey_certificate_staple_next_update_seconds",
+                      (double)end->next_update_ms / 1000.0,
+                      EXPOSITION_LABELS("certificate", end->name));
+}
+
+static void write_staples(struct call *call, struct buffer *out)
+{
+    const struct staples *staples =
+        call->admin->options.watch != NULL ? watch_staples(call->admin->options.watch) : NULL;
+
+    if (staples == NULL)
+        return;
+    exposition_family(out, "twokey_certificate_staple_next_update_seconds", METRIC_GAUGE,
+                      "until when its staple (ocsp_file) holds, seconds since 1970; 0: none is "
+                      "shown");
+    staples_each(staples, write_staple, out);
+}
+
 static void write_notifications(struct call *call, struct buffer *out)
 {
     const struct summary *summary = call->admin->summary;
@@ -447,6 +468,7 @@ void on_metrics(struct call *call)
     write_canary(call, out);
     write_notifications(call, out);
     write_certificates(call, out);
+    write_staples(call, out);
     write_admin(call, out);
     write_process(call, out);
     reply_written(call, 200, EXPOSITION_CONTENT_TYPE);

@@ -80,7 +80,8 @@ static bool names_file(const struct key *key)
 {
     size_t len = strlen(key->name);
 
-    return key->type == TYPE_FILE && len > 5 && strcmp(key->name + len - 5, "_file") == 0;
+    return key->type == TYPE_FILE && !key->is_live && len > 5 &&
+           strcmp(key->name + len - 5, "_file") == 0;
 }
 
 static void take_file(struct walk *walk, const struct key *key, const json_t *target,

@@ -29,6 +29,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/upstream/registry.h"
 #include "proxy/upstream/server.h"
+#include "watch/staples.h"
 
 enum {
     NAMES_PATIENCE_MS = 3000,
@@ -98,6 +99,7 @@ static void free_run(struct prepared *run)
 }
 
 static void begin(struct prepared *run);
+static void show_staples(struct server_process *process);
 
 /* Takes the one that has ended out of the line; the next begins. */
 static void leave_line(struct prepared *run)
@@ -109,6 +111,8 @@ static void leave_line(struct prepared *run)
         return;
     if (process->names_changed)
         run_names_changed(process);
+    if (process->staples_changed)
+        show_staples(process);
     if (under_way(process) != NULL)
         begin(under_way(process));
 }
@@ -183,6 +187,14 @@ static bool read_files(struct prepared *run, struct error *why)
     return ok;
 }
 
+static bool secure(struct server_process *process, struct snapshot *snapshot, struct error *why)
+{
+    struct secure_means means = {process->tickets, staples_for, process->staples};
+
+    staples_begin(process->staples, snapshot->conf, clock_wall_ms());
+    return secure_snapshot(snapshot, &means, why);
+}
+
 /* NULL and `why`; the configuration may be gone then. */
 static struct snapshot *build_snapshot(struct prepared *run, struct error *why)
 {
@@ -194,7 +206,7 @@ static struct snapshot *build_snapshot(struct prepared *run, struct error *why)
     if (snapshot == NULL)
         return NULL;
     run->conf = NULL;
-    if (!secure_snapshot(snapshot, process->tickets, why))
+    if (!secure(process, snapshot, why))
         snapshot_free(&snapshot);
     return snapshot;
 }
@@ -511,6 +523,53 @@ void run_names_changed(void *context)
         return;
     publish(process->publisher, snapshot, process->listeners, NULL, NULL);
     rebuild_candidate(process);
+}
+
+/* ---- staples ---- */
+
+/* The same configuration again, its contexts made anew. */
+static struct snapshot *secured_again(struct server_process *process, const struct snapshot *before)
+{
+    struct snapshot *snapshot = rebuilt(process, before);
+    struct error why = {0};
+
+    if (snapshot == NULL)
+        return NULL;
+    secure_free(snapshot);
+    if (!secure(process, snapshot, &why)) {
+        log_event(EV_CONFIG_REFUSED, LOG_TEXT("why", why.text));
+        snapshot_free(&snapshot);
+    }
+    return snapshot;
+}
+
+static void show_staples(struct server_process *process)
+{
+    const struct snapshot *candidate = publisher_candidate(process->publisher);
+    struct snapshot *snapshot;
+
+    process->staples_changed = under_way(process) != NULL;
+    if (process->staples_changed)
+        return;
+    snapshot = secured_again(process, publisher_current(process->publisher));
+    if (snapshot != NULL)
+        publish(process->publisher, snapshot, process->listeners, NULL, NULL);
+    snapshot = candidate != NULL ? secured_again(process, candidate) : NULL;
+    if (snapshot != NULL)
+        publish_candidate(process->publisher, snapshot,
+                          publisher_candidate_below(process->publisher), NULL, NULL);
+}
+
+void run_look_at_staples(struct server_process *process)
+{
+    const struct snapshot *current = publisher_current(process->publisher);
+    const struct snapshot *candidate = publisher_candidate(process->publisher);
+
+    if (process->is_stopping || current == NULL)
+        return;
+    if (staples_look(process->staples, current->conf, candidate != NULL ? candidate->conf : NULL,
+                     clock_wall_ms()))
+        show_staples(process);
 }
 
 /* ---- what the ledger asks ---- */

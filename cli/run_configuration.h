@@ -34,6 +34,8 @@ void run_drop(struct server_process *process, struct prepared *prepared);
 
 /* The registry's callback. */
 void run_names_changed(void *context);
+/* Now and then: what authorities say of certificates is shown as it is by now. */
+void run_look_at_staples(struct server_process *process);
 /* Those of `findings` from number `first` on, to the log. */
 void run_log_findings(const struct findings *findings, size_t first);
 /* That what runs goes on, and why. */

@@ -49,6 +49,7 @@
 #include "proxy/worker.h"
 #include "tls/tickets.h"
 #include "tls/trouble.h"
+#include "watch/staples.h"
 #include "watch/watch.h"
 
 enum {
@@ -245,6 +246,7 @@ static void start_watch(struct server_process *process)
         .has_drift = reload_has_drift,
         .prober_seen_ms = checks_seen_ms,
         .context = process,
+        .staples = process->staples,
     };
 
     process->watch = watch_new(&options);
@@ -426,6 +428,8 @@ static void on_ledger_timer(uv_timer_t *timer)
     if (process->watch != NULL)
         watch_second(process->watch);
     rotate_tickets(process);
+    if (++process->ticks % STAPLES_LOOK_S == 0)
+        run_look_at_staples(process);
 }
 
 /* ---- starting ---- */
@@ -461,6 +465,7 @@ static void start_parts(struct server_process *process, const struct configurati
     process->counters = counters_new(process->worker_count);
     process->client_limit = client_limit_new();
     process->rates = rate_store_new();
+    process->staples = staples_new(process->configuration_directory);
     process->listeners = listener_set_new(process->worker_count);
     process->registry = registry_new(&process->loop, process->worker_count, process->counters,
                                      run_names_changed, process);
@@ -481,6 +486,7 @@ static void free_parts(struct server_process *process)
     registry_free(&process->registry);
     listener_set_free(&process->listeners);
     rate_store_free(&process->rates);
+    staples_free(&process->staples);
     client_limit_free(&process->client_limit);
     for (unsigned i = 0; i < process->worker_count; i++) {
         ring_free(&process->rings[i]);

@@ -29,6 +29,7 @@ struct rate_store;
 struct registry;
 struct reload;
 struct ring;
+struct staples;
 struct sticky_key;
 struct tap;
 struct tls_tickets;
@@ -58,6 +59,8 @@ struct server_process {
     struct rate_store *rates;
     struct sticky_key *sticky_key;
     struct tls_tickets *tickets;
+    struct staples *staples;
+    uint64_t ticks;
     struct listener_set *listeners;
     struct registry *registry;
     struct prober *prober;
@@ -74,8 +77,9 @@ struct server_process {
     uint64_t disk_fingerprint;     /* of conf.d's files when they were last looked at */
     char disk_digest[DIGEST_TEXT]; /* of what they said then; "": it does not build */
     bool drift;
-    bool names_changed;  /* while a configuration was on its way */
-    bool is_first_start; /* --first-start */
+    bool names_changed;   /* while a configuration was on its way */
+    bool staples_changed; /* likewise */
+    bool is_first_start;  /* --first-start */
     bool is_started;
     bool is_ticket_failure_told;
     bool is_stopping;

@@ -93,6 +93,7 @@ struct key {
     enum shape_id shape;
     bool is_required;
     bool is_secret;        /* never shown as it is */
+    bool is_live;          /* a file that is read while it runs: its content is not approved */
     const char *not_yet;   /* refused: what this version lacks */
     const char *no_effect; /* accepted with a warning: why it does nothing yet */
 };

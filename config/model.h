@@ -94,6 +94,7 @@ struct conf_certificate {
     const char *name;
     const char *cert_file;
     const char *key_file;
+    const char *ocsp_file;     /* NULL: none; read while it runs (watch/staples.h) */
     struct conf_strings names; /* empty: those that it carries */
     struct conf_content chain;
     struct conf_content key;

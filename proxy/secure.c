@@ -16,11 +16,13 @@
 #include "proxy/snapshot.h"
 #include "tls/certificate.h"
 #include "tls/context.h"
+#include "tls/staple.h"
 #include "tls/trust.h"
 
 /* Loaded once each, however many listeners show them. */
 struct loaded {
     const struct configuration *conf;
+    const struct secure_means *means;
     struct tls_certificate **certificates; /* by their place in the configuration */
 };
 
@@ -29,18 +31,33 @@ static struct slice content_slice(const struct conf_content *content)
     return content->bytes != NULL ? slice_of(content->bytes, content->count) : SLICE("");
 }
 
+static void staple(struct loaded *loaded, const struct conf_certificate *conf,
+                   struct tls_certificate *certificate)
+{
+    struct slice der = SLICE("");
+
+    if (conf->ocsp_file != NULL && loaded->means->staple != NULL)
+        der = loaded->means->staple(loaded->means->context, conf, certificate);
+    if (der.len > 0)
+        tls_certificate_staple(certificate, der);
+}
+
 static const struct tls_certificate *load(struct loaded *loaded, const char *name,
                                           struct error *why)
 {
     const struct conf_certificate *conf = config_find_certificate(loaded->conf, name);
     size_t index;
+    bool is_new;
     struct error cause = {0};
 
     CHECK(conf != NULL); /* validation saw to it */
     index = (size_t)(conf - loaded->conf->certificates);
-    if (loaded->certificates[index] == NULL)
+    is_new = loaded->certificates[index] == NULL;
+    if (is_new)
         loaded->certificates[index] =
             tls_certificate_load(content_slice(&conf->chain), content_slice(&conf->key), &cause);
+    if (is_new && loaded->certificates[index] != NULL)
+        staple(loaded, conf, loaded->certificates[index]);
     if (loaded->certificates[index] == NULL)
         error_set(why, ERROR_INVALID, "certificate %s (%s, %s): %s", name, conf->cert_file,
                   conf->key_file, cause.text);
@@ -54,10 +71,11 @@ static void drop(struct loaded *loaded)
     xfree(loaded->certificates);
 }
 
-static struct loaded begin(const struct configuration *conf)
+static struct loaded begin(const struct configuration *conf, const struct secure_means *means)
 {
     return (struct loaded){
         .conf = conf,
+        .means = means,
         .certificates = xcalloc(conf->certificate_count + 1, sizeof(struct tls_certificate *)),
     };
 }
@@ -242,10 +260,10 @@ static bool secure_pools(struct snapshot *snapshot, struct loaded *loaded, struc
     return true;
 }
 
-bool secure_snapshot(struct snapshot *snapshot, struct tls_tickets *tickets, struct error *why)
+bool secure_snapshot(struct snapshot *snapshot, const struct secure_means *means, struct error *why)
 {
-    struct loaded loaded = begin(snapshot->conf);
-    bool ok = secure_listeners(snapshot, &loaded, tickets, why) &&
+    struct loaded loaded = begin(snapshot->conf, means);
+    bool ok = secure_listeners(snapshot, &loaded, means->tickets, why) &&
               secure_pools(snapshot, &loaded, why) && secure_admin(snapshot, why);
 
     drop(&loaded);

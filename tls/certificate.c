@@ -111,7 +111,7 @@ static bool read_key(struct tls_certificate *one, struct slice pem, struct error
 
 /* ---- what it says ---- */
 
-static int64_t time_ms(const ASN1_TIME *time)
+int64_t tls_time_ms(const ASN1_TIME *time)
 {
     struct tm parts;
 
@@ -122,10 +122,10 @@ static int64_t time_ms(const ASN1_TIME *time)
 
 static void note_times(struct tls_certificate *one)
 {
-    one->facts.not_before_ms = time_ms(X509_get0_notBefore(one->leaf));
-    one->facts.not_after_ms = time_ms(X509_get0_notAfter(one->leaf));
+    one->facts.not_before_ms = tls_time_ms(X509_get0_notBefore(one->leaf));
+    one->facts.not_after_ms = tls_time_ms(X509_get0_notAfter(one->leaf));
     for (int i = 0; one->chain != NULL && i < sk_X509_num(one->chain); i++) {
-        int64_t ends_ms = time_ms(X509_get0_notAfter(sk_X509_value(one->chain, i)));
+        int64_t ends_ms = tls_time_ms(X509_get0_notAfter(sk_X509_value(one->chain, i)));
 
         if (ends_ms < one->facts.not_after_ms)
             one->facts.not_after_ms = ends_ms;

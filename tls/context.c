@@ -382,7 +382,8 @@ static bool put_certificates(SSL_CTX *context, const struct named *named,
         if (SSL_CTX_use_cert_and_key(context, one->leaf, one->key, one->chain, 1) != 1)
             return false;
     }
-    return true;
+    /* OpenSSL asks the one that has the certificates. */
+    return SSL_CTX_set_tlsext_status_cb(context, tls_staple_callback) == 1;
 }
 
 /* Names of one set share a carrier: sets are found again by their first certificate's place. */

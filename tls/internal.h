@@ -38,6 +38,9 @@ SSL_CTX *tls_trust_ssl_context(const struct tls_trust *trust);
 int tls_tickets_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                          EVP_MAC_CTX *mac, int seals);
 
+int64_t tls_time_ms(const ASN1_TIME *time);
+/* staple.c: the callback of SSL_CTX_set_tlsext_status_cb(). */
+int tls_staple_callback(SSL *ssl, void *unused);
 /* Of X509_V_… and the first error that OpenSSL holds. */
 enum tls_trouble tls_trouble_of(long verified, unsigned long code);
 

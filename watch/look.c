@@ -4,6 +4,7 @@
  * Owner    watch.      Threads  control only
  */
 #include "watch/internal.h"
+#include "watch/staples.h"
 
 #include <stdio.h>
 
@@ -117,6 +118,8 @@ static void tell_certificates(struct watch *watch)
     json_t *list = json_array();
 
     certificates_add_alerts(watch->certificates, clock_wall_ms(), list);
+    if (watch->options.staples != NULL)
+        staples_add_alerts(watch->options.staples, clock_wall_ms(), list);
     alerts_tell_all(watch->alerts, list);
 }
 

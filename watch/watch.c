@@ -146,3 +146,10 @@ const struct certificate_end *watch_certificates(const struct watch *watch, size
     CHECK_OBJ(watch, WATCH_TAG);
     return certificates_ends(watch->certificates, count_out);
 }
+
+const struct staples *watch_staples(const struct watch *watch)
+{
+    ON_CONTROL();
+    CHECK_OBJ(watch, WATCH_TAG);
+    return watch->options.staples;
+}

@@ -23,6 +23,7 @@ struct ledger;
 struct observer;
 struct publisher;
 struct registry;
+struct staples;
 struct summary;
 struct watch;
 
@@ -39,6 +40,7 @@ struct watch_options {
     /* When the prober's loop last turned (clock_ms); may be NULL. */
     uint64_t (*prober_seen_ms)(void *context);
     void *context;
+    const struct staples *staples; /* NULL: nobody looks after them */
 };
 
 struct watch *watch_new(const struct watch_options *options);
@@ -58,6 +60,7 @@ const struct distributions *watch_distributions(struct watch *watch);
 
 /* Until when the certificates that run are good (watch/certificates.h); live until the next second.
  */
+const struct staples *watch_staples(const struct watch *watch); /* or NULL */
 const struct certificate_end *watch_certificates(const struct watch *watch, size_t *count_out);
 
 #endif

@@ -57,6 +57,34 @@ class Authority(Certificate):
         return made
 
 
+class Responder:
+    """What an authority says of certificates (OCSP), as a file."""
+
+    def __init__(self, authority):
+        self.authority = authority
+        self.index = os.path.join(authority.directory, "index.txt")
+
+    def answer(self, certificate, path, revoked=False, minutes=60, signer=None):
+        """Writes the response to `path`, as one who renews it would; `certificate`'s file gets its issuer."""
+        serial, signer = certificate.serial(), signer or self.authority
+        with open(self.index, "w") as index:
+            index.write("\t".join(["R" if revoked else "V", "491231235959Z", "261101000000Z" if revoked else "", serial,
+                                   "unknown", "/CN=any"]) + "\n")
+        request = path + ".request"
+        openssl("ocsp", "-issuer", self.authority.cert_file, "-cert", certificate.cert_file, "-no_nonce", "-reqout", request)
+        openssl("ocsp", "-index", self.index, "-CA", self.authority.cert_file, "-rsigner", signer.cert_file, "-rkey",
+                signer.key_file, "-reqin", request, "-respout", path + ".new", "-nmin", str(minutes))
+        os.rename(path + ".new", path)
+        return path
+
+
+def stapled(address, name):
+    """What a client that asks is told, as openssl prints it; None: nothing."""
+    said = subprocess.run(["openssl", "s_client", "-connect", address if isinstance(address, str) else "%s:%s" % address, "-servername", name, "-status"],
+                          input=b"", check=False, capture_output=True, timeout=30).stdout.decode()
+    return None if "OCSP response: no response sent" in said else said.partition("OCSP response:")[2].partition("---\n")[0]
+
+
 def tls_listener(directory, *certificates, **more):
     """What make_proxy takes: the listener speaks TLS with these, named c1, c2, …"""
     names = [f"c{i}" for i in range(1, len(certificates) + 1)]

@@ -127,11 +127,25 @@ static void turn(struct h2_frames *frames, uint32_t *stream, struct buffer *in)
         ;
 }
 
+static long resident_kib(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    long all = 0;
+    long resident = 0;
+
+    if (file == NULL || fscanf(file, "%ld %ld", &all, &resident) != 2)
+        resident = 0;
+    if (file != NULL)
+        fclose(file);
+    return resident * 4;
+}
+
 static void measure_idle(unsigned long connections)
 {
     struct h2_frames **all = xcalloc(connections, sizeof(struct h2_frames *));
     struct buffer in;
     size_t before = mallinfo2().uordblks;
+    long resident = resident_kib();
 
     buffer_init(&in);
     for (unsigned long i = 0; i < connections; i++)
@@ -145,8 +159,11 @@ static void measure_idle(unsigned long connections)
     }
     printf("%.0f bytes after %d requests\n",
            (double)(mallinfo2().uordblks - before) / (double)connections, STREAMS);
+    printf("%.1f KiB of them resident\n",
+           (double)(resident_kib() - resident) / (double)connections);
     for (unsigned long i = 0; i < connections; i++)
         h2_frames_free(&all[i]);
+    buffer_fini(&in);
     xfree(all);
 }
 

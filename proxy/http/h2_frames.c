@@ -115,7 +115,7 @@ static void tell_closed(struct h2_frames *frames, struct h2_stream *stream)
 static void tell_drained(struct h2_frames *frames, struct h2_stream *stream)
 {
     list_remove(&stream->draining);
-    if (stream->is_wanted && !stream->is_closed)
+    if (stream->is_wanted && !stream->is_closed && !stream->is_reset)
         frames->events->on_drained(frames->connection, stream->owner);
 }
 

@@ -166,6 +166,136 @@ static void test_goaway_lets_streams_finish(void **state)
     pair_fini(&pair);
 }
 
+static void test_streams_that_a_server_never_saw_are_refused(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    ask(&pair, ASK, true);
+    carry(&pair.client, &pair.server);
+    h2_frames_goaway_final(pair.server.frames, H2_NO_ERROR);
+    ask(&pair, ASK, true);
+    ask(&pair, POST END, false);
+    carry(&pair.client, &pair.server);
+    forget(&pair.server);
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "goaway 1 0\nclosed 7\nclosed 7\n");
+    assert_int_equal(h2_frames_streams(pair.client.frames), 1);
+    /* they had come before it was written */
+    assert_told(&pair.server, "closed 7\nclosed 7\n");
+    pair_fini(&pair);
+}
+
+static void test_a_client_opens_as_many_as_the_server_takes(void **state)
+{
+    struct h2_limits limits = h2_test_limits;
+    struct pair pair;
+
+    (void)state;
+    limits.streams = 2;
+    pair_init(&pair, &limits);
+    ask(&pair, ASK, true);
+    ask(&pair, ASK, true);
+    assert_null(h2_frames_request(pair.client.frames, SLICE(ASK), false, true, (void *)1));
+    carry(&pair.client, &pair.server);
+    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), true);
+    carry(&pair.server, &pair.client);
+    ask(&pair, ASK, true);
+    pair_fini(&pair);
+}
+
+static void test_what_was_not_sent_yet_can_be_cancelled(void **state)
+{
+    struct pair pair;
+    struct h2_stream *stream;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    stream = ask(&pair, POST END, false);
+    h2_stream_send(stream, SLICE("abc"));
+    h2_stream_reset(stream, H2_CANCEL);
+    carry(&pair.client, &pair.server);
+    assert_told(&pair.client, "closed 8\n");
+    assert_told(&pair.server, "");
+    assert_int_equal(h2_frames_streams(pair.client.frames), 0);
+    pair_fini(&pair);
+}
+
+static void test_a_stream_that_is_over_takes_nothing_more(void **state)
+{
+    struct pair pair;
+    struct h2_stream *stream;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    ask(&pair, ASK, true);
+    carry(&pair.client, &pair.server);
+    stream = pair.server.last;
+    h2_stream_respond(stream, SLICE(LINE("HTTP/1.1 200 OK") END), true);
+    h2_stream_respond(stream, SLICE(LINE("HTTP/1.1 200 OK") END), true);
+    h2_stream_interim(stream, SLICE(LINE("HTTP/1.1 103 x") END));
+    h2_stream_send(stream, SLICE("abc"));
+    h2_stream_end(stream, SLICE(LINE("X: y")));
+    assert_int_equal(h2_stream_unsent(stream), 0);
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "response last :status=200\nend\nclosed 0\n");
+    pair_fini(&pair);
+}
+
+static void test_trailers_may_come_without_a_body(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    ask(&pair, ASK, true);
+    carry(&pair.client, &pair.server);
+    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_end(pair.server.last, SLICE(LINE("grpc-status: 5")));
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "response :status=200\ntrailers grpc-status=5\nend\nclosed 0\n");
+    pair_fini(&pair);
+}
+
+static void test_heads_of_many_fields_pass(void **state)
+{
+    struct h2_limits limits = h2_test_limits;
+    struct buffer head;
+    struct pair pair;
+
+    (void)state;
+    limits.head.fields = 1000;
+    pair_init(&pair, &limits);
+    buffer_init(&head);
+    buffer_append_literal(&head, GET_LINE HOST);
+    for (unsigned i = 0; i < 700; i++)
+        buffer_printf(&head, "X-%u: %u\r\n", i, i);
+    buffer_append_literal(&head, END);
+    ask(&pair, buffer_text(&head), true);
+    carry(&pair.client, &pair.server);
+    assert_non_null(strstr(buffer_text(&pair.server.told), "x-698=698 x-699=699\n"));
+    buffer_fini(&head);
+    pair_fini(&pair);
+}
+
+/* A peer that floods is as bad at the other end. */
+static void test_a_server_may_not_flood_either(void **state)
+{
+    struct pair pair;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    ask(&pair, ASK, true);
+    for (unsigned i = 0; i < 201; i++)
+        h2_frames_ping(pair.server.frames);
+    carry(&pair.server, &pair.client);
+    assert_told(&pair.client, "violation ping\n");
+    h2_frames_free(&pair.client.frames);
+    assert_told(&pair.client, "closed 2\n");
+    pair_fini(&pair);
+}
+
 static void test_streams_that_are_left_are_told_closed(void **state)
 {
     struct pair pair;
@@ -217,6 +347,13 @@ int main(void)
         cmocka_unit_test(test_a_body_waits_for_the_window),
         cmocka_unit_test(test_resets_say_whose_they_are),
         cmocka_unit_test(test_goaway_lets_streams_finish),
+        cmocka_unit_test(test_streams_that_a_server_never_saw_are_refused),
+        cmocka_unit_test(test_a_client_opens_as_many_as_the_server_takes),
+        cmocka_unit_test(test_what_was_not_sent_yet_can_be_cancelled),
+        cmocka_unit_test(test_a_stream_that_is_over_takes_nothing_more),
+        cmocka_unit_test(test_trailers_may_come_without_a_body),
+        cmocka_unit_test(test_heads_of_many_fields_pass),
+        cmocka_unit_test(test_a_server_may_not_flood_either),
         cmocka_unit_test(test_streams_that_are_left_are_told_closed),
         cmocka_unit_test(test_what_is_taken_fits_any_room),
     };

@@ -394,6 +394,20 @@ static void test_a_response_that_comes_early_ends_before_the_reset(void **state)
     raw_fini(&raw);
 }
 
+static void test_trailers_alone_cost_no_empty_frame(void **state)
+{
+    struct raw raw;
+
+    (void)state;
+    raw_init(&raw, &h2_test_limits);
+    raw_headers(&raw.out, 1, LAST, ASK);
+    assert_true(raw_give(&raw));
+    h2_stream_respond(raw.peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_end(raw.peer.last, SLICE(LINE("grpc-status: 5")));
+    assert_string_equal(raw_answer(&raw), "HEADERS 1\nHEADERS 1\n");
+    raw_fini(&raw);
+}
+
 /* No download waits for another's end. */
 static void test_streams_take_turns(void **state)
 {
@@ -431,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_a_body_that_nobody_wants_is_dropped_without_end),
         cmocka_unit_test(test_more_than_the_window_is_a_fault),
         cmocka_unit_test(test_streams_take_turns),
+        cmocka_unit_test(test_trailers_alone_cost_no_empty_frame),
         cmocka_unit_test(test_a_response_that_comes_early_ends_before_the_reset),
     };
 

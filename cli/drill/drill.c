@@ -31,7 +31,7 @@ static const char help[] =
     "  --list           the drills there are\n"
     "  --auto           the commands of the runbook mend it, not a person (needs curl and jq)\n"
     "  --commands       print those commands, and start nothing\n"
-    "  --port N         N to N+5 instead of 9901 (admin), 8080 (clients), 9001 to 9004 (servers);\n"
+    "  --port N         N to N+5 instead of 9901 (admin), 8080 or 8443 (clients), 9001 to 9004;\n"
     "                   0: any free ones\n"
     "  --limit SECONDS  give up after so many (540; with --auto 120)\n"
     "  --keep           leave the scratch folder, with the proxy's log and state, and say where\n"

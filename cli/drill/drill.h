@@ -45,6 +45,7 @@ struct drill {
     const char *pool;   /* members that the pool has besides its servers */
     const char *fields; /* header lines of every request, or NULL */
     unsigned rate, capacity, latency_ms;
+    unsigned certificate_s; /* clients speak TLS, and the certificate is good for so long; 0: not */
     struct drill_step steps[DRILL_STEPS];
     const char *looks[DRILL_LINES]; /* patterns of paths: GETs that show what is wrong */
     const char *right[DRILL_LINES]; /* patterns of "METHOD path": calls that mend it, or may */

@@ -13,6 +13,9 @@
 
 #include "base/slice.h"
 #include "cli/drill/site.h"
+#include "tls/engine.h"
+
+struct tls_trust;
 
 enum { SITE_HEAD_BYTES = 8192, SITE_VISITORS = 256, SITE_PATIENCE_MS = 5000 };
 
@@ -43,7 +46,10 @@ struct site_shot {
     uint64_t begun_ms;
     bool is_busy;
     unsigned have;
-    char first[16]; /* of the status line */
+    char first[16];         /* of the status line */
+    struct tls_engine *tls; /* NULL: clear text */
+    bool is_asked;          /* the request was sent */
+    bool is_stuck;          /* bytes of TLS could not be sent */
     char sink[4096];
 };
 
@@ -55,9 +61,12 @@ struct site_load {
     uint64_t sent;
     char request[512];
     unsigned request_bytes;
+    struct tls_trust *trust; /* NULL: clear text */
+    char plain[sizeof(((struct site_shot *)NULL)->sink) + TLS_HELD_BYTES];
 };
 
-void site_load_open(struct site *site);
+/* False and `why`: what is to be trusted is no certificate. */
+bool site_load_open(struct site *site, struct error *why);
 void site_load_close(struct site *site);
 
 /* ---- desk.c ---- */

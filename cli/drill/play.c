@@ -32,6 +32,7 @@ enum {
     LOOK_MS = 1000,      /* between two looks at alerts and changes */
     DEMO_ADMIN = 9901,
     DEMO_WEB = 8080,
+    DEMO_TLS = 8443, /* in its place, where clients speak TLS */
     DEMO_SERVERS = 9001,
     ALARM_TEXT = 64,
     ALARMS = 16,
@@ -107,6 +108,7 @@ static void tell(const struct play *play, const char *word, const char *format, 
 static void tell_environment(const struct play *play)
 {
     unsigned port = site_desk_port(play->site);
+    bool is_tls = play->drill->certificate_s > 0;
 
     printf("The names are those of the runbooks: pool demo, servers s1 to s4, the people ann, bob "
            "and cat.\nIn another terminal:\n\n"
@@ -117,11 +119,12 @@ static void tell_environment(const struct play *play)
            "or with the commands of twokey:\n\n"
            "  export TWOKEY_ADMIN=http://127.0.0.1:%u TWOKEY_TOKEN=${ANN##* }\n"
            "  build/twokey status\n\n"
-           "Clients come to http://127.0.0.1:%u; the servers are 127.0.0.1:%u, %u, %u and %u.\n"
+           "Clients come to %s://%s:%u; the servers are 127.0.0.1:%u, %u, %u and %u.\n"
            "Ctrl-C gives up.\n\n",
-           play->world.folder, port, port, play->world.web_port, site_server_port(play->site, 0),
-           site_server_port(play->site, 1), site_server_port(play->site, 2),
-           site_server_port(play->site, 3));
+           play->world.folder, port, port, is_tls ? "https" : "http",
+           is_tls ? "shop.example" : "127.0.0.1", play->world.web_port,
+           site_server_port(play->site, 0), site_server_port(play->site, 1),
+           site_server_port(play->site, 2), site_server_port(play->site, 3));
 }
 
 static unsigned percent(uint64_t part, uint64_t whole)
@@ -141,7 +144,7 @@ static unsigned port_here(const struct play *play, unsigned port)
 {
     if (port == DEMO_ADMIN)
         return site_desk_port(play->site);
-    if (port == DEMO_WEB)
+    if (port == DEMO_WEB || port == DEMO_TLS)
         return play->world.web_port;
     if (port >= DEMO_SERVERS && port < DEMO_SERVERS + SITE_SERVERS)
         return site_server_port(play->site, port - DEMO_SERVERS);
@@ -367,6 +370,8 @@ static bool break_it(struct play *play, struct error *why)
 {
     uint64_t until;
 
+    while (goes_on(play) && clock_wall_ms() < play->world.certificate_ends_ms)
+        tick(play);
     play->before = play->now;
     play->broken_ms = clock_ms();
     for (unsigned i = 0; i < DRILL_STEPS && play->drill->steps[i].act != DRILL_NO_MORE; i++)
@@ -488,7 +493,7 @@ static int run(struct play *play, struct error *why)
 
 /* ---- putting it up and taking it down ---- */
 
-static bool choose_ports(const struct play_options *options, struct site_plan *plan,
+static bool choose_ports(const struct play_options *options, bool is_tls, struct site_plan *plan,
                          uint16_t *web_port_out, struct error *why)
 {
     bool is_any = options->has_port && options->port == 0;
@@ -501,6 +506,7 @@ static bool choose_ports(const struct play_options *options, struct site_plan *p
                                                     : (uint16_t)(DEMO_SERVERS + i);
     *web_port_out = is_any              ? world_free_port()
                     : options->has_port ? (uint16_t)(first + 1)
+                    : is_tls            ? DEMO_TLS
                                         : DEMO_WEB;
     if (world_port_is_free(*web_port_out))
         return true;
@@ -520,8 +526,11 @@ static bool put_up(struct play *play, struct error *why)
         .fields = play->drill->fields == NULL ? "" : play->drill->fields,
     };
 
-    if (!choose_ports(play->options, &plan, &play->world.web_port, why))
+    if (!choose_ports(play->options, play->drill->certificate_s > 0, &plan, &play->world.web_port,
+                      why) ||
+        !world_certify(&play->world, play->drill, why))
         return false;
+    plan.trusted = play->world.authority.certificate;
     plan.admin = play->world.admin;
     play->site = site_open(&plan, why);
     if (play->site == NULL)

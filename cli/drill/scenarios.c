@@ -181,6 +181,50 @@ const struct drill drills[] = {
                      "traffic goes to s1\"}' | jq -c '[.rev, .to]'"},
     },
     {
+        .name = "expired-certificate",
+        .title = "the certificate that clients are shown has expired",
+        .page = "nobody reaches the shop; browsers warn of it, and the servers have nothing to do",
+        .pool = "{'balance':'round_robin'," CHECKS "}",
+        .rate = 60,
+        .capacity = 40,
+        .latency_ms = 20,
+        .certificate_s = 20,
+        .looks = {"/v1/alerts*", "/metrics"},
+        .right = {CHANGE_CALLS},
+        .goal = {.failed_percent = 1, .servers = 4},
+        .hints = {"ask as a client does: openssl s_client -connect the address, and read the dates",
+                  "GET $A/alerts: what does CertificateExpiring say?",
+                  "the runbook makes a new one, and a change that names its files"},
+        .lesson =
+            "The servers are well, and every share is right: clients turn away before they\n"
+            "ask for anything. CertificateExpiring comes 14 days ahead, and pages 2 days ahead:\n"
+            "who gets it, and who renews?",
+        .runbook = "renew-a-certificate.md",
+        .commands =
+            {"curl -s -H \"$ANN\" $A/alerts | jq -r '.alerts[] | select(.name == "
+             "\"CertificateExpiring\") | .summary'",
+             "openssl s_client -connect 127.0.0.1:8443 -servername shop.example </dev/null "
+             "2>/dev/null | openssl x509 -noout -subject -enddate",
+             "FILES=$PWD/build/demo/conf.d",
+             "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "
+             "/CN=shop.example -addext subjectAltName=DNS:shop.example -keyout $FILES/shop-2.key "
+             "-out $FILES/shop-2.csr 2>/dev/null",
+             "openssl x509 -req -days 90 -CA build/demo/ca.pem -CAkey build/demo/ca.key "
+             "-copy_extensions copy -in $FILES/shop-2.csr -out $FILES/shop-2.pem 2>/dev/null",
+             "ID=$(curl -s -H \"$ANN\" \"$A/changes?submit=true\" -d '{\"title\":\"a new "
+             "certificate "
+             "for the shop\",\"reason\":\"the old one "
+             "ends\",\"patch\":{\"certificates\":{\"shop\":{"
+             "\"cert_file\":\"'$FILES'/shop-2.pem\",\"key_file\":\"'$FILES'/shop-2.key\"}}}}' | jq "
+             "-r "
+             ".id)",
+             "D=$(curl -s -H \"$BOB\" $A/changes/$ID | jq -r .digest)",
+             "curl -s -H \"$BOB\" $A/changes/$ID/approvals -d "
+             "\"{\\\"digest\\\":\\\"$D\\\",\\\"decision\\\":\\\"approve\\\"}\" | jq -r .state",
+             "curl -s -H \"$ANN\" -X POST $A/changes/$ID/apply | jq -r .state",
+             "curl -s -H \"$ANN\" -X POST \"$A/changes/$ID/confirm?wait=2m\" | jq -r .state"},
+    },
+    {
         .name = "stuck-confirmation",
         .title = "a change waits for its confirmation, and stands before the one that is needed",
         .page =

@@ -118,8 +118,7 @@ struct site *site_open(const struct site_plan *plan, struct error *why)
         site->servers[i].site = site;
         site->servers[i].index = i;
     }
-    site_load_open(site);
-    if (!listen_everywhere(site, why)) {
+    if (!site_load_open(site, why) || !listen_everywhere(site, why)) {
         WORD_WRITE(site->is_to_end, true);
         on_wake(&site->wake);
         site_loop(site);

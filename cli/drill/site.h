@@ -35,7 +35,9 @@ struct site_plan {
     unsigned rate;                       /* requests a second of all clients */
     unsigned capacity;   /* requests a second that a server can serve; what is more gets 503 */
     unsigned latency_ms; /* of a request that is served */
-    const char *fields;  /* more header lines of each request, each with its line end, or "" */
+    const char
+        *trusted; /* PEM: clients speak TLS, and believe whom this signed; NULL: they do not */
+    const char *fields; /* more header lines of each request, each with its line end, or "" */
 };
 
 struct site_counts {

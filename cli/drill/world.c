@@ -31,7 +31,13 @@
 #include "cli/api_client.h"
 #include "cli/drill/drill.h"
 
-enum { ADMIN_PORT = 9901, START_MS = 60 * 1000, END_MS = 8 * 1000, LOG_BYTES = 2000 };
+enum {
+    ADMIN_PORT = 9901,
+    START_MS = 60 * 1000,
+    END_MS = 8 * 1000,
+    LOG_BYTES = 2000,
+    DAY_S = 24 * 3600
+};
 
 static const char *const names[WORLD_PEOPLE] = {"ann", "bob", "cat"};
 
@@ -64,6 +70,29 @@ static bool write_json(const struct world *world, const char *name, json_t *json
     if (failed != 0)
         error_set(why, ERROR_SYSTEM, "%s: %s", path, strerror(errno));
     return failed == 0;
+}
+
+static bool write_secret(const struct world *world, const char *name, const char *text,
+                         struct error *why)
+{
+    char path[WORLD_PATH];
+    int fd;
+    FILE *file;
+
+    path_of(world, name, path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (file != NULL && fputs(text, file) != EOF && fclose(file) == 0)
+        return true;
+    error_set(why, ERROR_SYSTEM, "%s: %s", path, strerror(errno));
+    return false;
+}
+
+static bool write_pair(const struct world *world, const char *certificate, const char *key,
+                       const struct tls_self_signed *pair, struct error *why)
+{
+    return write_secret(world, certificate, pair->certificate, why) &&
+           write_secret(world, key, pair->key, why);
 }
 
 /* Shell variables, each an Authorization header, as the demonstration has them. */
@@ -128,6 +157,29 @@ static json_t *pool_of(const struct drill *drill, const struct site *site)
     return pool;
 }
 
+/* The listener of the clients. */
+static json_t *web_of(const struct world *world)
+{
+    json_t *web = json_pack("{s:o}", "address", json_sprintf("127.0.0.1:%u", world->web_port));
+
+    if (world->authority.certificate != NULL)
+        json_object_set_new(web, "tls", world_json("{'certificates':['shop']}"));
+    return web;
+}
+
+static json_t *certificates_of(const struct world *world)
+{
+    json_t *certificates = json_object();
+    char chain[WORLD_PATH], key[WORLD_PATH];
+
+    path_of(world, "build/demo/conf.d/shop.pem", chain);
+    path_of(world, "build/demo/conf.d/shop.key", key);
+    if (world->authority.certificate != NULL)
+        json_object_set_new(certificates, "shop",
+                            json_pack("{s:s, s:s}", "cert_file", chain, "key_file", key));
+    return certificates;
+}
+
 static bool write_documents(const struct world *world, const struct drill *drill,
                             const struct site *site, struct error *why)
 {
@@ -146,8 +198,8 @@ static bool write_documents(const struct world *world, const struct drill *drill
            write_json(world, "build/demo/conf.d/05-people.json",
                       json_pack("{s:o}", "people", people_of(world)), why) &&
            write_json(world, "build/demo/conf.d/10-listeners.json",
-                      json_pack("{s:{s:{s:o}}}", "listeners", "web", "address",
-                                json_sprintf("127.0.0.1:%u", world->web_port)),
+                      json_pack("{s:{s:o}, s:o}", "listeners", "web", web_of(world), "certificates",
+                                certificates_of(world)),
                       why) &&
            write_json(world, "build/demo/conf.d/30-pools.json",
                       json_pack("{s:{s:o}}", "pools", "demo", pool_of(drill, site)), why) &&
@@ -314,8 +366,26 @@ void world_close(struct world *world, bool is_kept)
             api_client_close(&world->callers[i]);
         token_forget(&world->tokens[i]);
     }
+    tls_self_signed_free(&world->authority);
     if (world->folder[0] != '\0' && !is_kept)
         (void)nftw(world->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+bool world_certify(struct world *world, const struct drill *drill, struct error *why)
+{
+    struct tls_self_signed shop = {0};
+    bool is_done;
+
+    if (drill->certificate_s == 0)
+        return true;
+    is_done =
+        tls_trial_make("drill", DAY_S, NULL, &world->authority, why) &&
+        tls_trial_make("shop.example", drill->certificate_s, &world->authority, &shop, why) &&
+        write_pair(world, "build/demo/ca.pem", "build/demo/ca.key", &world->authority, why) &&
+        write_pair(world, "build/demo/conf.d/shop.pem", "build/demo/conf.d/shop.key", &shop, why);
+    world->certificate_ends_ms = clock_wall_ms() + (int64_t)drill->certificate_s * 1000;
+    tls_self_signed_free(&shop);
+    return is_done;
 }
 
 /* ---- the proxy ---- */

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "cli/token.h"
+#include "tls/self_signed.h"
 
 struct api_client;
 struct drill;
@@ -33,6 +34,8 @@ struct world {
     pid_t proxy; /* 0: not running */
     struct token tokens[WORLD_PEOPLE];
     struct api_client *callers[WORLD_PEOPLE];
+    struct tls_self_signed authority; /* its certificate is NULL: clients speak clear text */
+    int64_t certificate_ends_ms;      /* wall clock */
 };
 
 /* The folder, the people, and where the proxy's admin listener will be. */
@@ -40,6 +43,9 @@ bool world_open(struct world *world, struct error *why);
 /* Ends what runs and removes the folder, unless it is to be kept. */
 void world_close(struct world *world, bool is_kept);
 
+/* For a drill in clear text nothing; else an authority (build/demo/ca.pem, ca.key) and a
+ * certificate for shop.example (build/demo/conf.d/shop.pem, shop.key), which begins to age now. */
+bool world_certify(struct world *world, const struct drill *drill, struct error *why);
 /* Writes the documents, starts the proxy, and returns when it serves. */
 bool world_start(struct world *world, const struct drill *drill, const struct site *site,
                  struct error *why);

@@ -20,7 +20,7 @@ import urllib.request
 
 from support.proxy import ROOT, binary, free_port
 
-PORTS = ("8080", "9901", "9001", "9002", "9003", "9004")
+PORTS = ("8080", "8443", "9901", "9001", "9002", "9003", "9004")
 PATIENCE_S = 20
 CHANGES = re.compile(r"-X (POST|PUT|DELETE|PATCH)| -d |sed -i|\b(cp|mv|rm|kill|systemctl) ")
 VARIABLE = re.compile(r"([A-Z_]+)=(\$\(.*\)|\"[^\"]*\"|\S+)$", re.S)

@@ -9,7 +9,7 @@ from support.proxy import binary
 pytestmark = pytest.mark.waits
 
 DRILLS = ["july-morning", "sinkhole", "half-the-pool-down", "drained-too-much", "bad-health-check",
-          "hash-on-a-constant", "stuck-confirmation"]
+          "hash-on-a-constant", "expired-certificate", "stuck-confirmation"]
 
 
 def drill(*arguments, timeout=150):

@@ -9,10 +9,12 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "tests/unit/tls/certificates.h"
 #include "tls/certificate.h"
+#include "tls/self_signed.h"
 
 static struct tls_certificate *load(const char *chain, const char *key, struct error *why)
 {
@@ -80,6 +82,30 @@ static void a_chain_out_of_order_is_told(void **state)
     drop_made(&ca);
 }
 
+static void a_trial_is_signed_by_its_authority_and_ends_when_it_should(void **state)
+{
+    struct tls_self_signed authority, shop;
+    struct error why;
+    struct tls_certificate *one;
+    const struct tls_certificate_facts *facts;
+    char chain[8192];
+
+    (void)state;
+    assert_true(tls_trial_make("drill", 3600, NULL, &authority, &why));
+    assert_true(tls_trial_make("shop.example", 20, &authority, &shop, &why));
+    (void)snprintf(chain, sizeof(chain), "%s%s", shop.certificate, authority.certificate);
+    one = load(chain, shop.key, &why);
+    facts = tls_certificate_facts(one);
+    assert_true(facts->is_chain_in_order);
+    assert_false(facts->is_self_signed);
+    assert_int_equal(facts->name_count, 1);
+    assert_string_equal(facts->names[0], "shop.example");
+    assert_in_range(facts->not_after_ms - clock_wall_ms(), 15000, 20000);
+    tls_certificate_free(&one);
+    tls_self_signed_free(&shop);
+    tls_self_signed_free(&authority);
+}
+
 static void what_does_not_belong_together_is_refused(void **state)
 {
     struct made made = make_certificate(MADE_EC, "DNS:a.example", NULL, false, 9);
@@ -129,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_says_what_it_is_for),
         cmocka_unit_test(a_chain_out_of_order_is_told),
+        cmocka_unit_test(a_trial_is_signed_by_its_authority_and_ends_when_it_should),
         cmocka_unit_test(what_does_not_belong_together_is_refused),
         cmocka_unit_test(a_key_with_a_passphrase_is_refused_without_asking),
         cmocka_unit_test(a_wildcard_covers_one_label),

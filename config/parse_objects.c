@@ -76,12 +76,6 @@ static void check_pool(struct reader *reader, json_t *object, char *base)
     if (json_is_object(servers) && json_object_size(servers) == 0)
         reader_block(reader, "has no servers: every request to it would be answered 503")->rule =
             "D004";
-    if (pool->protocol == PROTOCOL_H2) {
-        reader_enter(reader, "protocol");
-        reader_block(reader, "\"h2\" is not supported by this version (it speaks HTTP/1.1 to "
-                             "servers)");
-        reader_leave(reader);
-    }
     if (has(object, "hash_on") && pool->balance != BALANCE_MAGLEV)
         reader_report(reader, FINDING_WARNING,
                       "\"hash_on\" does nothing unless \"balance\" is \"maglev\"");

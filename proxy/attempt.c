@@ -208,14 +208,15 @@ static bool may_retry(struct request *req, enum failure failure)
     if (rule == FAILURE_RETRY_IDEMPOTENT && !method_is_idempotent(req->method))
         return false;
     /* What went to the server must still be whole here. */
-    return req->sent_to_server == buffer_length(&req->replay);
+    return !req->has_sent_trailers && req->sent_to_server == buffer_length(&req->replay);
 }
 
-/* A reused connection that ended before a response byte: once more on a fresh one, blaming nobody.
- */
+/* A reused connection that ended before a response byte, or a stream that the server did not look
+ * at: once more on a fresh one, blaming nobody. */
 static bool retry_fresh(struct request *req, enum failure failure)
 {
-    if (failure != FAILURE_REUSED_CLOSED || req->was_fresh_retried || !may_retry(req, failure))
+    if ((failure != FAILURE_REUSED_CLOSED && failure != FAILURE_STREAM_REFUSED) ||
+        req->was_fresh_retried || !may_retry(req, failure))
         return false;
     req->was_fresh_retried = true;
     req->is_fresh_wanted = true;

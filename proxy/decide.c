@@ -474,6 +474,7 @@ static enum failure build_head(struct decision *d, const struct snapshot_route *
         .is_peer_trusted = d->is_peer_trusted,
         .passes_upgrade = req->passes_upgrade,
         .passes_expect = req->expects_continue,
+        .is_h2 = req->pool->conf->protocol == PROTOCOL_H2,
         .body = req->body.kind,
         .length = req->body.left,
         .identity = &identity,
@@ -495,15 +496,22 @@ static enum failure forward_to_pool(struct decision *d, const struct snapshot_ro
     struct request *req = d->req;
     const struct snapshot_pool *pool = draw_pool(d, route);
 
+    bool is_h2 = pool->conf->protocol == PROTOCOL_H2;
+
     req->passes_upgrade = offers_upgrade(d);
     if (req->passes_upgrade && !body_is_empty(&req->body))
         return FAILURE_BAD_REQUEST;
+    if (is_h2) /* has no upgrades: the request goes without (RFC 9110 §7.8) */
+        req->passes_upgrade = false;
     req->has_te_trailers = d->message->has_te_trailers;
     req->is_chunked_to_server = req->body.kind == FORWARD_CHUNKED;
     req->passes_trailers =
         req->is_chunked_to_server && (d->message->has_te_trailers || d->message->has_trailer_field);
-    req->keeps_replay = method_is_idempotent(req->method) && !body_is_empty(&req->body) &&
-                        req->body.kind == FORWARD_LENGTH && req->body.left <= REQUEST_REPLAY;
+    /* HTTP/2 says whether a server has looked at a request: any method may have to go again. */
+    req->keeps_replay =
+        !body_is_empty(&req->body) &&
+        (is_h2 || (method_is_idempotent(req->method) && req->body.kind == FORWARD_LENGTH &&
+                   req->body.left <= REQUEST_REPLAY));
     req->retries_left =
         (uint8_t)(pool->conf->retry.attempts < BALANCE_MAX_TRIED ? pool->conf->retry.attempts
                                                                  : BALANCE_MAX_TRIED - 1);

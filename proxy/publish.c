@@ -21,8 +21,8 @@
 #include "proxy/snapshot.h"
 #include "proxy/transport.h"
 #include "proxy/upstream/prober.h"
-#include "proxy/upstream/server.h"
 #include "proxy/upstream/reuse.h"
+#include "proxy/upstream/server.h"
 #include "proxy/worker.h"
 
 /* One published snapshot and who still has it. */

@@ -265,8 +265,14 @@ bool request_waits_for_client(const struct request *req)
 
 static void keep_for_replay(struct request *req, struct slice data)
 {
-    if (req->keeps_replay)
+    if (!req->keeps_replay)
+        return;
+    if (buffer_length(&req->replay) + data.len <= REQUEST_REPLAY) {
         buffer_append(&req->replay, data.at, data.len);
+        return;
+    }
+    req->keeps_replay = false;
+    buffer_clear(&req->replay);
 }
 
 void request_upload(struct request *req, struct slice data)
@@ -284,11 +290,14 @@ void request_upload(struct request *req, struct slice data)
 void request_upload_ended(struct request *req, const struct message *trailers)
 {
     req->upload = HALF_ENDED;
-    if (req->state == REQUEST_ANSWERED)
+    if (req->state == REQUEST_ANSWERED) {
         request_end(req, true);
-    else
-        upstream_send_end(req->upstream, req->is_chunked_to_server,
-                          req->passes_trailers ? trailers : NULL);
+        return;
+    }
+    if (!req->passes_trailers)
+        trailers = NULL;
+    req->has_sent_trailers = trailers != NULL;
+    upstream_send_end(req->upstream, req->is_chunked_to_server, trailers);
 }
 
 void request_upload_failed(struct request *req, enum failure failure, const char *why)
@@ -437,8 +446,12 @@ bool request_response(struct request *req)
 void request_response_body(struct request *req, struct slice data, bool is_last)
 {
     req->ops->send_body(req, data);
-    if (is_last) /* goes out together with what ends the response */
-        return;
+    if (!is_last) /* else it goes out together with what ends the response */
+        request_response_settle(req);
+}
+
+void request_response_settle(struct request *req)
+{
     transport_flush(req->worker);
     if (req->ops->is_full(req))
         upstream_pause(req->upstream);

@@ -109,6 +109,7 @@ struct request {
     bool is_client_half_closed;
     bool is_chunked_to_server;
     bool passes_trailers;
+    bool has_sent_trailers; /* they are not kept: it cannot be sent again */
     bool is_fresh_wanted; /* the next attempt must not use an idle connection */
     bool was_fresh_retried;
     bool was_reused;
@@ -188,8 +189,10 @@ void request_connected(struct request *req);
 /* The head of an interim or final response stands in worker->message; false: it was refused and
  * the upstream has been let go. */
 bool request_response(struct request *req);
-/* `is_last`: request_response_ended() follows at once. */
+/* `is_last`: request_response_ended() or request_response_settle() follows before the bytes end. */
 void request_response_body(struct request *req, struct slice data, bool is_last);
+/* What was given goes to the client now; the server's side is paused when it takes no more. */
+void request_response_settle(struct request *req);
 void request_response_ended(struct request *req, const struct message *trailers);
 void request_upstream_failed(struct request *req, enum failure failure);
 void request_upstream_drained(struct request *req);

@@ -146,14 +146,15 @@ static uint64_t mix_content(uint64_t key, const struct conf_content *content)
     return hash_mix(key ^ hash_slice(&HASH_STABLE, content_slice(content)));
 }
 
-static uint64_t key_of(const struct configuration *conf, const struct conf_pool_tls *tls)
+static uint64_t key_of(const struct configuration *conf, const struct conf_pool *pool)
 {
+    const struct conf_pool_tls *tls = &pool->tls;
     uint64_t key = hash_slice(&HASH_STABLE, slice_from(tls->sni)) + tls->verifies;
     const struct conf_certificate *shown =
         tls->client_certificate != NULL ? config_find_certificate(conf, tls->client_certificate)
                                         : NULL;
 
-    key = mix_content(key, &tls->ca);
+    key = mix_content(key + pool->protocol * 2u, &tls->ca);
     if (shown != NULL)
         key = mix_content(mix_content(key, &shown->chain), &shown->key);
     return key | 1; /* never that of clear text */
@@ -164,7 +165,8 @@ static struct tls_trust *trust(struct loaded *loaded, const struct conf_pool *po
 {
     const struct conf_pool_tls *conf = &pool->tls;
     struct tls_trust_options options = {.verifies = conf->verifies,
-                                        .ca_pem = content_slice(&conf->ca)};
+                                        .ca_pem = content_slice(&conf->ca),
+                                        .asks_for_h2 = pool->protocol == PROTOCOL_H2};
     struct error cause = {0};
     struct tls_trust *made;
 
@@ -253,7 +255,7 @@ static bool secure_pools(struct snapshot *snapshot, struct loaded *loaded, struc
         if (!pool->conf->has_tls)
             continue;
         pool->trust = trust(loaded, pool->conf, why);
-        pool->trust_key = key_of(snapshot->conf, &pool->conf->tls);
+        pool->trust_key = key_of(snapshot->conf, pool->conf);
         if (pool->trust == NULL)
             return false;
     }

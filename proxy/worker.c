@@ -18,8 +18,10 @@
 #include "proxy/request.h"
 #include "proxy/route/route.h"
 #include "proxy/transport.h"
+#include "proxy/upstream/h2_connection.h"
 #include "proxy/upstream/reuse.h"
 #include "proxy/upstream/upstream_h1.h"
+#include "proxy/upstream/upstream_h2.h"
 #include "tls/engine.h"
 
 enum { CHUNK = 64, TAP_CHUNK = 16 };
@@ -88,6 +90,7 @@ static void make_memory(struct worker *worker)
     slab_init(&worker->client_slab, sizeof(struct client), CHUNK);
     slab_init(&worker->stream_slab, sizeof(struct client_stream), CHUNK);
     slab_init(&worker->upstream_slab, sizeof(struct upstream_h1), CHUNK);
+    slab_init(&worker->server_stream_slab, sizeof(struct upstream_h2), CHUNK);
     slab_init(&worker->record_slab, sizeof(struct record), CHUNK);
     slab_init(&worker->tap_slab, sizeof(struct tap_cell), TAP_CHUNK);
 }
@@ -102,6 +105,7 @@ static void free_memory(struct worker *worker)
     slab_fini(&worker->client_slab);
     slab_fini(&worker->stream_slab);
     slab_fini(&worker->upstream_slab);
+    slab_fini(&worker->server_stream_slab);
     slab_fini(&worker->record_slab);
     slab_fini(&worker->tap_slab);
     xunmap(worker->read_block, WORKER_READ_BLOCK);
@@ -143,6 +147,7 @@ struct worker *worker_new(const struct worker_options *options)
     list_init(&worker->spare_requests);
     list_init(&worker->clients);
     list_init(&worker->listeners);
+    list_init(&worker->h2_connections);
     make_memory(worker);
     open_loop(worker);
     worker_note_time(worker);
@@ -177,6 +182,7 @@ void worker_check_stopped(struct worker *worker)
         return;
     worker->is_closed = true;
     reuse_close_all(worker);
+    h2_connection_close_all(worker);
     hold_end(worker);
     deadline_clear(&worker->resume_deadline);
     deadlines_close(&worker->deadlines);

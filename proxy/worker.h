@@ -60,9 +60,10 @@ struct gather {
     uv_buf_t bufs[WORKER_GATHER];
 };
 
-/* Idle connections to one server (reuse.c); zero until first used. */
+/* Connections to one server (reuse.c); zero until first used. */
 struct reuse_list {
     struct list idle;
+    struct list shared; /* of HTTP/2, that take streams */
     uint32_t count;
     bool is_ready;
     struct tls_session *session; /* with this server, to be taken up again; NULL: none */
@@ -138,13 +139,15 @@ struct worker {
     struct slab client_slab;
     struct slab stream_slab;
     struct slab upstream_slab;
+    struct slab server_stream_slab; /* of HTTP/2 to servers */
     struct slab record_slab;
     struct slab tap_slab;
     struct list spare_requests;
     struct list clients;
     struct list listeners;
     uint32_t client_count;
-    struct reuse_list *reuse;  /* by server slot */
+    struct list h2_connections; /* to servers */
+    struct reuse_list *reuse;   /* by server slot */
     struct worker_pool *pools; /* by the pool's counter slot */
     /* By server slot: newest_generation where the current snapshot or the candidate has it. */
     uint64_t *server_generations;

@@ -68,11 +68,11 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def make_origin():
-    """make_origin(behaviour, **options) starts an Origin that ends with the test."""
+    """make_origin(behaviour, **options) starts an Origin (or `speaks`, another class) that ends with the test."""
     started = []
 
-    def make(*args, **options):
-        origin = Origin(*args, **options)
+    def make(*args, speaks=Origin, **options):
+        origin = speaks(*args, **options)
         started.append(origin)
         return origin
 

@@ -61,6 +61,11 @@ static bool set_up(SSL_CTX *context, const struct tls_trust_options *options, st
         tls_error_set(why, "TLS cannot be set up");
         return false;
     }
+    if (options->asks_for_h2 &&
+        SSL_CTX_set_alpn_protos(context, (const unsigned char *)"\x02h2", 3) != 0) {
+        tls_error_set(why, "ALPN cannot be set up");
+        return false;
+    }
     if (options->certificate != NULL && !show(context, options->certificate, why))
         return false;
     if (options->ca_pem.len > 0)

@@ -20,6 +20,7 @@ struct tls_trust_options {
     bool verifies;                             /* false: any certificate will do */
     struct slice ca_pem;                       /* empty: the system's authorities */
     const struct tls_certificate *certificate; /* that we show; NULL: none */
+    bool asks_for_h2;                          /* by ALPN, and for nothing else */
 };
 
 struct tls_trust *tls_trust_new(const struct tls_trust_options *options, struct error *why);

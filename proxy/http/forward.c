@@ -197,7 +197,9 @@ static void write_connection(struct writer *w, const struct message *message,
         write_literal(w, "Connection: upgrade\r\n");
         write_field(w, SLICE("Upgrade"), message->upgrade);
     } else if (message->has_te_trailers) {
-        write_literal(w, "Connection: TE\r\nTE: trailers\r\n");
+        if (!request->is_h2)
+            write_literal(w, "Connection: TE\r\n");
+        write_literal(w, "TE: trailers\r\n");
     }
     if (request->passes_expect && message->expects_continue)
         write_literal(w, "Expect: 100-continue\r\n");
@@ -226,7 +228,8 @@ void forward_write_request(struct writer *w, const struct message *message,
     write_request_line(w, message, request);
     write_request_fields(w, message, request);
     write_ours(w, message, request);
-    write_framing(w, request->body, request->length);
+    if (!request->is_h2 || request->body != FORWARD_CHUNKED)
+        write_framing(w, request->body, request->length);
     write_connection(w, message, request);
     forward_write_edits(w, request->identity);
     forward_write_edits(w, request->edits);

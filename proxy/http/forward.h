@@ -48,6 +48,7 @@ struct forward_request {
     bool is_peer_trusted; /* its X-Forwarded-* and Forwarded are kept and added to */
     bool passes_upgrade;
     bool passes_expect;
+    bool is_h2; /* the head will be fields of HTTP/2: nothing hop-by-hop in it */
     enum forward_body body;
     uint64_t length;
     const struct forward_edits *identity; /* who the client is, verified; or NULL */

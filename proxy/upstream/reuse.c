@@ -1,5 +1,6 @@
 /*
- * reuse - one worker's idle connections to servers, newest first.
+ * reuse - one worker's idle connections to servers, newest first; and those of HTTP/2, oldest
+ * first, so that as few as possible are used.
  *
  * Per worker and not shared: no lock, at the price of up to `workers` times as many idle
  * connections; idle_per_worker bounds them.
@@ -12,6 +13,7 @@
 #include "base/hash.h"
 #include "config/model.h"
 #include "proxy/snapshot.h"
+#include "proxy/upstream/h2_connection.h"
 #include "proxy/upstream/server.h"
 #include "proxy/upstream/upstream_h1.h"
 #include "proxy/worker.h"
@@ -23,6 +25,7 @@ static struct reuse_list *list_of(struct worker *worker, const struct server *se
 
     if (!list->is_ready) {
         list_init(&list->idle);
+        list_init(&list->shared);
         list->is_ready = true;
     }
     return list;
@@ -63,6 +66,11 @@ static void drop_session(struct reuse_list *list)
 }
 
 /* ---- connections ---- */
+
+struct list *reuse_shared(struct worker *worker, const struct server *server)
+{
+    return &list_of(worker, server)->shared;
+}
 
 void reuse_forget(struct worker *worker, struct upstream_h1 *up)
 {
@@ -123,6 +131,8 @@ void reuse_close_server(struct worker *worker, struct server *server)
         return;
     while ((up = reuse_take(worker, server)) != NULL)
         upstream_h1_drop(&up);
+    LIST_EACH_SAFE (item, reuse_shared(worker, server))
+        h2_connection_retire(container_of(item, struct h2_connection, link));
     drop_session(&worker->reuse[server->slot]);
 }
 
@@ -138,6 +148,7 @@ void reuse_close_all(struct worker *worker)
             upstream_h1_drop(&up);
         }
     }
+    h2_connection_retire_all(worker);
 }
 
 void reuse_fini(struct worker *worker)

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+struct list;
 struct server;
 struct snapshot_pool;
 struct tls_engine;
@@ -19,6 +20,9 @@ struct worker;
 struct upstream_h1 *reuse_take(struct worker *worker, struct server *server);
 void reuse_keep(struct worker *worker, struct upstream_h1 *up, const struct snapshot_pool *pool);
 void reuse_forget(struct worker *worker, struct upstream_h1 *up);
+
+/* HTTP/2: those of the server that take streams. */
+struct list *reuse_shared(struct worker *worker, const struct server *server);
 
 /* An earlier session with that server, under the same trust; NULL: none.  And the newest one, of a
  * connection with TLS (NULL: without). */

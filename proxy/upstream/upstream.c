@@ -9,13 +9,19 @@
 #include "proxy/request.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/upstream_h1.h"
+#include "proxy/upstream/upstream_h2.h"
+
+static bool is_h2(const struct request *req)
+{
+    return req->pool->conf->protocol == PROTOCOL_H2;
+}
 
 struct upstream *upstream_reuse(struct request *req)
 {
-    return upstream_h1_reuse(req);
+    return is_h2(req) ? upstream_h2_reuse(req) : upstream_h1_reuse(req);
 }
 
 enum failure upstream_open(struct request *req)
 {
-    return upstream_h1_open(req);
+    return is_h2(req) ? upstream_h2_open(req) : upstream_h1_open(req);
 }

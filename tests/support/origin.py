@@ -133,6 +133,8 @@ class Conn:
 
 
 class Origin:
+    conn_class = Conn
+
     def __init__(self, behaviour=None, *, kind="inet", keep=True, backlog=512, address=None, tls=None):
         self.keep = keep
         self.tls = tls  # an ssl.SSLContext: it speaks TLS
@@ -266,7 +268,7 @@ class Origin:
                 return
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            conn = Conn(self, sock, len(self.connections))
+            conn = self.conn_class(self, sock, len(self.connections))
             self._add(self.connections, conn)
             greet = getattr(self.behaviour, "on_accept", None)
             if greet and greet(conn) is CLOSE:

@@ -41,6 +41,7 @@ struct caller {
     bool has_ended_outer;   /* we say nothing more, and he was told */
     bool is_broken;
     bool has_spoken;
+    bool has_begun;
     uint64_t due_ms; /* until something moves; UINT64_MAX: the library looks after it */
     struct sockaddr_storage address;
     char address_text[ADDRESS_TEXT];
@@ -277,15 +278,21 @@ static void watch_both(struct caller *caller)
     size_t held = buffer_length(&caller->to_outer);
     bool reads_outer = caller->state == CALLER_LEAVING ||
                        (buffer_length(&caller->to_inner) == 0 && held < CALLER_HELD_BYTES);
+    int outer = UV_PRIORITIZED; /* that he has gone for good is told with any */
+    int inner = 0;
 
-    watch(&caller->outer,
-          (reads_outer && !caller->has_peer_ended ? UV_READABLE : 0) | (held > 0 ? UV_WRITABLE : 0),
-          on_outer);
-    if (caller->state == CALLER_OPEN)
-        watch(&caller->inner,
-              (held == 0 ? UV_READABLE : 0) |
-                  (buffer_length(&caller->to_inner) > 0 ? UV_WRITABLE : 0),
-              on_inner);
+    if (reads_outer && !caller->has_peer_ended)
+        outer |= UV_READABLE;
+    if (held > 0)
+        outer |= UV_WRITABLE;
+    watch(&caller->outer, outer, on_outer);
+    if (caller->state != CALLER_OPEN)
+        return;
+    if (held == 0)
+        inner |= UV_READABLE;
+    if (buffer_length(&caller->to_inner) > 0)
+        inner |= UV_WRITABLE;
+    watch(&caller->inner, inner, on_inner);
 }
 
 /* What he was to hear is on its way: he is told, and waited for a moment, since closing at once
@@ -322,7 +329,9 @@ static void on_outer(uv_poll_t *poll, int status, int events)
     CHECK_OBJ(caller, CALLER_TAG);
     if (caller->state == CALLER_CLOSED)
         return;
-    if (status < 0 || (events & UV_READABLE) != 0)
+    if (status < 0)
+        caller->is_broken = true;
+    else if ((events & (UV_READABLE | UV_PRIORITIZED)) != 0)
         read_outer(caller);
     go_on(caller);
 }
@@ -399,8 +408,20 @@ struct caller *caller_open(uv_loop_t *loop, int fd, const struct sockaddr_storag
     caller->engine = tls_engine_accept(server, send_ciphertext, caller);
     CHECK(uv_poll_init(loop, &caller->outer, fd) == 0);
     caller->outer.data = caller;
-    watch_both(caller);
     return caller;
+}
+
+void caller_begin(struct caller *caller)
+{
+    CHECK_OBJ(caller, CALLER_TAG);
+    CHECK(!caller->has_begun && caller->state == CALLER_SHAKING);
+    caller->has_begun = true;
+    watch_both(caller);
+}
+
+bool caller_has_begun(const struct caller *caller)
+{
+    return caller->has_begun;
 }
 
 /* ---- what is known of him ---- */

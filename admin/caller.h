@@ -45,10 +45,12 @@ struct caller_ops {
     void (*on_gone)(void *context);
 };
 
-/* `fd` is his, already accepted; `address` is copied. */
+/* `fd` is his, already accepted; `address` is copied.  Nothing is read before caller_begin(). */
 struct caller *caller_open(struct uv_loop_s *loop, int fd, const struct sockaddr_storage *address,
                            const struct tls_server *server, const struct caller_ops *ops,
                            void *context);
+void caller_begin(struct caller *caller);
+bool caller_has_begun(const struct caller *caller);
 /* At once; on_gone comes in a later turn of the loop. */
 void caller_close(struct caller *caller);
 /* The library has stopped: what it has said is sent as far as the socket takes it, then closed. */

@@ -26,7 +26,7 @@
 #include "tls/context.h"
 
 enum { FRONT_TAG = 0x46524e54, HANDLES = 3 };
-enum { ACCEPT_AT_ONCE = 16, LOOK_MS = 1000, FULL_MS = 50, FAILED_MS = 500, SECOND_MS = 1000 };
+enum { ACCEPT_AT_ONCE = 16, LOOK_MS = 250, FULL_MS = 50, FAILED_MS = 500, SECOND_MS = 1000 };
 enum { RATES = 256 };
 
 struct front {
@@ -93,15 +93,6 @@ static void on_gone(void *context)
 
 static const struct caller_ops caller_ops = {on_open, on_refused, on_gone};
 
-static void on_look(uv_timer_t *timer)
-{
-    struct front *front = container_of(timer, struct front, looker);
-    uint64_t now_ms = clock_ms();
-
-    LIST_EACH_SAFE (link, &front->callers)
-        caller_look(caller_of_link(link), now_ms);
-}
-
 struct caller *front_find(struct front *front, int fd)
 {
     CHECK_OBJ(front, FRONT_TAG);
@@ -154,7 +145,20 @@ static unsigned count_of(const struct front *front, const struct sockaddr_storag
     return count;
 }
 
-static void count_second(struct front *front)
+/* False: too many this second. */
+static bool take_rate(struct front *front, const struct sockaddr_storage *address)
+{
+    size_t rate = hash_slice(hash_process_key(), host_of(address)) % RATES;
+
+    if (front->in_second >= FRONT_RATE || front->of_address[rate] >= FRONT_RATE_OF_ADDRESS)
+        return false;
+    front->in_second++;
+    front->of_address[rate]++;
+    return true;
+}
+
+/* Who waits comes before who comes. */
+static void begin_second(struct front *front)
 {
     uint64_t now_ms = clock_ms();
 
@@ -163,21 +167,25 @@ static void count_second(struct front *front)
     front->second_ms = now_ms;
     front->in_second = 0;
     memset(front->of_address, 0, sizeof(front->of_address));
-}
+    LIST_EACH (link, &front->callers) {
+        struct caller *caller = caller_of_link(link);
 
-static bool is_too_many(struct front *front, const struct sockaddr_storage *address)
-{
-    size_t rate = hash_slice(hash_process_key(), host_of(address)) % RATES;
-
-    front->in_second++;
-    if (front->of_address[rate] >= FRONT_RATE_OF_ADDRESS ||
-        count_of(front, address) >= FRONT_OF_ADDRESS)
-        return true;
-    front->of_address[rate]++;
-    return false;
+        if (!caller_has_begun(caller) && take_rate(front, caller_socket_address(caller)))
+            caller_begin(caller);
+    }
 }
 
 /* ---- accepting ---- */
+
+static void on_look(uv_timer_t *timer)
+{
+    struct front *front = container_of(timer, struct front, looker);
+    uint64_t now_ms = clock_ms();
+
+    LIST_EACH_SAFE (link, &front->callers)
+        caller_look(caller_of_link(link), now_ms);
+    begin_second(front);
+}
 
 static void listen_again(struct front *front)
 {
@@ -208,7 +216,7 @@ static void greet(struct front *front, int fd, const struct sockaddr_storage *ad
         (void)front->options.hand(front->options.context, fd, address);
         return;
     }
-    if (is_too_many(front, address)) {
+    if (count_of(front, address) >= FRONT_OF_ADDRESS) {
         front->counts.refused++;
         (void)close(fd);
         return;
@@ -216,6 +224,8 @@ static void greet(struct front *front, int fd, const struct sockaddr_storage *ad
     caller = caller_open(front->options.loop, fd, address, front->server, &caller_ops, front);
     list_append(&front->callers, caller_link(caller));
     front->caller_count++;
+    if (take_rate(front, address))
+        caller_begin(caller);
 }
 
 /* False: enough for now. */
@@ -225,11 +235,7 @@ static bool accept_one(struct front *front)
     socklen_t bytes = sizeof(address);
     int fd;
 
-    count_second(front);
-    if (front->in_second >= FRONT_RATE) {
-        pause_for(front, FULL_MS);
-        return false;
-    }
+    begin_second(front);
     if (count_all(front) >= FRONT_PLACES && !make_place(front)) {
         pause_for(front, FULL_MS);
         return false;
@@ -269,6 +275,11 @@ void front_adopt(struct front *front)
     CHECK_OBJ(front, FRONT_TAG);
     if (snapshot == NULL || front->is_shut)
         return;
+    if (snapshot->admin_tls == NULL && front->options.is_exposed)
+        log_event(EV_CONFIG_FINDING,
+                  LOG_TEXT("message",
+                           "the admin listener is at an address that is not loopback: it "
+                           "goes on with TLS, as it was, until twokey is restarted"));
     if (snapshot->admin_tls != NULL && snapshot->admin_tls != front->server) {
         tls_server_free(&front->server);
         front->server = tls_server_hold(snapshot->admin_tls);

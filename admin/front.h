@@ -23,8 +23,9 @@ struct front;
 struct sockaddr_storage;
 struct uv_loop_s;
 
-/* Of one address, and together, within a second: more of one are closed, more in all wait. */
-enum { FRONT_PLACES = 400, FRONT_OF_ADDRESS = 200, FRONT_RATE_OF_ADDRESS = 200, FRONT_RATE = 400 };
+/* Handshakes within a second, of one address and of all: more wait for the next. */
+enum { FRONT_RATE_OF_ADDRESS = 100, FRONT_RATE = 400 };
+enum { FRONT_PLACES = 400, FRONT_OF_ADDRESS = 200 };
 
 struct front_counts {
     uint64_t handshakes;

@@ -24,6 +24,9 @@ struct api_client {
     char *base;          /* "http://127.0.0.1:9901" */
     char *socket;        /* a path, or NULL */
     char *authorization; /* the whole header, or NULL */
+    char *ca_file;       /* these three: NULL: none */
+    char *cert_file;
+    char *key_file;
     char said[CURL_ERROR_SIZE];
 };
 
@@ -40,10 +43,10 @@ static bool take_address(struct api_client *client, const char *address, struct 
         client->base = xstrdup("http://localhost");
         return true;
     }
-    if (strncmp(address, "http://", 7) != 0) {
+    if (strncmp(address, "http://", 7) != 0 && strncmp(address, "https://", 8) != 0) {
         error_set(why, ERROR_INVALID,
-                  "\"%s\" is not an address of the admin API (http://127.0.0.1:9901, or "
-                  "unix:/path/to/admin.sock)",
+                  "\"%s\" is not an address of the admin API (http://127.0.0.1:9901, "
+                  "https://lb1.example:9901, or unix:/path/to/admin.sock)",
                   address);
         return false;
     }
@@ -73,19 +76,38 @@ static bool take_token(struct api_client *client, const char *token, struct erro
     return true;
 }
 
-struct api_client *api_client_open(const char *address, struct error *why)
+/* What was given, else what the variable says, else `otherwise`. */
+static const char *chosen(const char *given, const char *variable, const char *otherwise)
 {
-    return api_client_open_as(address, getenv("TWOKEY_TOKEN"), why);
+    const char *text = given != NULL ? given : getenv(variable);
+
+    return text != NULL && text[0] != '\0' ? text : otherwise;
+}
+
+static char *chosen_file(const char *given, const char *variable)
+{
+    const char *path = chosen(given, variable, NULL);
+
+    return path != NULL ? xstrdup(path) : NULL;
+}
+
+struct api_client *api_client_open(const struct api_client_options *options, struct error *why)
+{
+    struct api_client *client = api_client_open_as(options->address, getenv("TWOKEY_TOKEN"), why);
+
+    if (client == NULL)
+        return NULL;
+    client->ca_file = chosen_file(options->ca_file, "TWOKEY_CA_FILE");
+    client->cert_file = chosen_file(options->cert_file, "TWOKEY_CERT_FILE");
+    client->key_file = chosen_file(options->key_file, "TWOKEY_KEY_FILE");
+    return client;
 }
 
 struct api_client *api_client_open_as(const char *address, const char *token, struct error *why)
 {
     struct api_client *client = xcalloc(1, sizeof(*client));
-    const char *from_environment = getenv("TWOKEY_ADMIN");
 
-    if (address == NULL)
-        address = from_environment != NULL && from_environment[0] != '\0' ? from_environment
-                                                                          : "http://127.0.0.1:9901";
+    address = chosen(address, "TWOKEY_ADMIN", "http://127.0.0.1:9901");
     if (take_address(client, address, why) && take_token(client, token, why)) {
         client->curl = curl_easy_init();
         if (client->curl != NULL)
@@ -105,6 +127,9 @@ void api_client_close(struct api_client **holder)
     if (client->authorization != NULL)
         explicit_bzero(client->authorization, strlen(client->authorization));
     xfree(client->authorization);
+    xfree(client->ca_file);
+    xfree(client->cert_file);
+    xfree(client->key_file);
     xfree(client->socket);
     xfree(client->base);
     xfree(client);
@@ -168,6 +193,19 @@ static struct curl_slist *headers_of(const struct api_client *client, const stru
     return headers;
 }
 
+static void set_tls(const struct api_client *client)
+{
+    CURL *curl = client->curl;
+
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (client->ca_file != NULL)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file);
+    if (client->cert_file != NULL)
+        curl_easy_setopt(curl, CURLOPT_SSLCERT, client->cert_file);
+    if (client->key_file != NULL)
+        curl_easy_setopt(curl, CURLOPT_SSLKEY, client->key_file);
+}
+
 static void set_options(struct api_client *client, const struct api_call *call, const char *url,
                         const char *body, struct curl_slist *headers, struct api_answer *answer)
 {
@@ -176,7 +214,8 @@ static void set_options(struct api_client *client, const struct api_call *call, 
     curl_easy_reset(curl);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->said);
     curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    set_tls(client);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
@@ -198,11 +237,14 @@ static void set_options(struct api_client *client, const struct api_call *call, 
 
 static void explain_failure(const struct api_client *client, CURLcode code, struct error *why)
 {
-    error_set(why, ERROR_UNAVAILABLE,
-              "no answer from %s: %s (TWOKEY_ADMIN says where the admin "
-              "API is)",
+    bool is_about_trust =
+        code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
+
+    error_set(why, ERROR_UNAVAILABLE, "no answer from %s: %s (%s)",
               client->socket != NULL ? client->socket : client->base,
-              client->said[0] != '\0' ? client->said : curl_easy_strerror(code));
+              client->said[0] != '\0' ? client->said : curl_easy_strerror(code),
+              is_about_trust ? "--ca-file says who may have signed its certificate"
+                             : "TWOKEY_ADMIN says where the admin API is");
 }
 
 bool api_client_call(struct api_client *client, const struct api_call *call,

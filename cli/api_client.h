@@ -1,9 +1,14 @@
 /*
- * api_client - calls to the admin API of a running twokey, over HTTP or its Unix socket; the only
- * file that knows libcurl.
+ * api_client - calls to the admin API of a running twokey, over HTTP, HTTPS or its Unix socket; the
+ * only file that knows libcurl.
  *
- *   TWOKEY_ADMIN   http://127.0.0.1:9901 (default), unix:/path/to/admin.sock, or that path
- *   TWOKEY_TOKEN   sent with each call; never shown
+ *   TWOKEY_ADMIN      http://127.0.0.1:9901 (default), https://lb1.example:9901,
+ *                     unix:/path/to/admin.sock, or that path
+ *   TWOKEY_TOKEN      sent with each call; never shown
+ *   TWOKEY_CA_FILE    over HTTPS: who may have signed its certificate, PEM; else whom the machine
+ *                     believes
+ *   TWOKEY_CERT_FILE  over HTTPS: the caller's certificate, PEM, and
+ *   TWOKEY_KEY_FILE   its key, unless that stands in the same file
  *
  * Owner    main()      Threads  the first
  */
@@ -33,9 +38,17 @@ struct api_answer {
     char etag[96]; /* without quotes; "" for none */
 };
 
-/* `address`: instead of TWOKEY_ADMIN, or NULL.  NULL and `why`: not an address. */
-struct api_client *api_client_open(const char *address, struct error *why);
-/* The same as somebody else: `token` instead of TWOKEY_TOKEN; NULL: nobody. */
+/* Each instead of the variable of its name; NULL: the variable. */
+struct api_client_options {
+    const char *address; /* TWOKEY_ADMIN */
+    const char *ca_file;
+    const char *cert_file;
+    const char *key_file;
+};
+
+/* NULL and `why`: not an address.  Files are read with each call. */
+struct api_client *api_client_open(const struct api_client_options *options, struct error *why);
+/* As somebody else: `token` instead of TWOKEY_TOKEN; NULL: nobody. */
 struct api_client *api_client_open_as(const char *address, const char *token, struct error *why);
 void api_client_close(struct api_client **client);
 

@@ -17,6 +17,9 @@
 static const struct option all_options[] = {
     {"help", no_argument, NULL, 'h'},
     {"admin", required_argument, NULL, 'A'},
+    {"ca-file", required_argument, NULL, 'T'},
+    {"cert-file", required_argument, NULL, 'S'},
+    {"key-file", required_argument, NULL, 'K'},
     {"json", no_argument, NULL, 'j'},
     {"yes", no_argument, NULL, 'y'},
     {"draft", no_argument, NULL, 'F'},
@@ -37,13 +40,13 @@ static const struct option all_options[] = {
 };
 enum { OPTIONS = sizeof(all_options) / sizeof(all_options[0]) };
 
-/* Those that the command takes; help and admin are everybody's. */
+/* Those that the command takes; help, and how to reach and to be known, are everybody's. */
 static void choose_options(const struct remote_command *command, struct option out[OPTIONS])
 {
     size_t count = 0;
 
     for (size_t i = 0; all_options[i].name != NULL; i++)
-        if (strchr("hA", all_options[i].val) != NULL ||
+        if (strchr("hATSK", all_options[i].val) != NULL ||
             strchr(command->options, all_options[i].val) != NULL)
             out[count++] = all_options[i];
     out[count] = (struct option){NULL, 0, NULL, 0};
@@ -60,7 +63,10 @@ static bool add(struct remote_list *list, const char *text)
 static bool take_option(struct remote_options *options, int letter, const char *value)
 {
     switch (letter) {
-    case 'A': options->admin = value; break;
+    case 'A': options->client.address = value; break;
+    case 'T': options->client.ca_file = value; break;
+    case 'S': options->client.cert_file = value; break;
+    case 'K': options->client.key_file = value; break;
     case 'j': options->as_json = true; break;
     case 'y': options->is_yes = true; break;
     case 'F': options->is_draft = true; break;
@@ -107,7 +113,7 @@ int remote_main(const struct remote_command *command, int argc, char **argv)
         (void)fputs(command->help, stderr);
         return EXIT_TROUBLE;
     }
-    remote.client = api_client_open(remote.options.admin, &why);
+    remote.client = api_client_open(&remote.options.client, &why);
     if (remote.client == NULL) {
         (void)fprintf(stderr, "twokey %s: %s\n", remote.command, why.text);
         return EXIT_TROUBLE;
@@ -171,8 +177,10 @@ static void print_problem(const struct remote *remote, const struct api_answer *
     const char *next = json_string_value(json_object_get(problem, "next"));
 
     if (problem == NULL) {
-        (void)fprintf(stderr, "twokey %s: answered %u, which is no answer of twokey's admin API\n",
-                      remote->command, answer->status);
+        (void)fprintf(stderr,
+                      "twokey %s: answered %u, which is no answer of twokey's admin API%s\n",
+                      remote->command, answer->status,
+                      answer->status == 400 ? " (does it speak TLS? --admin https://...)" : "");
         return;
     }
     (void)fprintf(stderr, "twokey %s: %s (%u)\n  %s\n", remote->command,

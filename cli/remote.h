@@ -19,8 +19,12 @@
 
 /* Ends of help texts. */
 #define REMOTE_HELP                                                                                \
-    "  --admin ADDRESS  instead of TWOKEY_ADMIN: http://127.0.0.1:9901 (default), or\n"            \
-    "                   unix:/path/to/admin.sock\n"
+    "  --admin ADDRESS  instead of TWOKEY_ADMIN: http://127.0.0.1:9901 (default),\n"               \
+    "                   https://lb1.example:9901, or unix:/path/to/admin.sock\n"                   \
+    "  --ca-file FILE   over HTTPS: who may have signed its certificate (TWOKEY_CA_FILE)\n"        \
+    "  --cert-file FILE, --key-file FILE\n"                                                        \
+    "                   over HTTPS: the certificate that says who calls, and its key\n"            \
+    "                   (TWOKEY_CERT_FILE, TWOKEY_KEY_FILE)\n"
 #define EXIT_HELP                                                                                  \
     "\n"                                                                                           \
     "TWOKEY_TOKEN holds the token.\n"                                                              \
@@ -35,7 +39,7 @@ struct remote_list {
 
 /* Every option that some command takes; a command names those that it does. */
 struct remote_options {
-    const char *admin;
+    struct api_client_options client;
     const char *reason;
     const char *comment;
     const char *title;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "config/load.h"
 #include "detect/internal.h"
 #include "detect/rules.h"
@@ -141,34 +142,57 @@ static bool list_covers(const char *const *names, size_t count, const char *host
     return false;
 }
 
-/* True too where it cannot be known. */
-static bool certificate_covers(const struct conf_certificate *conf, const char *host)
+/* Certificates in the order of the section, each loaded once for all hosts; NULL: not looked at, or
+ * not known. */
+struct loaded {
+    const struct configuration *conf;
+    struct tls_certificate **certificates;
+};
+
+static struct loaded load_all(const struct configuration *conf)
 {
-    struct tls_certificate *certificate;
-    bool covers;
+    struct loaded loaded = {conf,
+                            xcalloc(conf->certificate_count + 1, sizeof(*loaded.certificates))};
+
+    for (size_t i = 0; i < conf->certificate_count; i++) {
+        const struct conf_certificate *one = &conf->certificates[i];
+
+        if (one->names.count == 0 && one->chain.bytes != NULL)
+            loaded.certificates[i] =
+                tls_certificate_load_public(slice_of_content(&one->chain), NULL);
+    }
+    return loaded;
+}
+
+static void free_all(struct loaded *loaded)
+{
+    for (size_t i = 0; i < loaded->conf->certificate_count; i++)
+        tls_certificate_free(&loaded->certificates[i]);
+    xfree(loaded->certificates);
+}
+
+/* True too where it cannot be known. */
+static bool certificate_covers(const struct loaded *loaded, const struct conf_certificate *conf,
+                               const char *host)
+{
+    const struct tls_certificate *certificate =
+        loaded->certificates[conf - loaded->conf->certificates];
 
     if (conf->names.count > 0)
         return list_covers(conf->names.items, conf->names.count, host);
-    if (conf->chain.bytes == NULL)
-        return true;
-    certificate = tls_certificate_load_public(slice_of_content(&conf->chain), NULL);
-    if (certificate == NULL)
-        return true;
-    covers = list_covers(tls_certificate_facts(certificate)->names,
-                         tls_certificate_facts(certificate)->name_count, host);
-    tls_certificate_free(&certificate);
-    return covers;
+    return certificate == NULL || list_covers(tls_certificate_facts(certificate)->names,
+                                              tls_certificate_facts(certificate)->name_count, host);
 }
 
-static bool listener_covers(const struct detect_run *run, const struct conf_listener *listener,
+static bool listener_covers(const struct loaded *loaded, const struct conf_listener *listener,
                             const char *host)
 {
     const struct conf_strings *names = &listener->tls.certificates;
 
     for (size_t i = 0; i < names->count; i++) {
-        const struct conf_certificate *one = config_find_certificate(run->conf, names->items[i]);
+        const struct conf_certificate *one = config_find_certificate(loaded->conf, names->items[i]);
 
-        if (one == NULL || certificate_covers(one, host))
+        if (one == NULL || certificate_covers(loaded, one, host))
             return true;
     }
     return false;
@@ -182,13 +206,16 @@ static bool arrives_at(const struct conf_route *route, const struct conf_listene
 
 void host_has_no_certificate(struct detect_run *run)
 {
+    struct loaded loaded = load_all(run->conf);
+
     FOR_ROUTES(run, route)
     FOR_LISTENERS(run, listener)
     for (size_t i = 0; i < route->hosts.count && arrives_at(route, listener); i++)
-        if (!listener_covers(run, listener, route->hosts.items[i]))
+        if (!listener_covers(&loaded, listener, route->hosts.items[i]))
             detect_report(run, AT("routes", route->name, "hosts"),
                           "%s arrives at listener %s, whose %zu certificates are for other names",
                           route->hosts.items[i], listener->name, listener->tls.certificates.count);
+    free_all(&loaded);
 }
 
 /* ---- T004 ---- */

@@ -434,13 +434,14 @@ static void tell_identity(struct decision *d, struct forward_edits *edits,
 {
     const struct snapshot *snapshot = d->req->hold->snapshot;
     const struct tls_identity *identity = d->req->client->identity;
-    const struct conf_identity_headers *headers = &d->req->listener->conf->tls.client_auth.headers;
+    const struct conf_identity_headers *headers;
 
     *edits = (struct forward_edits){.set = set,
                                     .remove = snapshot->identity_headers,
                                     .remove_count = snapshot->identity_header_count};
-    if (identity == NULL)
+    if (identity == NULL || snapshot->identity_header_count == 0)
         return;
+    headers = &d->req->listener->conf->tls.client_auth.headers;
     set_identity(edits, set, headers->subject, identity->subject);
     set_identity(edits, set, headers->fingerprint, identity->fingerprint);
     set_identity(edits, set, headers->serial, identity->serial);

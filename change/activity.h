@@ -78,8 +78,13 @@ void pending_count_from_now(struct ledger *ledger, struct pending_confirm *pendi
 bool apply_arm(struct activity *activity, struct change *change, struct refusal *refusal);
 /* Nothing was exposed; the activity is over. */
 void apply_end_unexposed(struct activity *activity, struct refusal *refusal, bool counts);
-/* It runs and could not be recorded: back.  The activity is over. */
-void apply_end_unrecorded(struct activity *activity, struct refusal *refusal);
+/* Begins the step that says that it runs since the time of `pending`. */
+void apply_begin_record(struct activity *activity, struct change *change, struct step *step,
+                        const struct pending_confirm *pending);
+/* Commits it, and what is watched is watched from here.  False: it could not be recorded, and goes
+ * back; the activity is over. */
+bool apply_record(struct activity *activity, struct change *change, struct step *step,
+                  const struct pending_confirm *pending, uint64_t generation);
 
 /* ---- canary.c ---- */
 static inline bool canary_is_running(const struct ledger *ledger)

@@ -235,11 +235,11 @@ json_t *applied_answer(struct ledger *ledger, const struct change *change, uint6
     return answer;
 }
 
-void apply_end_unrecorded(struct activity *activity, struct refusal *refusal)
+/* Nobody could be told the truth about it: back. */
+static void end_unrecorded(struct activity *activity, struct refusal *refusal)
 {
     struct ledger *ledger = activity->ledger;
 
-    /* nobody could be told the truth about it: back */
     activity_end(activity, NULL, refusal);
     refusal_clear(refusal);
     if (ledger->activity == NULL && ledger->pending.is_set) {
@@ -249,34 +249,51 @@ void apply_end_unrecorded(struct activity *activity, struct refusal *refusal)
     }
 }
 
+void apply_begin_record(struct activity *activity, struct change *change, struct step *step,
+                        const struct pending_confirm *pending)
+{
+    step_begin(step, activity->ledger, &activity->actor);
+    change->applied_ms = pending->applied_wall_ms;
+    pending_put(step, pending);
+}
+
+bool apply_record(struct activity *activity, struct change *change, struct step *step,
+                  const struct pending_confirm *pending, uint64_t generation)
+{
+    struct ledger *ledger = activity->ledger;
+    struct refusal refusal = {0};
+
+    if (!step_commit(step, &refusal)) {
+        end_unrecorded(activity, &refusal);
+        return false;
+    }
+    ledger->pending = *pending;
+    serving_reload(ledger);
+    if (pending->trying.percent == 0) /* all connections have it */
+        lkg_start(ledger);
+    gate_start_change(ledger, generation, change);
+    return true;
+}
+
 static void apply_published(void *context, uint64_t generation)
 {
     struct activity *activity = context;
     struct ledger *ledger = activity->ledger;
     struct change *change = ledger_open_change(ledger, activity->change);
     struct pending_confirm pending = ledger->pending;
-    struct refusal refusal = {0};
     struct step step;
 
     CHECK(change != NULL && change->state == CHANGE_APPLYING);
     fault_point("apply.published");
     pending_count_from_now(ledger, &pending);
-    step_begin(&step, ledger, &activity->actor);
-    change->applied_ms = pending.applied_wall_ms;
-    pending_put(&step, &pending);
+    apply_begin_record(activity, change, &step, &pending);
     override_apply_change(ledger, step.txn, change->overrides, activity->actor.person, change->id);
     change_move(&step, change, CHANGE_CONFIRMING, "change.confirming",
                 json_pack("{s:I, s:I, s:I}", "rev", (json_int_t)change->rev, "generation",
                           (json_int_t)generation, "deadline_ms",
                           (json_int_t)pending.deadline_wall_ms));
-    if (!step_commit(&step, &refusal)) {
-        apply_end_unrecorded(activity, &refusal);
+    if (!apply_record(activity, change, &step, &pending, generation))
         return;
-    }
-    ledger->pending = pending;
-    serving_reload(ledger);
-    lkg_start(ledger);
-    gate_start_change(ledger, generation, change);
     fault_point("apply.active");
     activity_end(activity, applied_answer(ledger, change, generation), NULL);
 }

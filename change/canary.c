@@ -131,7 +131,6 @@ static void canary_tried(void *context, uint64_t generation)
     struct ledger *ledger = activity->ledger;
     struct change *change = ledger_open_change(ledger, activity->change);
     struct pending_confirm pending = ledger->pending;
-    struct refusal refusal = {0};
     struct step step;
     json_t *told;
 
@@ -139,19 +138,12 @@ static void canary_tried(void *context, uint64_t generation)
     fault_point("canary.tried");
     pending_count_from_now(ledger, &pending);
     begin_trying(ledger, change, &pending);
-    step_begin(&step, ledger, &activity->actor);
-    change->applied_ms = pending.applied_wall_ms;
-    pending_put(&step, &pending);
+    apply_begin_record(activity, change, &step, &pending);
     told = step_told(ledger, change, &pending);
     json_object_set_new(told, "generation", json_integer((json_int_t)generation));
     change_move(&step, change, CHANGE_CONFIRMING, "change.confirming", told);
-    if (!step_commit(&step, &refusal)) {
-        apply_end_unrecorded(activity, &refusal);
+    if (!apply_record(activity, change, &step, &pending, generation))
         return;
-    }
-    ledger->pending = pending;
-    serving_reload(ledger);
-    gate_start_change(ledger, generation, change);
     fault_point("canary.active");
     activity_end(activity, applied_answer(ledger, change, generation), NULL);
 }
@@ -229,16 +221,13 @@ static void canary_published(void *context, uint64_t generation)
     struct ledger *ledger = activity->ledger;
     struct change *change = ledger_open_change(ledger, activity->change);
     struct pending_confirm pending = ledger->pending;
-    struct refusal refusal = {0};
     struct step step;
 
     CHECK(change != NULL && change->state == CHANGE_CONFIRMING);
     fault_point("canary.published");
     pending_count_from_now(ledger, &pending);
-    step_begin(&step, ledger, &activity->actor);
-    change->applied_ms = pending.applied_wall_ms;
+    apply_begin_record(activity, change, &step, &pending);
     change_write(&step, change);
-    pending_put(&step, &pending);
     override_apply_change(ledger, step.txn, change->overrides,
                           change->applied_by != NULL ? change->applied_by : change->author,
                           change->id);
@@ -246,14 +235,8 @@ static void canary_published(void *context, uint64_t generation)
                json_pack("{s:I, s:I, s:I}", "rev", (json_int_t)change->rev, "generation",
                          (json_int_t)generation, "deadline_ms",
                          (json_int_t)pending.deadline_wall_ms));
-    if (!step_commit(&step, &refusal)) {
-        apply_end_unrecorded(activity, &refusal);
+    if (!apply_record(activity, change, &step, &pending, generation))
         return;
-    }
-    ledger->pending = pending;
-    serving_reload(ledger);
-    lkg_start(ledger);
-    gate_start_change(ledger, generation, change);
     activity_end(activity, applied_answer(ledger, change, generation), NULL);
 }
 

@@ -6,8 +6,10 @@
 #include "admin/caller.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -248,6 +250,16 @@ static void flush_outer(struct caller *caller)
         caller->due_ms = clock_ms() + CALLER_SILENT_MS;
 }
 
+/* The library has taken everything.  An end that comes with the last bytes it would not notice: it
+ * waits for an edge after each short read. */
+static bool has_read_all(const struct caller *caller)
+{
+    int unread = 0;
+
+    return buffer_length(&caller->to_inner) == 0 &&
+           (ioctl(caller->inner_fd, SIOCOUTQ, &unread) != 0 || unread == 0);
+}
+
 static void flush_inner(struct caller *caller)
 {
     bool has_moved = false;
@@ -256,8 +268,7 @@ static void flush_inner(struct caller *caller)
         return;
     if (!flush(caller->inner_fd, &caller->to_inner, &has_moved))
         buffer_reset(&caller->to_inner, 0); /* what it still says is read all the same */
-    if (caller->has_peer_ended && !caller->has_ended_inner &&
-        buffer_length(&caller->to_inner) == 0) {
+    if (caller->has_peer_ended && !caller->has_ended_inner && has_read_all(caller)) {
         caller->has_ended_inner = true;
         (void)shutdown(caller->inner_fd, SHUT_WR); /* it may have gone */
     }
@@ -352,6 +363,7 @@ static void on_inner(uv_poll_t *poll, int status, int events)
 void caller_look(struct caller *caller, uint64_t now_ms)
 {
     CHECK_OBJ(caller, CALLER_TAG);
+    flush_inner(caller);
     if (now_ms < caller->due_ms)
         return;
     if (caller->state == CALLER_SHAKING)

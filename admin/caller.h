@@ -55,7 +55,8 @@ bool caller_has_begun(const struct caller *caller);
 void caller_close(struct caller *caller);
 /* The library has stopped: what it has said is sent as far as the socket takes it, then closed. */
 void caller_finish(struct caller *caller);
-/* Closes one that has been waited for long enough. */
+/* A few times a second: passes an end on that waits, and closes one that has been waited for long
+ * enough. */
 void caller_look(struct caller *caller, uint64_t now_ms);
 
 struct list *caller_link(struct caller *caller);

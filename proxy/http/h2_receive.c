@@ -216,7 +216,12 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     switch (hd->type) {
     case NGHTTP2_DATA: frames->data_in_frame = 0; break;
     case NGHTTP2_HEADERS: count_head(frames, hd); break;
-    case NGHTTP2_PRIORITY: (void)h2_spend(frames, H2_BUDGET_PRIORITY); break;
+    case NGHTTP2_PRIORITY:
+        if (hd->stream_id == 0) /* nghttp2 looks at none since priorities are switched off */
+            h2_violate(frames, "protocol", NGHTTP2_PROTOCOL_ERROR);
+        else
+            (void)h2_spend(frames, H2_BUDGET_PRIORITY);
+        break;
     case NGHTTP2_RST_STREAM: (void)h2_spend(frames, H2_BUDGET_RESETS); break;
     case NGHTTP2_SETTINGS: (void)h2_spend(frames, H2_BUDGET_SETTINGS); break;
     case NGHTTP2_PING: (void)h2_spend(frames, H2_BUDGET_PING); break;

@@ -271,13 +271,17 @@ static void rest(struct h2_frames *frames)
         h2_reading_free(&frames->head);
 }
 
-/* Why nghttp2 reads no further. */
-static const char *name_of(int error)
+/* nghttp2 reads no further. */
+static void give_up(struct h2_frames *frames, int error)
 {
     switch (error) {
-    case NGHTTP2_ERR_FLOODED: return h2_budget_name(H2_BUDGET_UNREAD);
-    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS: return h2_budget_name(H2_BUDGET_CONTINUATION);
-    default: return "protocol";
+    case NGHTTP2_ERR_FLOODED:
+        h2_violate(frames, h2_budget_name(H2_BUDGET_UNREAD), NGHTTP2_ENHANCE_YOUR_CALM);
+        break;
+    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
+        h2_violate(frames, h2_budget_name(H2_BUDGET_CONTINUATION), NGHTTP2_ENHANCE_YOUR_CALM);
+        break;
+    default: h2_violate(frames, "protocol", NGHTTP2_PROTOCOL_ERROR); break;
     }
 }
 
@@ -290,7 +294,7 @@ bool h2_frames_read(struct h2_frames *frames, struct slice bytes, uint64_t now_m
     h2_budget_refill(&frames->budget, now_ms);
     used = nghttp2_session_mem_recv(frames->session, (const uint8_t *)bytes.at, bytes.len);
     if (used < 0)
-        h2_violate(frames, name_of((int)used), NGHTTP2_PROTOCOL_ERROR);
+        give_up(frames, (int)used);
     else if (nghttp2_session_get_outbound_queue_size(frames->session) > UNREAD_FRAMES)
         h2_violate(frames, h2_budget_name(H2_BUDGET_UNREAD), NGHTTP2_ENHANCE_YOUR_CALM);
     settle(frames);

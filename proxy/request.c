@@ -421,6 +421,10 @@ static bool relay_final(struct request *req, struct message *message)
         .edits = &req->route->response_edits,
     };
 
+    if (req->must_upgrade && message->status < 300) {
+        request_upstream_failed(req, FAILURE_NOT_UPGRADED);
+        return false;
+    }
     req->closes =
         client_must_close(req) || req->upload == HALF_OPEN || response.body == FORWARD_UNTIL_CLOSE;
     response.closes = req->closes;

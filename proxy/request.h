@@ -105,6 +105,7 @@ struct request {
     bool has_te_trailers;
     bool expects_continue;
     bool passes_upgrade;
+    bool must_upgrade; /* a 2xx would tell the client that it is a WebSocket (RFC 8441 §5) */
     bool is_response_started; /* a byte of a final response was given to the client's side */
     bool is_client_half_closed;
     bool is_chunked_to_server;

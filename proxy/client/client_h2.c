@@ -472,6 +472,7 @@ static void read_request(struct client_stream *stream, const struct h2_head *hea
     }
     if (worker->message->dropped_fields > 0)
         count_add(&client_row(client)->fields_dropped, worker->message->dropped_fields);
+    req->must_upgrade = stream->is_extended;
     if (stream->is_extended)
         add_websocket_key(worker, worker->message, key);
     request_begin(req);

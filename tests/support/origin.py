@@ -466,11 +466,11 @@ def with_extra(data, behaviour=None):
 def _tunnel(conn, request):
     conn.read_body(request)
     conn.send(response(101, [("Connection", "Upgrade"), ("Upgrade", request.header("upgrade", "test"))]))
-    _echo_tunnel(conn)
+    echo_tunnel(conn)
     return CLOSE
 
 
-def _echo_tunnel(conn):
+def echo_tunnel(conn):
     try:
         while True:
             data = conn.stream.waiting()

@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from support import order  # noqa: E402
+from support.bounds import SCALE  # noqa: E402
 from support.origin import Origin  # noqa: E402
 from support.people import enforced_proxy  # noqa: E402
 from support.proxy import Proxy, simple_proxy  # noqa: E402
@@ -22,7 +23,6 @@ from support.state import verify  # noqa: E402
 from support.tls import Authority
 
 DEFAULT_BOUND_S = 60
-BOUND_SCALE = float(os.environ.get("TWOKEY_TEST_SCALE", "1"))
 
 
 class TookTooLong(Exception):
@@ -42,7 +42,7 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item):
     marker = item.get_closest_marker("timeout")
-    bound = (marker.args[0] if marker else DEFAULT_BOUND_S) * BOUND_SCALE
+    bound = (marker.args[0] if marker else DEFAULT_BOUND_S) * SCALE
 
     def ring(_signal, _frame):
         faulthandler.dump_traceback(all_threads=True)

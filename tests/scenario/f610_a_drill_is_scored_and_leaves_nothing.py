@@ -9,9 +9,9 @@ import time
 
 import pytest
 
+from support.bounds import SCALE
 from support.proxy import binary, free_port
 
-SCALE = float(os.environ.get("TWOKEY_TEST_SCALE", "1"))
 
 
 def refused(*arguments):

@@ -14,6 +14,7 @@ import threading
 import time
 
 import pytest
+from support.bounds import SCALE
 from support.chain import audit_lines, verified
 from support.load import QuickOrigin
 
@@ -61,7 +62,7 @@ class Person(threading.Thread):
         super().__init__()
         self.hammer, self.name_of, self.dice = hammer, name, random.Random(number)
         host, _, port = hammer.proxy.admin_address.rpartition(":")
-        self.connection = http.client.HTTPConnection(host, int(port), timeout=60)
+        self.connection = http.client.HTTPConnection(host, int(port), timeout=60 * SCALE)  # behind 199 others
         self.count = 0
 
     def call(self, method, path, body=None, **headers):
@@ -164,6 +165,8 @@ while not select.select([sys.stdin], [], [], 0.002)[0]:
     reply = connection.getresponse()
     reply.read()
     took.append(time.monotonic() - began)
+    if len(took) == 1:
+        print("begun", flush=True)
     if reply.status != 200:
         broken.append(reply.status)
 print(json.dumps([took, broken]))
@@ -174,6 +177,7 @@ def measured(proxy, during):
     """The p99 of requests through the proxy, in milliseconds, while `during` runs."""
     host, _, port = proxy.address.rpartition(":")
     traffic = subprocess.Popen([sys.executable, "-c", TRAFFIC, host, port], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert traffic.stdout.readline() == "begun\n"  # Python may take seconds to start
     try:
         during()
     finally:

@@ -12,6 +12,7 @@ import struct
 import time
 
 from support import wire
+from support.bounds import SCALE
 from support.wire import Ended, WireError  # noqa: F401  (tests import them from here)
 
 LINGER_RESET = struct.pack("ii", 1, 0)
@@ -31,7 +32,7 @@ def build(method="GET", target="/", headers=None, body=None, host="test.example"
 
 
 class Client:
-    def __init__(self, address, timeout=15.0, receive_buffer=None):
+    def __init__(self, address, timeout=15.0 * SCALE, receive_buffer=None):
         if receive_buffer:
             self.sock = socket.socket(socket.AF_INET)
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -17,10 +17,8 @@ import urllib.request
 
 import pytest
 
+from support.bounds import SCALE
 from support.proxy import free_port
-
-
-BOUND_SCALE = float(os.environ.get("TWOKEY_TEST_SCALE", "1"))
 
 
 def need(name):
@@ -37,7 +35,7 @@ def get_json(url, timeout=10):
 
 def wait_until(predicate, what, timeout=60):
     """What `predicate` says, once it says something; its connection errors are waited out."""
-    end, last = time.monotonic() + timeout * BOUND_SCALE, None
+    end, last = time.monotonic() + timeout * SCALE, None
     while time.monotonic() < end:
         try:
             last = predicate()

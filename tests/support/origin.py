@@ -27,6 +27,7 @@ import threading
 import time
 
 from support import wire
+from support.bounds import SCALE
 from support.wire import Ended, WireError
 
 CLOSE = object()
@@ -226,7 +227,7 @@ class Origin:
     def wait_for(self, predicate, timeout=15.0):
         """Wait until predicate(origin) holds; it is looked at whenever something arrives."""
         with self._changed:
-            if not self._changed.wait_for(lambda: predicate(self), timeout):
+            if not self._changed.wait_for(lambda: predicate(self), timeout * SCALE):
                 raise AssertionError(f"the origin waited {timeout} s in vain; it has {len(self.requests)} requests, "
                                      f"{len(self.heads)} heads, errors {self.errors}")
         return self

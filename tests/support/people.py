@@ -18,6 +18,7 @@ import os
 import socket
 import subprocess
 
+from support.bounds import SCALE
 from support.proxy import Answer, Proxy, binary, merge, simple_config
 
 ROLES = {
@@ -74,7 +75,7 @@ class Caller:
         self.on_socket = on_socket
         self.headers = dict(headers or {})
 
-    def call(self, method, path, body=None, headers=None, timeout=30):
+    def call(self, method, path, body=None, headers=None, timeout=30 * SCALE):
         """The Answer, whatever its status."""
         sent = {"Authorization": f"Bearer {self.token}"} if self.token else {"Authorization": None}
         sent.update(self.headers)

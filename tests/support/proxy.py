@@ -23,9 +23,12 @@ import subprocess
 import tempfile
 import time
 
+from support.bounds import SCALE
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-READY_S = 20.0
-STOP_S = 40.0
+READY_S = 20.0 * SCALE
+STOP_S = 40.0 * SCALE
+CALL_S = 15 * SCALE
 REPORTS = re.compile(r'AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|runtime error:|"level":\s*"panic"|'
                      r"^panic: |CHECK failed", re.MULTILINE)
 
@@ -220,7 +223,7 @@ class Proxy:
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if self.admin("GET", "/healthz", timeout=2).status == 200:
+                if self.admin("GET", "/healthz", timeout=2 * SCALE).status == 200:
                     return True
             except (OSError, http.client.HTTPException):
                 pass
@@ -281,7 +284,7 @@ class Proxy:
 
     # -- the admin listener
 
-    def admin_connection(self, timeout=15, context=None):
+    def admin_connection(self, timeout=CALL_S, context=None):
         """To the admin listener, over TLS where admin.tls is configured; `context` instead of admin_context."""
         host, _, port = self.admin_address.rpartition(":")
         host = host.strip("[]").replace("0.0.0.0", "127.0.0.1")
@@ -293,7 +296,7 @@ class Proxy:
             self.admin_context.verify_mode = ssl.CERT_NONE
         return http.client.HTTPSConnection(host, int(port), timeout=timeout, context=context or self.admin_context)
 
-    def admin(self, method, path, body=None, headers=None, timeout=15):
+    def admin(self, method, path, body=None, headers=None, timeout=CALL_S):
         connection = self.admin_connection(timeout)
         try:
             data = json.dumps(body) if isinstance(body, (dict, list)) else body
@@ -344,7 +347,7 @@ class Proxy:
 
     def wait_for(self, predicate, timeout=15.0, what=""):
         """Ask again until it is true; returns what it returned.  A sanitizer stretches the bound, as that of a whole test."""
-        deadline = time.monotonic() + timeout * float(os.environ.get("TWOKEY_TEST_SCALE", "1"))
+        deadline = time.monotonic() + timeout * SCALE
         while True:
             result = predicate()
             if result:

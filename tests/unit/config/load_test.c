@@ -181,7 +181,6 @@ static const struct bad bad_documents[] = {
     {POOL("\"health_check\":{\"path\":\"healthz\"}"), "does not begin with \"/\""},
     {POOL("\"ejection\":{\"base_time\":\"10m\",\"max_time\":\"5m\"}"), "is longer than"},
     /* what this version does not do */
-    {POOL("\"protocol\":\"h2\""), "/pools/p/protocol: \"h2\" is not supported by this version"},
     {POOL("\"tls\":{\"sni\":\"two words\"}"),
      "/pools/p/tls/sni: \"two words\" is neither a host nor an address"},
     {POOL("\"tls\":{\"client_certificate\":\"edge\"}"),

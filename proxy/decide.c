@@ -504,7 +504,7 @@ static enum failure forward_to_pool(struct decision *d, const struct snapshot_ro
         return FAILURE_BAD_REQUEST;
     if (is_h2) /* has no upgrades: the request goes without (RFC 9110 §7.8) */
         req->passes_upgrade = false;
-    req->has_te_trailers = d->message->has_te_trailers;
+    req->has_te_trailers = d->message->has_te_trailers || d->message->is_http2;
     req->is_chunked_to_server = req->body.kind == FORWARD_CHUNKED;
     req->passes_trailers =
         req->is_chunked_to_server && (d->message->has_te_trailers || d->message->has_trailer_field);
@@ -532,6 +532,8 @@ static void note_head(struct decision *d)
     req->http_minor = message->http_minor;
     req->expects_continue = message->expects_continue;
     req->form = answer_form(message->known[HEADER_ACCEPT]);
+    if (message->method == METHOD_POST && answer_is_grpc(message->known[HEADER_CONTENT_TYPE]))
+        req->form = ANSWER_GRPC;
     req->wants_close = message->has_connection_close ||
                        (message->http_minor == 0 && !message->has_connection_keep_alive);
     if (message->is_chunked)

@@ -314,10 +314,74 @@ static void write_head(struct writer *w, const struct answer *answer, struct sli
 static struct slice type_of(const struct answer *answer)
 {
     if (!answer->has_fixed_body)
-        return slice_from(content_types[answer->form]);
+        return slice_from(content_types[answer->form == ANSWER_GRPC ? ANSWER_TEXT : answer->form]);
     if (answer->content_type.len > 0 || answer->body.len == 0)
         return answer->content_type;
     return slice_from(content_types[ANSWER_TEXT]);
+}
+
+/* ---- gRPC ---- */
+
+bool answer_is_grpc(struct slice content_type)
+{
+    struct slice name = SLICE("application/grpc");
+
+    return content_type.len >= name.len &&
+           slice_equal_nocase(slice_of(content_type.at, name.len), name) &&
+           (content_type.len == name.len || strchr("+; ", content_type.at[name.len]) != NULL);
+}
+
+/* grpc/doc/http-grpc-status-mapping.md */
+unsigned answer_grpc_status(unsigned status)
+{
+    switch (status) {
+    case 400: return 13; /* INTERNAL */
+    case 401: return 16; /* UNAUTHENTICATED */
+    case 403: return 7;  /* PERMISSION_DENIED */
+    case 404: return 12; /* UNIMPLEMENTED */
+    case 429:
+    case 502:
+    case 503:
+    case 504: return 14; /* UNAVAILABLE */
+    default: return 2;   /* UNKNOWN */
+    }
+}
+
+static void write_percent_encoded(struct writer *w, struct slice text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+
+        if (c >= ' ' && c <= '~' && c != '%') {
+            write_char(w, (char)c);
+        } else {
+            write_char(w, '%');
+            write_char(w, digits[c >> 4]);
+            write_char(w, digits[c & 15]);
+        }
+    }
+}
+
+/* "Trailers-Only": 200, and what failed in a head that is all there is. */
+static void write_grpc(struct writer *w, const struct answer *answer)
+{
+    write_literal(w, "HTTP/1.1 200 OK\r\n");
+    write_own_field(w, answer, SLICE("Date"), answer->date);
+    write_literal(w, "Content-Type: application/grpc\r\nGrpc-Status: ");
+    write_u64(w, answer_grpc_status(answer->status));
+    write_literal(w, "\r\nGrpc-Message: ");
+    write_percent_encoded(w, answer->detail.len > 0
+                                 ? answer->detail
+                                 : slice_from(answer_status_name(answer->status)));
+    write_literal(w, "\r\nContent-Length: 0\r\n");
+    write_own_field(w, answer, SLICE("X-Request-Id"), answer->request_id);
+    if (answer->closes)
+        write_literal(w, "Connection: close\r\n");
+    else if (answer->is_http_10)
+        write_literal(w, "Connection: keep-alive\r\n");
+    write_literal(w, "\r\n");
 }
 
 void answer_write(struct writer *w, const struct answer *answer)
@@ -330,6 +394,10 @@ void answer_write(struct writer *w, const struct answer *answer)
         bounded.detail.len = MAX_DETAIL;
     if (bounded.request_id.len > MAX_DETAIL)
         bounded.request_id.len = MAX_DETAIL;
+    if (answer->form == ANSWER_GRPC && !answer->has_fixed_body && answer->location.len == 0) {
+        write_grpc(w, &bounded);
+        return;
+    }
     body = make_body(&bounded, memory, sizeof(memory));
     write_head(w, answer, type_of(answer), body.len);
     write_literal(w, "\r\n");

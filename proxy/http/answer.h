@@ -13,10 +13,15 @@
 
 #include "proxy/http/writer.h"
 
-enum answer_form { ANSWER_TEXT, ANSWER_HTML, ANSWER_JSON };
+enum answer_form { ANSWER_TEXT, ANSWER_HTML, ANSWER_JSON, ANSWER_GRPC };
 
 /* What an Accept field prefers; text when it does not say. */
 enum answer_form answer_form(struct slice accept);
+
+/* Is it a call of gRPC?  Its client reads no status but grpc-status. */
+bool answer_is_grpc(struct slice content_type);
+/* What the gRPC project maps an HTTP status to. */
+unsigned answer_grpc_status(unsigned status);
 
 struct forward_edits;
 

@@ -202,6 +202,38 @@ static void test_a_fixed_answer_is_given_as_it_is(void **state)
                  "HEAD");
 }
 
+static void test_a_grpc_call_is_told_in_its_own_way(void **state)
+{
+    static const struct {
+        unsigned status;
+        const char *grpc;
+    } cases[] = {{400, "13"}, {401, "16"}, {403, "7"},  {404, "12"}, {429, "14"},
+                 {502, "14"}, {503, "14"}, {504, "14"}, {500, "2"},  {431, "2"}};
+    char room[2048];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct answer answer = {
+            .status = cases[i].status, .form = ANSWER_GRPC, .detail = SLICE("50 % \n more")};
+        struct writer w = writer_over(room, sizeof(room) - 1);
+        char expected[256];
+
+        answer_write(&w, &answer);
+        room[writer_length(&w)] = '\0';
+        (void)snprintf(expected, sizeof(expected),
+                       "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nGrpc-Status: %s\r\n"
+                       "Grpc-Message: 50 %%25 %%0A more\r\nContent-Length: 0\r\n\r\n",
+                       cases[i].grpc);
+        assert_string_equal(room, expected);
+    }
+    assert_true(answer_is_grpc(SLICE("application/grpc")));
+    assert_true(answer_is_grpc(SLICE("Application/gRPC+proto")));
+    assert_true(answer_is_grpc(SLICE("application/grpc; a=b")));
+    assert_false(answer_is_grpc(SLICE("application/grpc-web")));
+    assert_false(answer_is_grpc(SLICE("application/json")));
+    assert_false(answer_is_grpc(SLICE("")));
+}
+
 static void test_statuses_have_names(void **state)
 {
     static const unsigned statuses[] = {100, 200, 206, 301, 308, 400, 404, 406, 409, 411, 415,
@@ -223,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_a_body_that_does_not_fit_is_still_whole),
         cmocka_unit_test(test_fields_stand_where_they_are_needed),
         cmocka_unit_test(test_a_fixed_answer_is_given_as_it_is),
+        cmocka_unit_test(test_a_grpc_call_is_told_in_its_own_way),
         cmocka_unit_test(test_statuses_have_names),
     };
 

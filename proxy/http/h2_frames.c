@@ -80,7 +80,6 @@ struct h2_stream *h2_stream_new(struct h2_frames *frames, int32_t id, void *owne
     stream->owner = owner;
     stream->is_wanted = owner != NULL;
     stream->id = id;
-    buffer_init(&stream->outbox);
     list_init(&stream->draining);
     list_append(&frames->streams, &stream->link);
     frames->open++;
@@ -91,7 +90,7 @@ void h2_stream_free(struct h2_stream *stream)
 {
     list_remove(&stream->link);
     list_remove(&stream->draining);
-    buffer_fini(&stream->outbox);
+    h2_outbox_fini(&stream->outbox);
     xfree((void *)(uintptr_t)stream->trailers.at);
     h2_pool_give(stream);
 }

@@ -14,10 +14,10 @@
 
 #include <nghttp2/nghttp2.h>
 
-#include "base/buffer.h"
 #include "base/list.h"
 #include "proxy/http/h2_budget.h"
 #include "proxy/http/h2_frames.h"
+#include "proxy/http/h2_outbox.h"
 
 enum {
     H2_FRAME_HEAD_BYTES = 9,
@@ -32,7 +32,7 @@ struct h2_stream {
     void *owner;
     int32_t id;
     uint32_t code; /* that it was closed with */
-    struct buffer outbox;
+    struct h2_outbox outbox;
     struct slice trailers; /* a copy, or empty */
     bool is_wanted : 1;    /* its owner is told of it */
     bool is_remote_ended : 1;

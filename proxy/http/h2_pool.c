@@ -14,7 +14,15 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-enum { STEP = 64, KINDS = 16, SPARE = 512 /* of a kind: half a MiB of the largest */ };
+enum {
+    STEP = 64,
+    KINDS = 16,
+    SPARE = 512, /* of a kind: half a MiB of the largest */
+    LARGE = 0,   /* the kind of what holds a whole frame */
+    LARGE_LEAST = 8192,
+    LARGE_BYTES = 16640,
+    LARGE_SPARE = 64,
+};
 
 struct block {
     size_t bytes; /* behind this */
@@ -55,17 +63,29 @@ static struct block *block_new(size_t bytes)
     return block;
 }
 
+/* The kind that a block of so many bytes is of; its size is that of the kind.  False: of none. */
+static bool find_kind(size_t *bytes, size_t *kind_out)
+{
+    bool is_large = *bytes > LARGE_LEAST;
+
+    if (*bytes > (is_large ? LARGE_BYTES : KINDS * STEP) || *bytes == 0)
+        return false;
+    *kind_out = is_large ? LARGE : (*bytes + STEP - 1) / STEP;
+    *bytes = is_large ? LARGE_BYTES : *kind_out * STEP;
+    return true;
+}
+
 void *h2_pool_take(size_t bytes)
 {
-    size_t kind = (bytes + STEP - 1) / STEP;
     struct block *block;
+    size_t kind;
 
     CHECK(bytes < SIZE_MAX / 2);
-    if (kind > KINDS)
+    if (!KEEPS || !find_kind(&bytes, &kind))
         return block_new(bytes) + 1;
     block = kinds[kind].spare;
     if (block == NULL)
-        return block_new(KEEPS ? kind * STEP : bytes) + 1;
+        return block_new(bytes) + 1;
     kinds[kind].spare = block->next;
     kinds[kind].count--;
     return block + 1;
@@ -83,11 +103,11 @@ void *h2_pool_take_zeroed(size_t count, size_t bytes)
 void h2_pool_give(void *memory)
 {
     struct block *block = memory == NULL ? NULL : block_of(memory);
-    size_t kind = block == NULL ? 0 : block->bytes / STEP;
+    size_t bytes = block == NULL ? 0 : block->bytes;
+    size_t kind;
 
-    if (block == NULL)
-        return;
-    if (!KEEPS || kind > KINDS || block->bytes % STEP != 0 || kinds[kind].count == SPARE) {
+    if (!KEEPS || !find_kind(&bytes, &kind) ||
+        kinds[kind].count == (kind == LARGE ? LARGE_SPARE : SPARE)) {
         xfree(block);
         return;
     }

@@ -147,7 +147,7 @@ static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *unused, 
                          uint32_t *flags, nghttp2_data_source *source, void *context)
 {
     struct h2_stream *stream = source->ptr;
-    size_t waiting = buffer_length(&stream->outbox);
+    size_t waiting = stream->outbox.bytes;
     size_t count = waiting < most ? waiting : most;
 
     (void)session;
@@ -173,7 +173,7 @@ static void drain(struct h2_stream *stream)
 {
     struct h2_frames *frames = stream->frames;
 
-    if (!stream->was_full || buffer_length(&stream->outbox) > FULL_BYTES / 2)
+    if (!stream->was_full || stream->outbox.bytes > FULL_BYTES / 2)
         return;
     stream->was_full = false;
     list_append(&frames->drained, &stream->draining);
@@ -194,9 +194,8 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     memcpy(frames->out, head, H2_FRAME_HEAD_BYTES);
     frames->out += H2_FRAME_HEAD_BYTES;
     if (count > 0) {
-        memcpy(frames->out, buffer_slice(&stream->outbox).at, count);
+        h2_outbox_take(&stream->outbox, frames->out, count);
         frames->out += count;
-        buffer_consume(&stream->outbox, count);
         drain(stream);
     }
     return h2_room_left(frames) < H2_GOOD_ROOM ? NGHTTP2_ERR_PAUSE : 0;
@@ -413,8 +412,8 @@ void h2_stream_send(struct h2_stream *stream, struct slice data)
 {
     if (stream->is_closed || stream->is_reset || stream->has_ended || data.len == 0)
         return;
-    buffer_append_slice(&stream->outbox, data);
-    if (!stream->takes_turns && buffer_length(&stream->outbox) > H2_FRAME_BYTES)
+    h2_outbox_put(&stream->outbox, data);
+    if (!stream->takes_turns && stream->outbox.bytes > H2_FRAME_BYTES)
         take_turns(stream);
     stream->was_full |= h2_stream_is_full(stream);
     resume(stream);
@@ -450,12 +449,12 @@ void h2_stream_consumed(struct h2_stream *stream, size_t bytes)
 
 size_t h2_stream_unsent(const struct h2_stream *stream)
 {
-    return buffer_length(&stream->outbox);
+    return stream->outbox.bytes;
 }
 
 bool h2_stream_is_full(const struct h2_stream *stream)
 {
-    return buffer_length(&stream->outbox) > FULL_BYTES;
+    return stream->outbox.bytes > FULL_BYTES;
 }
 
 uint32_t h2_stream_id(const struct h2_stream *stream)

@@ -118,16 +118,20 @@ static bool fill_files(const struct activity *activity, struct configuration *co
         activity->kind == ACTIVITY_APPLY ? ledger_open_change(ledger, activity->change) : NULL;
     struct revision revision = {0};
     const json_t *map = NULL;
+    int64_t read_ms = 0;
     bool ok;
 
     if (contents_are_filled(conf)) /* it names none */
         return true;
-    if (change != NULL)
+    if (change != NULL) {
         map = change->files;
-    else if (revision_read(ledger, activity->to_rev != 0 ? activity->to_rev : activity->rev,
-                           &revision))
+        read_ms = change->submitted_ms;
+    } else if (revision_read(ledger, activity->to_rev != 0 ? activity->to_rev : activity->rev,
+                             &revision)) {
         map = revision.files;
-    ok = files_fill(ledger, map, conf, findings);
+        read_ms = revision.files_ms;
+    }
+    ok = files_fill(ledger, map, read_ms, conf, findings);
     revision_fini(&revision);
     return ok;
 }

@@ -407,6 +407,7 @@ static bool write_revision(struct activity *activity, struct change *change,
         .author = change->author,
         .event = (char[]){"change"},
         .files = change->files,
+        .files_ms = change->submitted_ms,
     };
     struct step step;
 

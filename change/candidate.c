@@ -273,7 +273,8 @@ static void fill_contents(struct candidate *candidate, const struct change *chan
 
     findings_init(&ignored, candidate->arena);
     if (change->state != CHANGE_DRAFT)
-        (void)files_fill(candidate->ledger, change->files, candidate->target, &ignored);
+        (void)files_fill(candidate->ledger, change->files, change->submitted_ms, candidate->target,
+                         &ignored);
     else
         (void)contents_fill(candidate->target, contents_from_disk, &roots, &ignored);
     findings_fini(&ignored);

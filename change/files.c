@@ -19,6 +19,7 @@
 #include "base/memory.h"
 #include "change/internal.h"
 #include "change/refusal.h"
+#include "change/renewals.h"
 #include "config/contents.h"
 #include "config/finding.h"
 #include "config/keys.h"
@@ -295,15 +296,57 @@ bool files_verify(struct ledger *ledger, const json_t *map, struct refusal *refu
 struct kept_files {
     struct ledger *ledger;
     const json_t *map;
+    const struct configuration *conf;
 };
+
+static bool has_digest(const struct buffer *content, const char *digest)
+{
+    struct digest computed = digest_of(buffer_slice(content));
+    char found[DIGEST_TEXT];
+
+    digest_text(&computed, found);
+    return strcmp(found, digest) == 0;
+}
+
+/* A state directory that came back from a backup without its keys: what lies at the path will do,
+ * where it is, byte for byte, what was approved. */
+static bool read_from_path(const struct kept_files *kept, const char *path, const char *digest,
+                           struct buffer *out)
+{
+    struct contents_roots roots = {&kept->conf->process.file_roots,
+                                   kept->ledger->options.config_directory};
+
+    struct file_copy copy = {.path = (char *)(uintptr_t)path, .is_key = true};
+    bool is_it;
+
+    buffer_clear(out);
+    is_it = contents_from_disk(&roots, path, true, out) == NULL && has_digest(out, digest);
+    memcpy(copy.digest, digest, DIGEST_TEXT);
+    copy.content = *out;
+    if (is_it)
+        (void)keep_key(kept->ledger, &copy, NULL); /* else the next start looks here again */
+    return is_it;
+}
+
+/* Lives until the next call. */
+static const char *say_missing(const struct kept_files *kept, const char *digest)
+{
+    static char text[PATH_MAX + 128];
+    char name[PATH_MAX];
+
+    key_path(kept->ledger->state_directory, digest, "", name);
+    (void)snprintf(text, sizeof(text),
+                   "its approved copy is gone, and the file holds another; put it back: install -m "
+                   "600 KEY %s",
+                   name);
+    return text;
+}
 
 static const char *read_kept(void *context, const char *path, bool is_key, struct buffer *out)
 {
     const struct kept_files *kept = context;
     const char *digest = json_string_value(json_object_get(kept->map, path));
     char name[PATH_MAX];
-    char found[DIGEST_TEXT];
-    struct digest computed;
 
     if (digest == NULL || strlen(digest) != DIGEST_TEXT - 1)
         return "the revision has no copy of it";
@@ -312,20 +355,21 @@ static const char *read_kept(void *context, const char *path, bool is_key, struc
                    ? NULL
                    : "its stored copy is not there, or not what was approved";
     key_path(kept->ledger->state_directory, digest, "", name);
-    if (!read_kept_key(name, out))
-        return "its copy in the state directory cannot be read";
-    computed = digest_of(buffer_slice(out));
-    digest_text(&computed, found);
-    return strcmp(found, digest) == 0 ? NULL
-                                      : "its copy in the state directory is not what was approved";
+    if ((read_kept_key(name, out) && has_digest(out, digest)) ||
+        read_from_path(kept, path, digest, out))
+        return NULL;
+    return say_missing(kept, digest);
 }
 
-bool files_fill(struct ledger *ledger, const json_t *map, struct configuration *conf,
-                struct findings *findings)
+bool files_fill(struct ledger *ledger, const json_t *map, int64_t read_ms,
+                struct configuration *conf, struct findings *findings)
 {
-    struct kept_files kept = {ledger, map};
+    json_t *over = renewals_over(ledger, map, read_ms, conf);
+    struct kept_files kept = {ledger, over, conf};
+    bool ok = contents_fill(conf, read_kept, &kept, findings);
 
-    return contents_fill(conf, read_kept, &kept, findings);
+    json_decref(over);
+    return ok;
 }
 
 bool ledger_fill_files(struct ledger *ledger, uint64_t rev, struct configuration *conf,
@@ -337,8 +381,9 @@ bool ledger_fill_files(struct ledger *ledger, uint64_t rev, struct configuration
     bool ok;
 
     findings_init(&findings, arena);
-    ok = contents_are_filled(conf) || (revision_read(ledger, rev, &revision) &&
-                                       files_fill(ledger, revision.files, conf, &findings));
+    ok = contents_are_filled(conf) ||
+         (revision_read(ledger, rev, &revision) &&
+          files_fill(ledger, revision.files, revision.files_ms, conf, &findings));
     if (!ok)
         error_set(why, ERROR_INVALID, "revision %llu: %s", (unsigned long long)rev,
                   findings.count > 0 ? findings.items[0].message : "it cannot be read");

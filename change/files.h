@@ -59,10 +59,11 @@ void files_fini(struct files *files);
 bool files_key_is_kept(const char *directory, const char *digest);
 
 struct configuration;
-/* The stored copies into the configuration, each held against its digest.  False, and findings:
- * one is not there any more. */
-bool files_fill(struct ledger *ledger, const json_t *map, struct configuration *conf,
-                struct findings *findings);
+/* The stored copies into the configuration, each held against its digest, and where certificates
+ * were renewed since `read_ms` the newest (renewals.h).  False, and findings: one is not there any
+ * more. */
+bool files_fill(struct ledger *ledger, const json_t *map, int64_t read_ms,
+                struct configuration *conf, struct findings *findings);
 /* Of a configuration that has been filled. */
 void files_of(const struct configuration *conf, struct files *out);
 

@@ -143,6 +143,7 @@ struct revision {
     char *author;       /* a person, or NULL */
     char *event;        /* "change", "import", "reload", "rollback" */
     json_t *files;      /* {"path": "sha256:…"} */
+    int64_t files_ms;   /* when they were read */
     int64_t applied_ms; /* reached applied; 0: not, or not yet */
 };
 /* False: no such revision (or not one that can be read). */

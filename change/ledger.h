@@ -192,6 +192,22 @@ struct configuration *ledger_keep_mode(struct ledger *ledger, struct configurati
  * from what runs. */
 bool ledger_has_drift(struct ledger *ledger, const char *disk_digest);
 
+/* ---- certificates renewed without a change: renewals.c ---- */
+
+struct ledger_renewal {
+    const char *name; /* of the certificate */
+    const char *cert_file;
+    const char *key_file;
+    struct slice old_chain, old_key; /* that run */
+    struct slice chain, key;
+    int64_t not_after_ms;
+};
+/* Nothing waits for a confirmation, or is under way. */
+bool ledger_may_renew(const struct ledger *ledger);
+/* Keeps them, says so in the audit chain: from now on they run wherever the old ones would. */
+bool ledger_renew(struct ledger *ledger, const struct ledger_renewal *items, size_t count,
+                  struct refusal *refusal);
+
 /* ---- recent traffic: traffic.c ---- */
 
 /* What was seen of late takes the place of the sample before it; takes the caller's reference. */

@@ -50,6 +50,9 @@ static bool decode(const json_t *stored, struct revision *out)
     out->from = (uint64_t)json_integer_value(json_object_get(stored, "from"));
     out->created_ms = json_integer_value(json_object_get(stored, "created_ms"));
     out->applied_ms = json_integer_value(json_object_get(stored, "applied_ms"));
+    out->files_ms = json_integer_value(json_object_get(stored, "files_ms"));
+    if (out->files_ms == 0)
+        out->files_ms = out->created_ms; /* one of before there was that */
     out->author = copy_of(stored, "author");
     out->event = copy_of(stored, "event");
     out->files = files != NULL ? json_deep_copy(files) : json_object();
@@ -77,11 +80,12 @@ void revision_write(struct step *step, const struct revision *revision)
 {
     char key[KEY_TEXT];
     json_t *stored = json_pack(
-        "{s:I, s:s, s:s?, s:I, s:I, s:I, s:s?, s:s?, s:o}", "rev", (json_int_t)revision->rev,
+        "{s:I, s:s, s:s?, s:I, s:I, s:I, s:I, s:s?, s:s?, s:o}", "rev", (json_int_t)revision->rev,
         "digest", revision->digest, "change", revision->change[0] != '\0' ? revision->change : NULL,
         "from", (json_int_t)revision->from, "created_ms", (json_int_t)revision->created_ms,
-        "applied_ms", (json_int_t)revision->applied_ms, "author", revision->author, "event",
-        revision->event, "files",
+        "applied_ms", (json_int_t)revision->applied_ms, "files_ms",
+        (json_int_t)(revision->files_ms != 0 ? revision->files_ms : revision->created_ms), "author",
+        revision->author, "event", revision->event, "files",
         revision->files != NULL ? json_deep_copy(revision->files) : json_object());
 
     revision_key(revision->rev, key);

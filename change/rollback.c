@@ -113,6 +113,7 @@ static void write_revision(struct step *step, struct activity *activity)
 
     if (revision_read(ledger, activity->to_rev, &old)) {
         revision.files = old.files;
+        revision.files_ms = old.files_ms;
         pointer_put(step, "previous", &ledger->previous, old.rev, old.digest);
     }
     memcpy(revision.digest, activity->digest, sizeof(revision.digest));

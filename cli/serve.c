@@ -28,6 +28,7 @@
 #include "change/ledger.h"
 #include "cli/cli.h"
 #include "cli/reload.h"
+#include "cli/renew.h"
 #include "cli/run_configuration.h"
 #include "cli/serve_state.h"
 #include "config/load.h"
@@ -49,6 +50,7 @@
 #include "proxy/worker.h"
 #include "tls/tickets.h"
 #include "tls/trouble.h"
+#include "watch/renewals.h"
 #include "watch/staples.h"
 #include "watch/watch.h"
 
@@ -247,6 +249,7 @@ static void start_watch(struct server_process *process)
         .prober_seen_ms = checks_seen_ms,
         .context = process,
         .staples = process->staples,
+        .renewals = process->renewals,
     };
 
     process->watch = watch_new(&options);
@@ -428,8 +431,10 @@ static void on_ledger_timer(uv_timer_t *timer)
     if (process->watch != NULL)
         watch_second(process->watch);
     rotate_tickets(process);
-    if (++process->ticks % STAPLES_LOOK_S == 0)
+    if (++process->ticks % STAPLES_LOOK_S == 0) {
         run_look_at_staples(process);
+        renew_look(process);
+    }
 }
 
 /* ---- starting ---- */
@@ -466,6 +471,7 @@ static void start_parts(struct server_process *process, const struct configurati
     process->client_limit = client_limit_new();
     process->rates = rate_store_new();
     process->staples = staples_new(process->configuration_directory);
+    process->renewals = renewals_new(process->configuration_directory);
     process->listeners = listener_set_new(process->worker_count);
     process->registry = registry_new(&process->loop, process->worker_count, process->counters,
                                      run_names_changed, process);
@@ -487,6 +493,7 @@ static void free_parts(struct server_process *process)
     listener_set_free(&process->listeners);
     rate_store_free(&process->rates);
     staples_free(&process->staples);
+    renewals_free(&process->renewals);
     client_limit_free(&process->client_limit);
     for (unsigned i = 0; i < process->worker_count; i++) {
         ring_free(&process->rings[i]);

@@ -28,6 +28,7 @@ struct publisher;
 struct rate_store;
 struct registry;
 struct reload;
+struct renewals;
 struct ring;
 struct staples;
 struct sticky_key;
@@ -60,6 +61,7 @@ struct server_process {
     struct sticky_key *sticky_key;
     struct tls_tickets *tickets;
     struct staples *staples;
+    struct renewals *renewals;
     uint64_t ticks;
     struct listener_set *listeners;
     struct registry *registry;
@@ -79,6 +81,7 @@ struct server_process {
     bool drift;
     bool names_changed;   /* while a configuration was on its way */
     bool staples_changed; /* likewise */
+    bool is_renewing;     /* renewed certificates are on their way */
     bool is_first_start;  /* --first-start */
     bool is_started;
     bool is_ticket_failure_told;

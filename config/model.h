@@ -413,6 +413,7 @@ struct conf_policy {
     struct conf_suppression *suppressions;
     size_t suppression_count;
     bool keep_on_clean_rebase;
+    bool certificate_watch;
 };
 
 struct conf_observe {

@@ -4,6 +4,7 @@
  * Owner    watch.      Threads  control only
  */
 #include "watch/internal.h"
+#include "watch/renewals.h"
 #include "watch/staples.h"
 
 #include <stdio.h>
@@ -120,6 +121,8 @@ static void tell_certificates(struct watch *watch)
     certificates_add_alerts(watch->certificates, clock_wall_ms(), list);
     if (watch->options.staples != NULL)
         staples_add_alerts(watch->options.staples, clock_wall_ms(), list);
+    if (watch->options.renewals != NULL)
+        renewals_add_alerts(watch->options.renewals, list);
     alerts_tell_all(watch->alerts, list);
 }
 

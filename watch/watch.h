@@ -23,6 +23,7 @@ struct ledger;
 struct observer;
 struct publisher;
 struct registry;
+struct renewals;
 struct staples;
 struct summary;
 struct watch;
@@ -40,7 +41,8 @@ struct watch_options {
     /* When the prober's loop last turned (clock_ms); may be NULL. */
     uint64_t (*prober_seen_ms)(void *context);
     void *context;
-    const struct staples *staples; /* NULL: nobody looks after them */
+    const struct staples *staples;   /* NULL: nobody looks after them */
+    const struct renewals *renewals; /* likewise */
 };
 
 struct watch *watch_new(const struct watch_options *options);

@@ -1,0 +1,355 @@
+/*
+ * renewals - see renewals.h.
+ *
+ * Owner    cli/serve.c      Threads  control
+ */
+#include "watch/renewals.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buffer.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "config/contents.h"
+#include "config/model.h"
+#include "tls/certificate.h"
+
+enum { TEXT = 512, AGAIN_LOOKS = 15 };
+
+enum verdict { SAME, TAKE, REFUSE };
+
+struct watched {
+    struct watched *next;
+    char *name;
+    uint64_t seen;   /* what the files looked like at the last look */
+    uint64_t judged; /* and when they were judged; with what runs then */
+    uint64_t judged_with;
+    unsigned rests; /* looks until it is tried again */
+    struct buffer chain, key;
+    char why[TEXT]; /* why they are not taken up; "": they are what runs */
+    bool is_named;
+    bool is_taken; /* by the last look */
+};
+
+struct renewals {
+    const char *configuration_directory;
+    struct watched *all;
+    struct ledger_renewal *taken;
+};
+
+struct renewals *renewals_new(const char *configuration_directory)
+{
+    struct renewals *renewals = xcalloc(1, sizeof(*renewals));
+
+    renewals->configuration_directory = configuration_directory;
+    return renewals;
+}
+
+static void forget(struct watched *watched)
+{
+    if (watched->key.data != NULL)
+        explicit_bzero(watched->key.data, watched->key.room);
+    buffer_fini(&watched->chain);
+    buffer_fini(&watched->key);
+    buffer_init(&watched->chain);
+    buffer_init(&watched->key);
+}
+
+static void free_watched(struct watched *watched)
+{
+    forget(watched);
+    xfree(watched->name);
+    xfree(watched);
+}
+
+static void sweep(struct renewals *renewals, bool keeps_named)
+{
+    struct watched **at = &renewals->all;
+
+    while (*at != NULL) {
+        struct watched *watched = *at;
+
+        if (keeps_named && watched->is_named) {
+            at = &watched->next;
+        } else {
+            *at = watched->next;
+            free_watched(watched);
+        }
+    }
+}
+
+void renewals_free(struct renewals **holder)
+{
+    struct renewals *renewals = TAKE_POINTER(holder);
+
+    if (renewals == NULL)
+        return;
+    sweep(renewals, false);
+    xfree(renewals->taken);
+    xfree(renewals);
+}
+
+static struct watched *watched_of(struct renewals *renewals, const char *name)
+{
+    struct watched *watched = renewals->all;
+
+    while (watched != NULL && strcmp(watched->name, name) != 0)
+        watched = watched->next;
+    if (watched != NULL)
+        return watched;
+    watched = xcalloc(1, sizeof(*watched));
+    watched->name = xstrdup(name);
+    buffer_init(&watched->chain);
+    buffer_init(&watched->key);
+    watched->next = renewals->all;
+    renewals->all = watched;
+    return watched;
+}
+
+/* ---- what they look like ---- */
+
+static uint64_t look_at(const char *path)
+{
+    struct stat status;
+    uint64_t facts[4];
+
+    if (stat(path, &status) != 0)
+        return 1;
+    facts[0] = (uint64_t)status.st_size;
+    facts[1] = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
+    facts[2] = (uint64_t)status.st_ino;
+    facts[3] = (uint64_t)status.st_dev;
+    return hash_bytes(&HASH_STABLE, facts, sizeof(facts));
+}
+
+static uint64_t fingerprint_of(const struct conf_certificate *conf)
+{
+    return (look_at(conf->cert_file) + hash_mix(look_at(conf->key_file))) | 1;
+}
+
+static struct slice slice_of_content(const struct conf_content *content)
+{
+    return slice_of(content->bytes, content->count);
+}
+
+static uint64_t hash_of_running(const struct conf_certificate *conf)
+{
+    return hash_slice(&HASH_STABLE, slice_of_content(&conf->chain)) ^
+           hash_mix(hash_slice(&HASH_STABLE, slice_of_content(&conf->key)));
+}
+
+/* ---- whether they may be taken up ---- */
+
+static bool has_name(const struct tls_certificate_facts *facts, const char *name)
+{
+    for (size_t i = 0; i < facts->name_count; i++)
+        if (strcmp(facts->names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool has_same_names(const struct tls_certificate_facts *a,
+                           const struct tls_certificate_facts *b)
+{
+    for (size_t i = 0; i < a->name_count; i++)
+        if (!has_name(b, a->names[i]))
+            return false;
+    for (size_t i = 0; i < b->name_count; i++)
+        if (!has_name(a, b->names[i]))
+            return false;
+    return true;
+}
+
+/* NULL: they may; else why not, as the end of a sentence. */
+static const char *compare(const struct tls_certificate_facts *runs,
+                           const struct tls_certificate_facts *found, int64_t wall_ms)
+{
+    if (!has_same_names(runs, found))
+        return "it is for other names";
+    if (runs->kind != found->kind)
+        return "it has another kind of key";
+    if (!found->is_chain_in_order)
+        return "its certificates are no chain: each is to be signed by the next";
+    if (found->is_self_signed && !runs->is_self_signed)
+        return "it is signed by itself";
+    if (found->not_before_ms > wall_ms)
+        return "it is not valid yet";
+    if (found->not_after_ms <= wall_ms)
+        return "it has expired";
+    if (found->not_after_ms < runs->not_after_ms)
+        return "it expires sooner than the one that runs";
+    return NULL;
+}
+
+static bool is_trusted(const struct configuration *conf, const char *path)
+{
+    for (size_t i = 0; i < conf->listener_count; i++)
+        if (conf->listeners[i].tls.client_auth.ca_file != NULL &&
+            strcmp(conf->listeners[i].tls.client_auth.ca_file, path) == 0)
+            return true;
+    for (size_t i = 0; i < conf->pool_count; i++)
+        if (conf->pools[i].has_tls && strcmp(conf->pools[i].tls.ca_file, path) == 0)
+            return true;
+    return conf->admin.has_tls && ((conf->admin.tls.client_ca_file != NULL &&
+                                    strcmp(conf->admin.tls.client_ca_file, path) == 0) ||
+                                   strcmp(conf->admin.tls.cert_file, path) == 0);
+}
+
+static enum verdict judge_contents(struct watched *watched, const struct configuration *conf,
+                                   const struct conf_certificate *one, int64_t wall_ms)
+{
+    struct error why = {0};
+    struct tls_certificate *found =
+        tls_certificate_load(buffer_slice(&watched->chain), buffer_slice(&watched->key), &why);
+    struct tls_certificate *runs = tls_certificate_load_public(slice_of_content(&one->chain), NULL);
+    const char *unlike =
+        found == NULL || runs == NULL ? why.text
+        : is_trusted(conf, one->cert_file)
+            ? "its file is trusted too, or the admin listener's"
+            : compare(tls_certificate_facts(runs), tls_certificate_facts(found), wall_ms);
+
+    (void)snprintf(watched->why, sizeof(watched->why), "%s", unlike != NULL ? unlike : "");
+    tls_certificate_free(&found);
+    tls_certificate_free(&runs);
+    return unlike != NULL ? REFUSE : TAKE;
+}
+
+static enum verdict judge(const struct renewals *renewals, struct watched *watched,
+                          const struct configuration *conf, const struct conf_certificate *one,
+                          int64_t wall_ms)
+{
+    struct contents_roots roots = {&conf->process.file_roots, renewals->configuration_directory};
+    const char *why = contents_from_disk(&roots, one->cert_file, false, &watched->chain);
+    const char *path = one->cert_file;
+
+    if (why == NULL) {
+        why = contents_from_disk(&roots, one->key_file, true, &watched->key);
+        path = one->key_file;
+    }
+    if (why != NULL) {
+        (void)snprintf(watched->why, sizeof(watched->why), "%s cannot be read: %s", path, why);
+        return REFUSE;
+    }
+    if (slice_equal(buffer_slice(&watched->chain), slice_of_content(&one->chain)) &&
+        slice_equal(buffer_slice(&watched->key), slice_of_content(&one->key)))
+        return SAME;
+    return judge_contents(watched, conf, one, wall_ms);
+}
+
+static void take(struct renewals *renewals, struct watched *watched,
+                 const struct conf_certificate *one, size_t *count)
+{
+    struct tls_certificate *found =
+        tls_certificate_load_public(buffer_slice(&watched->chain), NULL);
+
+    watched->is_taken = true;
+    renewals->taken = xrealloc(renewals->taken, (*count + 1) * sizeof(*renewals->taken));
+    renewals->taken[(*count)++] = (struct ledger_renewal){
+        .name = one->name,
+        .cert_file = one->cert_file,
+        .key_file = one->key_file,
+        .old_chain = slice_of_content(&one->chain),
+        .old_key = slice_of_content(&one->key),
+        .chain = buffer_slice(&watched->chain),
+        .key = buffer_slice(&watched->key),
+        .not_after_ms = tls_certificate_facts(found)->not_after_ms,
+    };
+    tls_certificate_free(&found);
+}
+
+static void refuse(struct watched *watched, const struct conf_certificate *one)
+{
+    log_event(EV_CERTIFICATE_REFUSED, LOG_TEXT("certificate", watched->name),
+              LOG_TEXT("file", one->cert_file), LOG_TEXT("why", watched->why));
+}
+
+/* ---- a look ---- */
+
+static void look(struct renewals *renewals, struct watched *watched,
+                 const struct configuration *conf, const struct conf_certificate *one,
+                 int64_t wall_ms, size_t *count)
+{
+    uint64_t now = fingerprint_of(one);
+    uint64_t runs = hash_of_running(one);
+    bool has_settled = now == watched->seen;
+    enum verdict verdict;
+
+    watched->seen = now;
+    if (watched->rests > 0) {
+        watched->rests--;
+        return;
+    }
+    if (!has_settled || (now == watched->judged && runs == watched->judged_with))
+        return;
+    verdict = judge(renewals, watched, conf, one, wall_ms);
+    if (fingerprint_of(one) != now) { /* written to while it was read: at the next look */
+        forget(watched);
+        return;
+    }
+    if (verdict == TAKE) {
+        take(renewals, watched, one, count);
+        return; /* it is the same, once it runs */
+    }
+    watched->judged = now;
+    watched->judged_with = runs;
+    if (verdict == REFUSE)
+        refuse(watched, one);
+    else
+        watched->why[0] = '\0';
+    forget(watched);
+}
+
+const struct ledger_renewal *renewals_look(struct renewals *renewals,
+                                           const struct configuration *running, int64_t wall_ms,
+                                           size_t *count_out)
+{
+    ON_CONTROL();
+    *count_out = 0;
+    for (struct watched *watched = renewals->all; watched != NULL; watched = watched->next) {
+        watched->is_named = watched->is_taken = false;
+        forget(watched);
+    }
+    for (size_t i = 0; running->policy.certificate_watch && i < running->certificate_count; i++) {
+        const struct conf_certificate *one = &running->certificates[i];
+        struct watched *watched = watched_of(renewals, one->name);
+
+        watched->is_named = true;
+        look(renewals, watched, running, one, wall_ms, count_out);
+    }
+    sweep(renewals, true);
+    return renewals->taken;
+}
+
+void renewals_failed(struct renewals *renewals, const char *why)
+{
+    for (struct watched *watched = renewals->all; watched != NULL; watched = watched->next) {
+        if (!watched->is_taken)
+            continue;
+        watched->is_taken = false;
+        watched->rests = AGAIN_LOOKS;
+        (void)snprintf(watched->why, sizeof(watched->why), "%s", why);
+    }
+}
+
+void renewals_add_alerts(const struct renewals *renewals, json_t *list)
+{
+    for (const struct watched *watched = renewals->all; watched != NULL; watched = watched->next) {
+        if (watched->why[0] == '\0')
+            continue;
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:s, s:o, s:s}", "name", "CertificateRefused", "severity",
+                      "ticket", "certificate", watched->name, "summary",
+                      json_sprintf("the renewed files of certificate %s are not taken up: %s",
+                                   watched->name, watched->why),
+                      "description",
+                      "What ran goes on. Put files there that differ in nothing but their time, or "
+                      "submit a change: it takes what the files hold."));
+    }
+}

@@ -132,6 +132,8 @@ static void send_answer(struct request *req, struct answer *answer, bool closes)
     req->ops->send_answer(req, answer);
     if (req->upload != HALF_OPEN || req->closes)
         request_end(req, true);
+    else
+        req->ops->want_upload(req); /* some of it may be here already */
 }
 
 static void answer_failure(struct request *req, struct answer *answer, enum failure failure,

@@ -31,6 +31,11 @@ struct digest digest_hmac(struct slice key, struct slice content)
     return digest;
 }
 
+void digest_sha1(struct slice content, unsigned char out[DIGEST_SHA1_BYTES])
+{
+    SHA1((const unsigned char *)content.at, content.len, out);
+}
+
 char *digest_text(const struct digest *digest, char text_out[DIGEST_TEXT])
 {
     static const char hex[] = "0123456789abcdef";

@@ -1,5 +1,5 @@
 /*
- * digest - SHA-256 and HMAC-SHA-256.
+ * digest - SHA-256 and HMAC-SHA-256; SHA-1 where a protocol asks for it.
  *
  * Threads  any
  */
@@ -11,7 +11,7 @@
 
 #include "base/slice.h"
 
-enum { DIGEST_BYTES = 32, DIGEST_TEXT = 7 + 64 + 1 };
+enum { DIGEST_BYTES = 32, DIGEST_TEXT = 7 + 64 + 1, DIGEST_SHA1_BYTES = 20 };
 
 struct digest {
     unsigned char bytes[DIGEST_BYTES];
@@ -19,6 +19,8 @@ struct digest {
 
 struct digest digest_of(struct slice content);
 struct digest digest_hmac(struct slice key, struct slice content);
+/* Proves nothing any more: for handshakes of WebSockets. */
+void digest_sha1(struct slice content, unsigned char out[DIGEST_SHA1_BYTES]);
 /* "sha256:" and 64 lower-case hex digits, with a NUL; returns text_out. */
 char *digest_text(const struct digest *digest, char text_out[DIGEST_TEXT]);
 /* 64 lower-case hex digits; false on anything else. */

@@ -333,6 +333,17 @@ static bool was_offered(const struct request *req, struct slice token)
     return false;
 }
 
+/* Where the key was ours so is its answer. */
+static bool is_accepted(const struct request *req, const struct message *message)
+{
+    const struct field *accept;
+
+    if (!req->must_upgrade)
+        return true;
+    accept = message_find(message, SLICE("sec-websocket-accept"));
+    return accept != NULL && websocket_is_accepted(slice_from(req->websocket_key), accept->value);
+}
+
 static void begin_tunnel(struct request *req, struct message *message)
 {
     struct forward_response response = {.is_upgrade = true,
@@ -357,7 +368,8 @@ static void begin_tunnel(struct request *req, struct message *message)
 static bool relay_interim(struct request *req, struct message *message)
 {
     if (message->status == 101) {
-        if (!req->passes_upgrade || !was_offered(req, message->upgrade)) {
+        if (!req->passes_upgrade || !was_offered(req, message->upgrade) ||
+            !is_accepted(req, message)) {
             request_upstream_failed(req, FAILURE_BAD_UPGRADE);
             return false;
         }

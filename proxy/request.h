@@ -39,6 +39,7 @@
 #include "proxy/http/answer.h"
 #include "proxy/http/body.h"
 #include "proxy/http/message.h"
+#include "proxy/http/websocket.h"
 
 enum {
     REQUEST_TAG = 0x52455155,
@@ -117,6 +118,7 @@ struct request {
     bool holds_place;                /* one of the server's max_connections */
     enum forward_body download_kind; /* as framed to the client */
     char upgrade[64];
+    char websocket_key[WEBSOCKET_KEY + 1]; /* of an extended CONNECT, which a 101 must accept */
     char request_id[REQUEST_ID_BYTES];
     uint8_t client_address[16]; /* after X-Forwarded-For of trusted proxies */
     char client_text[48];

@@ -154,7 +154,8 @@ struct worker {
     uint64_t newest_generation;
     uint64_t idle_upstreams;
     struct deadline resume_deadline; /* looks again whether accepting may go on */
-    uint64_t told_violation_ms;      /* when the observer was last told of one (HTTP/2) */
+    /* When the observer was last told of one (HTTP/2), by enum h2_budget_kind. */
+    uint64_t told_violation_ms[COUNTERS_VIOLATIONS];
     bool has_paused;                 /* some listener has paused accepting */
     bool is_stopping;
     bool is_closed;

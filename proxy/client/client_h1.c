@@ -396,16 +396,29 @@ static void tick(struct client *client)
     client_set_deadline(client);
 }
 
+/* It would not understand a 408. */
+static bool begins_like_h2(const struct client *client)
+{
+    struct slice waiting = buffer_slice(&client->inbox);
+
+    return client->served == 1 && waiting.len >= 14 &&
+           memcmp(waiting.at, "PRI * HTTP/2.0", 14) == 0;
+}
+
 void client_h1_due(struct client *client)
 {
     struct request *req = client->request;
 
-    if (req->state == REQUEST_HEAD)
-        request_refuse(req, FAILURE_HEAD_TIMEOUT, NULL);
-    else if (req->state == REQUEST_TUNNEL)
+    if (req->state == REQUEST_TUNNEL) {
         request_client_gone(req, FAILURE_TUNNEL_IDLE);
-    else
+    } else if (req->state != REQUEST_HEAD) {
         tick(client);
+    } else if (begins_like_h2(client)) {
+        drop_head(client);
+        client_end(client, false);
+    } else {
+        request_refuse(req, FAILURE_HEAD_TIMEOUT, NULL);
+    }
 }
 
 /* ---- events of the request ---- */

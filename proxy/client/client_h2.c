@@ -236,10 +236,11 @@ static void count_violation(struct client_h2 *h2, unsigned kind, const char *why
     struct worker *worker = client->transport.worker;
     char address[NETWORK_TEXT] = "unix";
 
+    _Static_assert((int)H2_BUDGET_COUNT <= (int)COUNTERS_VIOLATIONS, "each has its counter");
     count_one(&client_row(client)->h2_violations[kind]);
-    if (worker_now_ms(worker) - worker->told_violation_ms < WORKER_VIOLATION_MS)
+    if (worker_now_ms(worker) - worker->told_violation_ms[kind] < WORKER_VIOLATION_MS)
         return; /* the metric has them all */
-    worker->told_violation_ms = worker_now_ms(worker);
+    worker->told_violation_ms[kind] = worker_now_ms(worker);
     if (client->has_peer)
         network_write_address(client->peer, address);
     observer_tell_violation(
@@ -425,25 +426,19 @@ static size_t head_bytes(const struct h2_head *head)
     return bytes;
 }
 
-/* A server that speaks HTTP/1 asks for a key, which RFC 8441 §5 has no use for. */
-static void add_websocket_key(struct worker *worker, struct message *message, char key[25])
+/* A server that speaks HTTP/1 is to prove that it understood, of which RFC 8441 §5 knows nothing.
+ */
+static void add_websocket_key(struct request *req, struct message *message)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint64_t bits = 0;
+    uint64_t random[2] = {random_next(&req->worker->random), random_next(&req->worker->random)};
+    const struct field *given = message_find(message, SLICE("sec-websocket-key"));
 
-    if (message_find(message, SLICE("sec-websocket-key")) != NULL ||
-        message->field_count == MESSAGE_MAX_FIELDS)
-        return;
-    for (unsigned i = 0; i < 21; i++) {
-        if (i % 10 == 0)
-            bits = random_next(&worker->random);
-        key[i] = digits[bits >> 58];
-        bits <<= 6;
-    }
-    key[21] = "AQgw"[bits >> 62]; /* of its six bits four belong to no byte */
-    key[22] = key[23] = '=';
-    message->fields[message->field_count++] =
-        (struct field){.name = SLICE("Sec-WebSocket-Key"), .value = slice_of(key, 24)};
+    websocket_make_key(random, req->websocket_key);
+    if (given != NULL && given->value.len == WEBSOCKET_KEY)
+        slice_copy(given->value, req->websocket_key, sizeof(req->websocket_key));
+    else if (given == NULL && message->field_count < MESSAGE_MAX_FIELDS)
+        message->fields[message->field_count++] = (struct field){
+            .name = SLICE("Sec-WebSocket-Key"), .value = slice_from(req->websocket_key)};
 }
 
 static void read_request(struct client_stream *stream, const struct h2_head *head, bool is_last)
@@ -453,8 +448,8 @@ static void read_request(struct client_stream *stream, const struct h2_head *hea
     struct request *req = stream->request;
     struct head_limits limits = client_limits(client);
     struct h2_scratch scratch = {.room = head_bytes(head)};
-    char key[25];
     const char *why = NULL;
+    bool is_extended;
     unsigned status;
 
     req->searched = scratch.room;
@@ -464,17 +459,17 @@ static void read_request(struct client_stream *stream, const struct h2_head *hea
         request_refuse(req, FAILURE_HEAD_TOO_LARGE, NULL);
         return;
     }
-    status = h2_request_message(worker->message, head, is_last, &limits, &scratch,
-                                &stream->is_extended, &why);
+    status =
+        h2_request_message(worker->message, head, is_last, &limits, &scratch, &is_extended, &why);
     if (status != 0) {
         request_refuse(req, client_failure_of_status(status), why);
         return;
     }
     if (worker->message->dropped_fields > 0)
         count_add(&client_row(client)->fields_dropped, worker->message->dropped_fields);
-    req->must_upgrade = stream->is_extended;
-    if (stream->is_extended)
-        add_websocket_key(worker, worker->message, key);
+    req->must_upgrade = is_extended;
+    if (is_extended)
+        add_websocket_key(req, worker->message);
     request_begin(req);
 }
 

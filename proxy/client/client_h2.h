@@ -48,7 +48,6 @@ struct client_h2 {
 struct client_stream {
     uint32_t tag;
     bool has_ended;   /* the client's side: END_STREAM has come */
-    bool is_extended; /* a WebSocket's CONNECT */
     struct list link; /* h2->streams */
     struct client_h2 *h2;
     struct h2_stream *wire;  /* NULL: closed */

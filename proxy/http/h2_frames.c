@@ -230,6 +230,7 @@ struct h2_frames *h2_frames_new(enum h2_end end, const struct h2_limits *limits,
     list_init(&frames->closed);
     list_init(&frames->drained);
     h2_budget_init(&frames->budget);
+    frames->place.preface_left = end == H2_SERVER ? NGHTTP2_CLIENT_MAGIC_LEN : 0;
     make_session(frames);
     say_settings(frames);
     return frames;
@@ -284,6 +285,37 @@ static void give_up(struct h2_frames *frames, int error)
     }
 }
 
+static struct slice follow_head(struct h2_place *place, struct slice bytes)
+{
+    size_t count = sizeof(place->head) - place->head_count;
+
+    count = count < bytes.len ? count : bytes.len;
+    memcpy(place->head + place->head_count, bytes.at, count);
+    place->head_count = (uint8_t)(place->head_count + count);
+    if (place->head_count == sizeof(place->head)) {
+        place->left = (uint32_t)place->head[0] << 16 | (uint32_t)place->head[1] << 8 |
+                      (uint32_t)place->head[2];
+        place->head_count = 0;
+    }
+    return slice_after(bytes, count);
+}
+
+/* nghttp2 does not tell of a frame before its head is whole. */
+static void follow(struct h2_place *place, struct slice bytes)
+{
+    size_t skip = place->preface_left < bytes.len ? place->preface_left : bytes.len;
+
+    place->preface_left = (uint8_t)(place->preface_left - skip);
+    bytes = slice_after(bytes, skip);
+    while (bytes.len > 0) {
+        skip = place->left < bytes.len ? place->left : bytes.len;
+        place->left -= (uint32_t)skip;
+        bytes = slice_after(bytes, skip);
+        if (bytes.len > 0)
+            bytes = follow_head(place, bytes);
+    }
+}
+
 bool h2_frames_read(struct h2_frames *frames, struct slice bytes, uint64_t now_ms)
 {
     ssize_t used;
@@ -291,6 +323,7 @@ bool h2_frames_read(struct h2_frames *frames, struct slice bytes, uint64_t now_m
     if (frames->is_over)
         return false;
     h2_budget_refill(&frames->budget, now_ms);
+    follow(&frames->place, bytes);
     used = nghttp2_session_mem_recv(frames->session, (const uint8_t *)bytes.at, bytes.len);
     if (used < 0)
         give_up(frames, (int)used);
@@ -354,7 +387,11 @@ uint32_t h2_frames_streams(const struct h2_frames *frames)
 
 bool h2_frames_is_in_head(const struct h2_frames *frames)
 {
-    return frames->head.has_begun;
+    const struct h2_place *place = &frames->place;
+    bool is_of_head = place->head[3] == NGHTTP2_HEADERS || place->head[3] == NGHTTP2_CONTINUATION;
+
+    return frames->head.has_begun || place->preface_left > 0 || place->head_count > 0 ||
+           (place->left > 0 && is_of_head);
 }
 
 bool h2_frames_spend(struct h2_frames *frames, enum h2_budget_kind kind)

@@ -111,7 +111,8 @@ bool h2_frames_wants_write(const struct h2_frames *frames);
 /* Nothing more will be read or written: GOAWAY went either way and no stream is left. */
 bool h2_frames_is_over(const struct h2_frames *frames);
 uint32_t h2_frames_streams(const struct h2_frames *frames); /* open now, ours or theirs */
-/* A head has begun and is not whole: its sender may be waited for no longer than for any other. */
+/* A head, or a frame that could be one, has begun and is not whole: its sender may be waited for no
+ * longer than for any other. */
 bool h2_frames_is_in_head(const struct h2_frames *frames);
 
 /* Counts what its owner has seen against a budget.  False: it is used up, as on_violation has told.

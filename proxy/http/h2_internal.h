@@ -68,6 +68,14 @@ struct h2_reading {
     bool has_begun; /* and is not whole */
 };
 
+/* Where the bytes read so far have left a frame. */
+struct h2_place {
+    uint8_t preface_left; /* of a client's preface */
+    uint8_t head_count;
+    uint8_t head[9];
+    uint32_t left; /* of the frame behind `head` */
+};
+
 struct h2_frames {
     nghttp2_session *session;
     const struct h2_events *events;
@@ -84,6 +92,7 @@ struct h2_frames {
     uint32_t last_code;
     int32_t highest; /* stream that the peer has opened */
     struct h2_reading head;
+    struct h2_place place;
     struct slice pending; /* bytes of nghttp2 that did not fit */
     char *out;            /* where frames are taken to, while they are */
     char *out_end;

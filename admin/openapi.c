@@ -284,7 +284,8 @@ json_t *openapi_json(void)
 
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
         json_object_set_new(schemas, shapes[i].name, shape_schema(&shapes[i]));
-    return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s, s:s}}}, s:[{s:[]}]}",
+    return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s, s:s}, s:{s:s, s:s}}}, "
+                     "s:[{s:[]}, {s:[]}]}",
                      "openapi", "3.1.0", "info", "title", "twokey admin API", "version",
                      TWOKEY_VERSION, "description",
                      "Status, pools, metrics, explain, and staged changes of a running twokey.",
@@ -292,7 +293,10 @@ json_t *openapi_json(void)
                      "token", "type", "http", "scheme", "bearer", "description",
                      "tk_<person>_<43 characters>; not needed over the Unix socket for users that "
                      "the configuration names, nor where no people are configured",
-                     "security", "token");
+                     "certificate", "type", "mutualTLS", "description",
+                     "over TLS, a certificate of which a subject alternative name stands in "
+                     "people.X.certificate_names",
+                     "security", "token", "certificate");
 }
 
 void on_openapi(struct call *call)

@@ -140,6 +140,12 @@ void cuts_own_access(struct detect_run *run)
     if (via != DETECT_VIA_SOCKET && !same_text(before->listen.text, after->listen.text))
         detect_report_as(run, severity, AT("admin", "listen"), "moves from %s to %s",
                          before->listen.text, after->listen.text);
+    if (via != DETECT_VIA_SOCKET && before->has_tls != after->has_tls)
+        detect_report_as(run, FINDING_WARNING, AT("admin", "tls"),
+                         "who comes from then on is spoken to %s: \"%s://\" in the place of "
+                         "\"%s://\"",
+                         after->has_tls ? "over TLS only" : "in clear text",
+                         after->has_tls ? "https" : "http", before->has_tls ? "https" : "http");
     if (via != DETECT_VIA_TCP && before->socket != NULL &&
         !same_text(before->socket, after->socket))
         detect_report_as(run, severity, AT("admin", "socket"), "%s is gone", before->socket);

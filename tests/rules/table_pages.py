@@ -64,6 +64,23 @@ came, unless `Connection` names them or a route edits them.
 """, ["field", "what", "what holds for it"], lines)
 
 
+def http2_budgets():
+    lines = []
+    for _, name, burst, rate, help in of("proxy/http/h2_budget.def"):
+        ends_at_once = burst == "0"
+        lines.append(["`%s`" % text(name), "–" if ends_at_once else burst, "–" if ends_at_once else rate, text(help)])
+    return page("What is counted on an HTTP/2 connection", "proxy/http/h2_budget.def", """
+What costs a peer little and us more has a budget on each connection, to clients and to servers: so many at once, and so many a second
+in the long run. When one is used up, the connection ends with GOAWAY ENHANCE_YOUR_CALM; the word stands in the event
+`h2-violation` and in the metrics' label `budget`. Kinds without numbers end the connection when they happen.
+
+Honest work pays: each DATA frame that we send earns one PING and ten WINDOW_UPDATE, so that a peer may measure the way and give
+its windows back however fast data comes. What passes is tried by [h2_budget_test.c](../tests/unit/proxy_http/h2_budget_test.c): a
+browser that leaves 50 pages of a hundred requests in 100 s, 20,000 messages each answered by a PING and four WINDOW_UPDATE, 30,000
+requests a hundred at a time; and so is each flood.
+""", ["budget", "at once", "a second", "what is counted"], lines)
+
+
 def word(state):
     return "–" if state == "NONE" else state.lower()
 
@@ -298,6 +315,7 @@ def alerts():
 
 
 PAGES = {"docs/alerts.md": alerts, "docs/approvals.md": classes, "docs/audit.md": audit_records, "docs/failures.md": failures, "docs/events.md": events, "docs/fields.md": fields,
+         "docs/http2-budgets.md": http2_budgets,
          "docs/change-states.md": change_states, "docs/detectors.md": detectors}
 
 

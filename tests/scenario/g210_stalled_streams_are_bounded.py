@@ -121,3 +121,18 @@ def test_a_client_that_leaves_ends_everything(proxy, origin):
         client.head(1)
     proxy.wait_for(lambda: proxy.server("s1")["now"]["in_flight"] == 0)
     assert os.path.exists(f"/proc/{proxy.pid}")
+
+
+def test_data_that_is_dribbled(proxy):
+    """CVE-2019-9511: windows of a byte make a frame of each byte.  The client pays as much for it as we do."""
+    with Cost(proxy) as cost, GoodClient(proxy.address) as good:
+        with H2Client(proxy.address, first=[(INITIAL_WINDOW_SIZE, 1)], keep=False, timeout=20) as client:
+            client.opens_windows = False
+            client.send(window(0, 1 << 20) + headers(1, request(path="/large")))
+            answer = client.head(1)
+            for turn in range(100):
+                if not client.pour(window(1, 1) * 200):
+                    break
+                client.pump(lambda n=turn: answer.body_bytes >= n * 200 or client.goaways)
+    good.check()
+    cost.check(cpu_s=2.0, grown_bytes=8 * MIB)

@@ -14,6 +14,7 @@ one of the connection (RFC 9113 §5.4.2): rows say so only where nghttp2 does.
 
 After each row the origin must have seen what the row says and nothing else.
 """
+import itertools
 from dataclasses import dataclass, field
 
 from support import h2
@@ -104,11 +105,12 @@ def run(row, proxy, origin):
     mark = origin.mark()
     with H2Client(proxy.address, first=row.first, greet=row.greets, timeout=8) as client:
         try:
-            for step in row.steps:
-                if isinstance(step, bytes):
-                    client.send(step)
+            for is_octets, steps in itertools.groupby(row.steps, lambda step: isinstance(step, bytes)):
+                if is_octets:
+                    client.send(b"".join(steps))
                 else:
-                    step(client)
+                    for step in steps:
+                        step(client)
             _await(client, row)
         except (Ended, TimeoutError):
             pass  # judged as it stands

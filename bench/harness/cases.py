@@ -125,6 +125,30 @@ def tls(goals, closes=False):
     return run
 
 
+def h2(goals, over_tls):
+    """Small GETs over HTTP/2, 100 streams at once on each of four connections."""
+    def run(bench, section):
+        more = {"tls": certificate()} if over_tls else {}
+        sides = start_sides(bench, [Nginx, HAProxy, Twokey], h2=True, **more)
+
+        def measure(side):
+            user, system = side.cpu()
+            measured = load.h2(bench, side.url("/"), 4, 100, bench.seconds)
+            user_after, system_after = side.cpu()
+            count = max(1, measured["requests"])
+            measured["user_us"] = (user_after - user) * 1e6 / count
+            measured["system_us"] = (system_after - system) * 1e6 / count
+            measured["cpu_us"] = measured["user_us"] + measured["system_us"]
+            return measured
+
+        for side in sides:
+            measure(side)
+        results = interleave(bench, sides, measure)
+        section.measures(results, ["cpu_us", "user_us", "system_us", "rps"])
+        section.ratios(results, "cpu_us", goals)
+    return run
+
+
 def body(path, size, connections, script=None):
     """Bodies: CPU time by the MiB."""
     def run(bench, section):
@@ -380,6 +404,10 @@ CASES = {
                        tls({"nginx": 0.8, "haproxy": None})),
     "tls-handshakes": Case("a full TLS 1.3 handshake for each small GET, ECDSA P-256",
                            tls({"nginx": 1.0, "haproxy": None}, closes=True)),
+    "h2-get": Case("small GET over HTTP/2 and TLS 1.3, 4 connections of 100 streams",
+                   h2({"nginx": 0.8, "haproxy": None}, over_tls=True)),
+    "h2c-get": Case("small GET over HTTP/2 in clear text, 4 connections of 100 streams",
+                    h2({"nginx": 0.8, "haproxy": None}, over_tls=False)),
     "body-16k": Case("16 KiB answers, 64 connections", body("/16k", 16 << 10, 64)),
     "body-1m": Case("1 MiB answers, 16 connections", body("/1m", MIB, 16)),
     "upload-1m": Case("1 MiB uploads, 16 connections", body("/", MIB, 16, UPLOAD_LUA)),

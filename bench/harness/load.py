@@ -62,6 +62,20 @@ def paced(bench, port, connections, rate, seconds, host="bench.example", log=Non
     return json.loads(run(args + [str(port)], bench.load_cores, seconds + 30))
 
 
+def h2(bench, url, connections, streams, seconds):
+    """As many requests as go through over HTTP/2, so many at once on each connection."""
+    out = run(["h2load", "-t1", f"-c{connections}", f"-m{streams}", f"-D{seconds}", url],
+              bench.load_cores, seconds + 30)
+    rate = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", out).group(1)
+    done, failed, errored, timeout = (int(n) for n in re.search(
+        r"requests: .* (\d+) done, \d+ succeeded, (\d+) failed, (\d+) errored, (\d+) timeout",
+        out).groups())
+    if "Application protocol: h2" not in out:
+        raise BenchError("h2load did not speak HTTP/2")
+    good = int(re.search(r"status codes: (\d+) 2xx", out).group(1))
+    return {"requests": good, "errors": failed + errored + timeout, "rps": float(rate)}
+
+
 def h2load(bench, url, connections, requests):
     """Exactly so many requests over HTTP/1.1; returns how many failed."""
     out = run(["h2load", "--h1", "-n", str(requests), "-c", str(connections), url],

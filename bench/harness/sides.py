@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import ssl
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -24,6 +25,7 @@ class Setup:
     workers: int = 1
     log: bool = False
     tls: str = ""           # a file with a certificate and its key: TLS to clients
+    h2: bool = False        # clients speak HTTP/2
     cores: frozenset = frozenset()
     config: dict = None     # twokey only: the sections that stand for routes and pools
 
@@ -57,6 +59,9 @@ class Side:
 
     def check_answer(self):
         """The proxy passes a request on, or there is nothing to measure."""
+        if self.setup.h2:
+            self.check_h2()
+            return
         try:
             with urllib.request.urlopen(self.url("/"), timeout=10, context=anyone()) as answer:
                 if answer.status == 200 and len(answer.read()) == 11:
@@ -64,6 +69,13 @@ class Side:
                 raise BenchError(f"{self.name} does not pass the origin's answer on")
         except (OSError, http.client.HTTPException) as why:
             raise BenchError(f"{self.name} gives no answer: {why}") from None
+
+    def check_h2(self):
+        how = ["--http2"] if self.setup.tls else ["--http2-prior-knowledge"]
+        done = subprocess.run(["curl", "-sSk", "-m", "10", "-w", "%{http_version}", *how, self.url("/")],
+                              capture_output=True, check=False)
+        if done.returncode or len(done.stdout) != 12 or not done.stdout.endswith(b"2"):
+            raise BenchError(f"{self.name} does not speak HTTP/2: {(done.stderr or done.stdout)[:200]!r}")
 
     def mark_log(self):
         """check_log() counts from here."""
@@ -123,7 +135,7 @@ class Nginx(Side):
         log = f"{self.log_path} json buffer=64k flush=1s" if self.setup.log else "off"
         path = self.fill_in("nginx.conf", {
             "ACCESS_LOG": log,
-            "TLS": " ssl" if self.setup.tls else "",
+            "TLS": (" ssl" if self.setup.tls else "") + (" http2" if self.setup.h2 else ""),
             "CERTIFICATE": f"ssl_certificate {self.setup.tls}; ssl_certificate_key {self.setup.tls};"
                            if self.setup.tls else "",
             "WORKER_CONNECTIONS": min(20000, self.bench.descriptors),
@@ -145,13 +157,18 @@ class HAProxy(Side):
             "LOG_FORMAT": f'log global\n    log-format "{self.log_format}"'
                           if self.setup.log else "",
             "SPLICE": self.splice,
-            "TLS": f" ssl crt {self.setup.tls}" if self.setup.tls else "",
+            "TLS": (f" ssl crt {self.setup.tls}" if self.setup.tls else "") + self.protocol(),
             "PROTO": "https" if self.setup.tls else "http",
         })
         # HAProxy writes lines as they are to a descriptor, not to a path.
         with open(self.log_path, "wb") as log:
             return start(["haproxy", "-db", "-f", path], self.cores, stdout=log,
                          stderr=self.bench.errors)
+
+    def protocol(self):
+        if not self.setup.h2:
+            return ""
+        return " alpn h2,http/1.1" if self.setup.tls else " proto h2"
 
 
 class HAProxySplice(HAProxy):

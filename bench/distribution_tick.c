@@ -8,28 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <uv.h>
 
-#include "base/arena.h"
-#include "base/check.h"
-#include "base/error.h"
-#include "config/finding.h"
-#include "config/load.h"
-#include "observe/counters.h"
-#include "proxy/limits.h"
 #include "proxy/publish.h"
-#include "proxy/snapshot.h"
-#include "proxy/upstream/registry.h"
+#include "tests/support/snapshots.h"
 #include "watch/distributions.h"
 
 enum { POOLS = 1000, SERVERS = 10, WORKERS = 2, TEXT_BYTES = 2 << 20 };
 
 static struct {
-    uv_loop_t loop;
-    struct arena *arena;
-    struct counters *counters;
-    struct registry *registry;
-    struct rate_store *rates;
+    struct snapshots in;
     struct snapshot *running;
     struct distributions *distributions;
     uint64_t now_ms;
@@ -46,11 +33,6 @@ struct snapshot *publisher_candidate(const struct publisher *publisher)
 {
     (void)publisher;
     return NULL;
-}
-
-static void on_change(void *context)
-{
-    (void)context;
 }
 
 static size_t write_configuration(char *text)
@@ -73,21 +55,11 @@ static size_t write_configuration(char *text)
 
 static struct snapshot *build(uint64_t generation)
 {
-    static const char *const name = "conf.json";
     char *text = malloc(TEXT_BYTES);
-    struct slice bytes = {text, write_configuration(text)};
-    struct error why = {0};
-    struct findings findings;
-    struct configuration *conf;
-    struct snapshot *snapshot;
+    struct snapshot *snapshot =
+        snapshots_build(&world.in, slice_of(text, write_configuration(text)), generation);
 
-    findings_init(&findings, world.arena);
-    conf = config_load_documents(&name, &bytes, 1, &findings);
-    CHECK(conf != NULL);
-    findings_fini(&findings);
     free(text);
-    snapshot = snapshot_build(conf, generation, world.registry, world.rates, world.counters, &why);
-    CHECK(snapshot != NULL);
     return snapshot;
 }
 
@@ -98,10 +70,10 @@ static void count_second(unsigned second)
         for (unsigned i = 0; i < SERVERS; i++) {
             const struct snapshot_pool *pool = &world.running->pools[p];
             unsigned worker = (second + i) % WORKERS;
-            struct pool_row *row = counters_pool(world.counters, worker, pool->counter_slot);
+            struct pool_row *row = counters_pool(world.in.counters, worker, pool->counter_slot);
             struct server_row *server =
-                counters_server(world.counters, worker,
-                                counters_slot(world.counters, SCOPE_SERVER, pool->conf->name,
+                counters_server(world.in.counters, worker,
+                                counters_slot(world.in.counters, SCOPE_SERVER, pool->conf->name,
                                               pool->conf->servers[i].name));
 
             count_add(&row->requests, 5);
@@ -153,12 +125,8 @@ static void print_memory(void)
 
 int main(void)
 {
-    CHECK(uv_loop_init(&world.loop) == 0);
-    world.arena = arena_new(1 << 16);
-    world.counters = counters_new(WORKERS);
-    world.registry = registry_new(&world.loop, WORKERS, world.counters, on_change, NULL);
-    world.rates = rate_store_new();
-    world.distributions = distributions_new(world.counters, WORKERS, NULL);
+    snapshots_begin(&world.in, WORKERS);
+    world.distributions = distributions_new(world.in.counters, WORKERS, NULL);
     world.now_ms = 1000000;
     world.running = build(1);
     printf("first look: %.1f ms\n", run(1, false));

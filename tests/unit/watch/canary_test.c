@@ -12,18 +12,8 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <uv.h>
 
-#include "base/arena.h"
-#include "base/check.h"
-#include "base/error.h"
-#include "config/finding.h"
-#include "config/load.h"
-#include "config/model.h"
-#include "observe/counters.h"
-#include "proxy/limits.h"
-#include "proxy/snapshot.h"
-#include "proxy/upstream/registry.h"
+#include "tests/support/snapshots.h"
 #include "watch/canary.h"
 
 #define SERVERS                                                                                    \
@@ -45,11 +35,7 @@
 enum { CLASS_2XX = 2, CLASS_5XX = 5, TENTH = 10 * 1000, FAST_US = 1000, SLOW_US = 900 * 1000 };
 
 static struct {
-    uv_loop_t loop;
-    struct arena *arena;
-    struct counters *counters;
-    struct registry *registry;
-    struct rate_store *rates;
+    struct snapshots in;
     struct snapshot *running;
     struct snapshot *tried;
     struct canary_watch *watch;
@@ -60,27 +46,9 @@ static struct {
     json_t *prediction;
 } world;
 
-static void on_change(void *context)
-{
-    (void)context;
-}
-
 static struct snapshot *build(const char *text, uint64_t generation)
 {
-    static const char *const name = "conf.json";
-    struct slice bytes = slice_from(text);
-    struct error why = {0};
-    struct findings findings;
-    struct configuration *conf;
-    struct snapshot *snapshot;
-
-    findings_init(&findings, world.arena);
-    conf = config_load_documents(&name, &bytes, 1, &findings);
-    assert_non_null(conf);
-    findings_fini(&findings);
-    snapshot = snapshot_build(conf, generation, world.registry, world.rates, world.counters, &why);
-    assert_non_null(snapshot);
-    return snapshot;
+    return snapshots_build(&world.in, slice_from(text), generation);
 }
 
 static void set_health(const struct snapshot *snapshot, const char *pool, size_t server,
@@ -95,17 +63,13 @@ static int begin(void **state)
 {
     (void)state;
     memset(&world, 0, sizeof(world));
-    CHECK(uv_loop_init(&world.loop) == 0);
-    world.arena = arena_new(4096);
-    world.counters = counters_new(2);
-    world.registry = registry_new(&world.loop, 2, world.counters, on_change, NULL);
-    world.rates = rate_store_new();
+    snapshots_begin(&world.in, 2);
     world.running = build(RUNNING, 1);
     world.tried = build(TRIED, 2);
     set_health(world.tried, "shop", 0, HEALTH_UP);
     set_health(world.tried, "shop", 1, HEALTH_UP);
     set_health(world.tried, "next", 0, HEALTH_UP);
-    world.watch = canary_watch_new(world.counters, 2);
+    world.watch = canary_watch_new(world.in.counters, 2);
     world.changed = json_loads("{\"shop\":[]}", 0, NULL);
     world.prediction = json_loads(PREDICTION, 0, NULL);
     world.sight = (struct canary_sight){
@@ -126,16 +90,9 @@ static int end(void **state)
     canary_watch_free(&world.watch);
     snapshot_free(&world.running);
     snapshot_free(&world.tried);
-    registry_close(world.registry);
-    while (uv_run(&world.loop, UV_RUN_DEFAULT) != 0)
-        continue;
-    registry_free(&world.registry);
-    rate_store_free(&world.rates);
-    counters_free(&world.counters);
-    arena_free(&world.arena);
+    snapshots_end(&world.in);
     json_decref(world.changed);
     json_decref(world.prediction);
-    CHECK(uv_loop_close(&world.loop) == 0);
     return 0;
 }
 
@@ -143,27 +100,27 @@ static int end(void **state)
 
 static uint32_t server_slot(const char *pool, const char *server)
 {
-    return counters_slot(world.counters, SCOPE_SERVER, pool, server);
+    return counters_slot(world.in.counters, SCOPE_SERVER, pool, server);
 }
 
 static void answer(const char *pool, bool is_tried, unsigned count, unsigned class, uint64_t us,
                    const char *server)
 {
-    uint32_t slot = counters_slot(world.counters, SCOPE_POOL, NULL, pool);
-    uint32_t web = counters_slot(world.counters, SCOPE_LISTENER, NULL, "web");
+    uint32_t slot = counters_slot(world.in.counters, SCOPE_POOL, NULL, pool);
+    uint32_t web = counters_slot(world.in.counters, SCOPE_LISTENER, NULL, "web");
     unsigned w = count % 2;
 
     for (unsigned i = 0; i < count; i++) {
-        count_one(&counters_listener(world.counters, w, web)->responses[class]);
-        count_one(&counters_pool(world.counters, w, slot)->responses[class]);
-        histogram_note(&counters_pool(world.counters, w, slot)->latency, us);
-        count_one(&counters_server(world.counters, w, server_slot(pool, server))->requests);
+        count_one(&counters_listener(world.in.counters, w, web)->responses[class]);
+        count_one(&counters_pool(world.in.counters, w, slot)->responses[class]);
+        histogram_note(&counters_pool(world.in.counters, w, slot)->latency, us);
+        count_one(&counters_server(world.in.counters, w, server_slot(pool, server))->requests);
         if (!is_tried)
             continue;
-        count_one(&counters_candidate(world.counters, w)->responses[class]);
-        count_one(&counters_candidate_pool(world.counters, w, slot)->responses[class]);
-        histogram_note(&counters_candidate_pool(world.counters, w, slot)->latency, us);
-        count_one(counters_candidate_picks(world.counters, w, server_slot(pool, server)));
+        count_one(&counters_candidate(world.in.counters, w)->responses[class]);
+        count_one(&counters_candidate_pool(world.in.counters, w, slot)->responses[class]);
+        histogram_note(&counters_candidate_pool(world.in.counters, w, slot)->latency, us);
+        count_one(counters_candidate_picks(world.in.counters, w, server_slot(pool, server)));
     }
 }
 
@@ -253,14 +210,14 @@ static void failures_of_both_are_nobodys(void **state)
 
 static void answers_of_no_pool_count_too(void **state)
 {
-    uint32_t web = counters_slot(world.counters, SCOPE_LISTENER, NULL, "web");
+    uint32_t web = counters_slot(world.in.counters, SCOPE_LISTENER, NULL, "web");
 
     (void)state;
     well(false, 4000);
     well(true, 400);
     for (unsigned i = 0; i < 100; i++) {
-        count_one(&counters_listener(world.counters, 0, web)->responses[CLASS_5XX]);
-        count_one(&counters_candidate(world.counters, 0)->responses[CLASS_5XX]);
+        count_one(&counters_listener(world.in.counters, 0, web)->responses[CLASS_5XX]);
+        count_one(&counters_candidate(world.in.counters, 0)->responses[CLASS_5XX]);
     }
     read_now();
     assert_reads(GATE_ERRORS, GATE_FAIL, "all requests");

@@ -13,23 +13,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <uv.h>
 
 #include <cmocka.h>
 
-#include "base/arena.h"
 #include "base/buffer.h"
-#include "base/check.h"
-#include "base/error.h"
-#include "config/finding.h"
-#include "config/load.h"
-#include "config/model.h"
-#include "observe/counters.h"
-#include "proxy/limits.h"
 #include "proxy/publish.h"
-#include "proxy/snapshot.h"
-#include "proxy/upstream/registry.h"
 #include "proxy/upstream/server.h"
+#include "tests/support/snapshots.h"
 
 /* Of three servers; `more` goes into the pool, each server's own part into its braces. */
 #define THREE(more, first, second, third)                                                          \
@@ -42,11 +32,7 @@
 enum { CONFIGURATIONS = 8 };
 
 static struct {
-    uv_loop_t loop;
-    struct arena *arena;
-    struct counters *counters;
-    struct registry *registry;
-    struct rate_store *rates;
+    struct snapshots in;
     struct snapshot *built[CONFIGURATIONS];
     size_t built_count;
     struct snapshot *running;
@@ -68,27 +54,9 @@ struct snapshot *publisher_candidate(const struct publisher *publisher)
     return NULL;
 }
 
-static void on_change(void *context)
-{
-    (void)context;
-}
-
 static struct snapshot *run(const char *text)
 {
-    static const char *const name = "conf.json";
-    struct slice bytes = slice_from(text);
-    struct error why = {0};
-    struct findings findings;
-    struct configuration *conf;
-
-    findings_init(&findings, world.arena);
-    conf = config_load_documents(&name, &bytes, 1, &findings);
-    if (conf == NULL)
-        fail_msg("%s: %s", findings.items[0].pointer, findings.items[0].message);
-    findings_fini(&findings);
-    world.running = snapshot_build(conf, world.built_count + 1, world.registry, world.rates,
-                                   world.counters, &why);
-    assert_non_null(world.running);
+    world.running = snapshots_build(&world.in, slice_from(text), world.built_count + 1);
     world.built[world.built_count++] = world.running;
     snapshot_configure_servers(world.running);
     return world.running;
@@ -114,12 +82,8 @@ static int begin(void **state)
 {
     (void)state;
     memset(&world, 0, sizeof(world));
-    CHECK(uv_loop_init(&world.loop) == 0);
-    world.arena = arena_new(4096);
-    world.counters = counters_new(2);
-    world.registry = registry_new(&world.loop, 2, world.counters, on_change, NULL);
-    world.rates = rate_store_new();
-    world.distributions = distributions_new(world.counters, 2, NULL);
+    snapshots_begin(&world.in, 2);
+    world.distributions = distributions_new(world.in.counters, 2, NULL);
     world.now_ms = 5000000;
     return 0;
 }
@@ -130,14 +94,8 @@ static int end(void **state)
     distributions_free(&world.distributions);
     for (size_t i = 0; i < world.built_count; i++)
         snapshot_free(&world.built[i]);
-    registry_close(world.registry);
-    while (uv_run(&world.loop, UV_RUN_DEFAULT) != 0)
-        continue;
-    registry_free(&world.registry);
-    rate_store_free(&world.rates);
-    counters_free(&world.counters);
-    arena_free(&world.arena);
-    return uv_loop_close(&world.loop);
+    snapshots_end(&world.in);
+    return 0;
 }
 
 /* ---- traffic ---- */
@@ -147,9 +105,9 @@ static void request(const char *server, enum balance_reason reason)
 {
     unsigned worker = world.turn++ % 2;
     struct pool_row *pool =
-        counters_pool(world.counters, worker, world.running->pools[0].counter_slot);
+        counters_pool(world.in.counters, worker, world.running->pools[0].counter_slot);
     struct server_row *row = counters_server(
-        world.counters, worker, counters_slot(world.counters, SCOPE_SERVER, "shop", server));
+        world.in.counters, worker, counters_slot(world.in.counters, SCOPE_SERVER, "shop", server));
 
     count_one(&pool->requests);
     count_one(&pool->picked[reason]);
@@ -487,13 +445,13 @@ static void an_epoch_has_what_came_since_the_change(void **state)
     PASS(100, even[0], even[1], even[2]);
     run(THREE("", ",\"weight\":1000", ",\"weight\":1", ",\"weight\":1"));
     PASS(1, {"s1", 0, REASON_BALANCER});
-    assert_true(distributions_since_change(world.distributions, "shop", world.arena, &since));
+    assert_true(distributions_since_change(world.distributions, "shop", world.in.arena, &since));
     assert_int_equal(since.generation, 2);
     assert_int_equal(since.began_ms, world.now_ms);
     assert_int_equal(since.requests, 0);
     assert_false(since.verdicts[REF_CAPACITY].is_enough);
     PASS(20, {"s1", 50, REASON_BALANCER});
-    assert_true(distributions_since_change(world.distributions, "shop", world.arena, &since));
+    assert_true(distributions_since_change(world.distributions, "shop", world.in.arena, &since));
     assert_in_range(since.requests, 500, 1000);
     assert_int_equal(since.servers[0].picks, since.requests);
     assert_string_equal(since.servers[2].name, "s3");
@@ -506,7 +464,7 @@ static void an_epoch_has_what_came_since_the_change(void **state)
     assert_false(since.verdicts[REF_CAPACITY].was_over);
     assert_true(since.verdicts[REF_PREVIOUS].over.is_over);
     assert_true(since.verdicts[REF_PREVIOUS].bayes > DISTRIBUTION_BAYES);
-    assert_false(distributions_since_change(world.distributions, "shoe", world.arena, &since));
+    assert_false(distributions_since_change(world.distributions, "shoe", world.in.arena, &since));
 }
 
 static void what_came_just_before_a_change_is_not_lost(void **state)
@@ -532,7 +490,7 @@ static void metrics_show_all_references(void **state)
     PASS(30, even[0], even[1], even[2]);
     buffer_init(&out);
     distributions_write_metrics(world.distributions, &out);
-    text = arena_strdup(world.arena, buffer_text(&out));
+    text = arena_strdup(world.in.arena, buffer_text(&out));
     assert_non_null(strstr(text, "twokey_distribution_state{pool=\"shop\",ref=\"capacity\"} 0\n"));
     assert_non_null(strstr(text, "twokey_distribution_state{pool=\"shop\",ref=\"previous\"} -1\n"));
     assert_non_null(strstr(text, "twokey_pool_effective_servers{pool=\"shop\"} 3\n"));

@@ -10,22 +10,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <uv.h>
 
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "base/arena.h"
-#include "base/check.h"
-#include "base/error.h"
-#include "config/finding.h"
-#include "config/load.h"
-#include "config/model.h"
-#include "observe/counters.h"
-#include "proxy/limits.h"
-#include "proxy/snapshot.h"
-#include "proxy/upstream/registry.h"
 #include "proxy/upstream/server.h"
+#include "tests/support/snapshots.h"
 #include "watch/distributions.h"
 #include "watch/gate_spread.h"
 #include "watch/gate_watch.h"
@@ -38,11 +28,7 @@
     "\"s2\":{\"address\":\"10.0.0.2:80\"}},\"health_check\":{}}}}"
 
 static struct {
-    uv_loop_t loop;
-    struct arena *arena;
-    struct counters *counters;
-    struct registry *registry;
-    struct rate_store *rates;
+    struct snapshots in;
     struct snapshot *base;
     struct snapshot *target;
     struct gate_watch *watch;
@@ -55,28 +41,9 @@ static struct {
     unsigned taken;
 } world;
 
-static void on_change(void *context)
-{
-    (void)context;
-}
-
 static struct snapshot *build(const char *text, uint64_t generation)
 {
-    static const char *const name = "conf.json";
-    struct slice bytes = slice_from(text);
-    struct error why = {0};
-    struct findings findings;
-    struct configuration *conf;
-    struct snapshot *snapshot;
-
-    findings_init(&findings, world.arena);
-    conf = config_load_documents(&name, &bytes, 1, &findings);
-    if (conf == NULL)
-        fail_msg("%s: %s", findings.items[0].pointer, findings.items[0].message);
-    findings_fini(&findings);
-    snapshot = snapshot_build(conf, generation, world.registry, world.rates, world.counters, &why);
-    assert_non_null(snapshot);
-    return snapshot;
+    return snapshots_build(&world.in, slice_from(text), generation);
 }
 
 static void set_health(const struct snapshot *snapshot, const char *server, uint32_t health)
@@ -97,14 +64,10 @@ static int begin(void **state)
 {
     (void)state;
     memset(&world, 0, sizeof(world));
-    CHECK(uv_loop_init(&world.loop) == 0);
-    world.arena = arena_new(4096);
-    world.counters = counters_new(1);
-    world.registry = registry_new(&world.loop, 1, world.counters, on_change, NULL);
-    world.rates = rate_store_new();
+    snapshots_begin(&world.in, 1);
     world.base = build(TWO("100"), 1);
     world.target = build(TWO("90"), 2);
-    world.watch = gate_watch_new(world.counters, 1, NULL);
+    world.watch = gate_watch_new(world.in.counters, 1, NULL);
     world.sight.now_ms = 1000;
     set_health(world.base, NULL, HEALTH_UP);
     run(world.base);
@@ -117,16 +80,10 @@ static int end(void **state)
     gate_watch_free(&world.watch);
     snapshot_free(&world.base);
     snapshot_free(&world.target);
-    registry_close(world.registry);
-    while (uv_run(&world.loop, UV_RUN_DEFAULT) != 0)
-        continue;
-    registry_free(&world.registry);
-    rate_store_free(&world.rates);
-    counters_free(&world.counters);
-    arena_free(&world.arena);
+    snapshots_end(&world.in);
     json_decref(world.changed);
     json_decref(world.prediction);
-    return uv_loop_close(&world.loop);
+    return 0;
 }
 
 /* ---- traffic ---- */
@@ -140,17 +97,18 @@ struct traffic {
 
 static void answer(const char *pool, const struct traffic *traffic)
 {
-    uint32_t slot = counters_slot(world.counters, SCOPE_POOL, NULL, pool);
-    struct pool_row *row = counters_pool(world.counters, 0, slot);
+    uint32_t slot = counters_slot(world.in.counters, SCOPE_POOL, NULL, pool);
+    struct pool_row *row = counters_pool(world.in.counters, 0, slot);
 
     for (unsigned i = 0; i < traffic->per_second; i++) {
         bool fails = i * 100 / traffic->per_second < traffic->failed_percent;
         bool is_first = i * 100 / traffic->per_second < traffic->first_percent;
-        uint32_t server = counters_slot(world.counters, SCOPE_SERVER, pool, is_first ? "s1" : "s2");
+        uint32_t server =
+            counters_slot(world.in.counters, SCOPE_SERVER, pool, is_first ? "s1" : "s2");
 
         count_one(&row->responses[fails ? 5 : 2]);
         histogram_note(&row->latency, traffic->ms * 1000);
-        count_one(&counters_server(world.counters, 0, server)->requests);
+        count_one(&counters_server(world.in.counters, 0, server)->requests);
     }
 }
 
@@ -457,8 +415,8 @@ static void new_addresses_of_a_name_do_not_fail(void **state)
 
 static void refused_connections_fail(void **state)
 {
-    uint32_t slot = counters_slot(world.counters, SCOPE_LISTENER, NULL, "web");
-    struct listener_row *row = counters_listener(world.counters, 0, slot);
+    uint32_t slot = counters_slot(world.in.counters, SCOPE_LISTENER, NULL, "web");
+    struct listener_row *row = counters_listener(world.in.counters, 0, slot);
 
     (void)state;
     pass_seconds(5, "shop", &good);
@@ -478,8 +436,8 @@ static void refused_connections_fail(void **state)
 
 static void failed_handshakes_fail(void **state)
 {
-    uint32_t slot = counters_slot(world.counters, SCOPE_LISTENER, NULL, "web");
-    struct listener_row *row = counters_listener(world.counters, 0, slot);
+    uint32_t slot = counters_slot(world.in.counters, SCOPE_LISTENER, NULL, "web");
+    struct listener_row *row = counters_listener(world.in.counters, 0, slot);
 
     (void)state;
     pass_seconds(60, "shop", &good);

@@ -24,7 +24,7 @@ struct sockaddr_storage;
 struct uv_loop_s;
 
 /* Handshakes within a second, of one address and of all: more wait for the next. */
-enum { FRONT_RATE_OF_ADDRESS = 100, FRONT_RATE = 400 };
+enum { FRONT_RATE_OF_ADDRESS = 100, FRONT_RATE = 200 };
 enum { FRONT_PLACES = 400, FRONT_OF_ADDRESS = 200 };
 
 struct front_counts {

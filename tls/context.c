@@ -246,6 +246,7 @@ static void on_context_freed(void *parent, void *held, CRYPTO_EX_DATA *data, int
 
 /* ---- what may be spoken ---- */
 
+#define CIPHERS_1_3    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define MODERN_CIPHERS "ECDHE-ECDSA-AES128-GCM-SHA256"
 #define INTERMEDIATE_CIPHERS                                                                       \
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"     \
@@ -265,13 +266,14 @@ static bool set_strength(SSL_CTX *context, const struct tls_server_options *opti
 {
     bool is_1_3_only = options->is_1_3_only || options->profile == TLS_MODERN;
 
+    /* Our order, but for clients that would rather have ChaCha20: those without AES in hardware. */
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                     SSL_OP_SINGLE_ECDH_USE | SSL_OP_IGNORE_UNEXPECTED_EOF);
-    if (options->profile == TLS_OLD)
-        SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
+                                     SSL_OP_SINGLE_ECDH_USE | SSL_OP_IGNORE_UNEXPECTED_EOF |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     return SSL_CTX_set_min_proto_version(context, is_1_3_only ? TLS1_3_VERSION : TLS1_2_VERSION) ==
                1 &&
            SSL_CTX_set_cipher_list(context, ciphers_of[options->profile]) == 1 &&
+           SSL_CTX_set_ciphersuites(context, CIPHERS_1_3) == 1 &&
            SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1;
 }
 

@@ -1,0 +1,119 @@
+"""A gRPC client and servers that somebody else wrote (tests/grpc, npm packages), through the proxy."""
+import fcntl
+import json
+import os
+import queue
+import shutil
+import subprocess
+import threading
+
+import pytest
+from support.h2_origin import h2_pool
+
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "grpc")
+pytestmark = pytest.mark.timeout(200)
+
+
+@pytest.fixture(scope="module")
+def installed():
+    """By one test process at a time."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        pytest.skip("npm is not installed")
+    with open(os.path.join(FOLDER, "package-lock.json")) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(os.path.join(FOLDER, "node_modules", "@grpc", "proto-loader")):
+            done = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=FOLDER, capture_output=True, text=True, timeout=150)
+            if done.returncode != 0:
+                pytest.skip(f"gRPC cannot be installed here: {done.stderr[-300:]}")
+
+
+class Server:
+    def __init__(self, name):
+        self.process = subprocess.Popen(["node", "server.js", name], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.address = "127.0.0.1:" + self.wait("port ")[5:]
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line.strip())
+
+    def wait(self, begin, timeout=30):
+        while True:
+            line = self.lines.get(timeout=timeout)
+            if line.startswith(begin):
+                return line
+
+    def order(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def server(installed):
+    started = []
+
+    def make(name="s1"):
+        started.append(Server(name))
+        return started[-1]
+    yield make
+    for each in started:
+        each.stop()
+
+
+def call(proxy, what, count=1):
+    done = subprocess.run(["node", "client.js", proxy.address, what, str(count)], cwd=FOLDER, capture_output=True, text=True, timeout=90)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_calls_of_every_kind(server, make_proxy):
+    s1 = server()
+    proxy = make_proxy([s1.address], pool=h2_pool())
+    assert call(proxy, "trailers") == {"text": "hello ann", "trailers": {"x-server": "s1"}}
+    assert call(proxy, "fail") == {"code": 9, "details": "not today: 50 %"}
+    counted = call(proxy, "count", 2000)
+    assert counted["code"] == 0 and counted["got"] == [str(i) for i in range(1, 2001)]
+    assert call(proxy, "gather", 2000) == {"code": 0, "text": "2000"}
+    chatted = call(proxy, "chat", 50)
+    assert chatted["code"] == 0 and chatted["got"] == [str(i) for i in range(1, 51)]
+
+
+def test_deadlines_and_cancellation_reach_the_server(server, make_proxy):
+    s1 = server()
+    proxy = make_proxy([s1.address], pool=h2_pool())
+    assert call(proxy, "deadline")["code"] == 4
+    assert s1.wait("slow begun") == "slow begun, deadline set"
+    s1.wait("slow cancelled")
+    assert call(proxy, "cancel")["code"] == 1
+    assert s1.wait("slow begun") == "slow begun, deadline none"
+    s1.wait("slow cancelled")
+    proxy.wait_for(lambda: proxy.metrics().value("twokey_server_in_flight") == 0)
+
+
+def test_calls_are_balanced_each_by_itself(server, make_proxy):
+    servers = {name: server(name).address for name in ("s1", "s2", "s3")}
+    proxy = make_proxy({name: {"address": address} for name, address in servers.items()}, pool=h2_pool(), process={"workers": 1})
+    assert call(proxy, "hello", 30) == {"servers": {"s1": 10, "s2": 10, "s3": 10}, "failures": []}
+
+
+def test_a_server_that_leaves_loses_no_call(server, make_proxy):
+    """It says GOAWAY, and refuses connections from then on."""
+    s1, s2 = server("s1"), server("s2")
+    proxy = make_proxy({"s1": {"address": s1.address}, "s2": {"address": s2.address}}, pool=h2_pool())
+    threading.Timer(0.5, s1.order, ["leave"]).start()
+    said = call(proxy, "hello", 2000)
+    assert said["failures"] == [] and said["servers"]["s2"] > said["servers"].get("s1", 0)
+    s1.wait("left")
+
+
+def test_no_server_is_unavailable(installed, make_proxy):
+    proxy = make_proxy(["127.0.0.1:1"], pool=h2_pool())
+    failure = call(proxy, "hello")["failures"][0]
+    assert failure == {"code": 14, "details": "the server refused the connection"}

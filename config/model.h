@@ -168,7 +168,7 @@ struct conf_server {
     enum conf_server_state state;
 };
 
-enum conf_check_type { CHECK_HTTP, CHECK_TCP };
+enum conf_check_type { CHECK_HTTP, CHECK_TCP, CHECK_GRPC };
 
 struct conf_status_range {
     uint16_t from;
@@ -179,8 +179,9 @@ struct conf_health_check {
     bool is_on; /* the pool has a health_check section */
     enum conf_check_type type;
     const char *path;
-    const char *host; /* NULL: the server's address */
-    uint16_t port;    /* 0: the server's own */
+    const char *host;    /* NULL: the server's address */
+    const char *service; /* of gRPC; NULL: the server as a whole */
+    uint16_t port;       /* 0: the server's own */
     uint64_t interval_ms;
     uint64_t fast_interval_ms;
     uint64_t timeout_ms;

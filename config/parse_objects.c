@@ -51,6 +51,14 @@ static void check_health_check(struct reader *reader, json_t *object, char *base
         reader_report(reader, FINDING_WARNING,
                       "\"path\", \"host\", \"expect_status\" and \"expect_body\" do nothing with "
                       "type \"tcp\"");
+    if (check->type == CHECK_GRPC &&
+        (has(object, "path") || has(object, "expect_status") || has(object, "expect_body")))
+        reader_report(reader, FINDING_WARNING,
+                      "\"path\", \"expect_status\" and \"expect_body\" do nothing with type "
+                      "\"grpc\"");
+    if (check->type != CHECK_GRPC && has(object, "service"))
+        reader_report(reader, FINDING_WARNING,
+                      "\"service\" does nothing unless \"type\" is \"grpc\"");
     if (check->timeout_ms > check->interval_ms)
         reader_report(reader, FINDING_WARNING,
                       "a check may take longer (timeout) than the time between two (interval)");
@@ -76,6 +84,9 @@ static void check_pool(struct reader *reader, json_t *object, char *base)
     if (json_is_object(servers) && json_object_size(servers) == 0)
         reader_block(reader, "has no servers: every request to it would be answered 503")->rule =
             "D004";
+    if (pool->health_check.is_on && pool->health_check.type == CHECK_GRPC &&
+        pool->protocol != PROTOCOL_H2)
+        reader_block(reader, "health_check: type \"grpc\" needs \"protocol\": \"h2\"");
     if (has(object, "hash_on") && pool->balance != BALANCE_MAGLEV)
         reader_report(reader, FINDING_WARNING,
                       "\"hash_on\" does nothing unless \"balance\" is \"maglev\"");

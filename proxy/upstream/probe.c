@@ -16,8 +16,11 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "config/model.h"
+#include "proxy/upstream/grpc_health.h"
+#include "proxy/upstream/probe_h2.h"
 #include "proxy/upstream/probe_reply.h"
 #include "proxy/upstream/server.h"
+#include "tls/context.h"
 #include "tls/engine.h"
 
 enum {
@@ -46,6 +49,8 @@ struct probe {
     const struct tls_trust *trust; /* lives as the probe's options say */
     const char *tls_name;
     struct tls_engine *tls; /* NULL: clear text */
+    bool is_h2;
+    struct probe_h2 *h2; /* NULL: not begun, or HTTP/1 */
     char cipher[READ_BYTES];
     struct buffer question;
     struct buffer answer;
@@ -93,6 +98,54 @@ struct probe_answer probe_time_out(const struct probe *probe)
     return (struct probe_answer){PROBE_FAILED, 0, "no whole answer in time"};
 }
 
+/* ---- writing ---- */
+
+struct sent {
+    uv_write_t write;
+    char bytes[];
+};
+
+static void on_sent(uv_write_t *write, int status)
+{
+    (void)status; /* the reading side decides */
+    xfree(container_of(write, struct sent, write));
+}
+
+static void send_now(void *context, struct slice bytes)
+{
+    struct probe *probe = context;
+    struct sent *sent = xmalloc(sizeof(*sent) + bytes.len);
+    uv_buf_t block = uv_buf_init(sent->bytes, (unsigned)bytes.len);
+
+    memcpy(sent->bytes, bytes.at, bytes.len);
+    if (uv_write(&sent->write, &probe->peer.stream, &block, 1, on_sent) != 0)
+        xfree(sent);
+}
+
+static void send_h2(void *context, struct slice bytes)
+{
+    struct probe *probe = context;
+
+    if (probe->tls != NULL)
+        (void)tls_engine_send(probe->tls, bytes);
+    else
+        send_now(probe, bytes);
+}
+
+static void ask_over_h2(struct probe *probe)
+{
+    struct buffer body;
+
+    buffer_init(&body);
+    if (probe->check->type == CHECK_GRPC)
+        grpc_health_ask(&body, probe->check->service != NULL ? slice_from(probe->check->service)
+                                                             : SLICE(""));
+    probe->h2 = probe_h2_new(buffer_slice(&probe->question), buffer_slice(&body),
+                             probe->tls != NULL, send_h2, probe);
+    buffer_fini(&body);
+    probe_h2_flush(probe->h2);
+}
+
 /* ---- the answer ---- */
 
 static void tell(struct probe *probe, struct probe_answer answer, bool is_over)
@@ -101,19 +154,36 @@ static void tell(struct probe *probe, struct probe_answer answer, bool is_over)
     probe->on_event(probe->context, &answer, is_over);
 }
 
+static void tell_reply(struct probe *probe, const struct reply *reply, bool is_over)
+{
+    bool has_passed = reply->verdict == REPLY_PASSED;
+    struct probe_answer answer = {has_passed ? PROBE_PASSED : PROBE_FAILED, reply->status,
+                                  has_passed ? NULL : reply->why};
+
+    tell(probe, answer, is_over);
+}
+
+/* An answer over HTTP/2 is over when it is told: nothing more is written. */
+static void judge_h2(struct probe *probe, struct slice bytes, bool is_end)
+{
+    struct reply reply =
+        probe_h2_read(probe->h2, bytes, uv_now(probe->peer.handle.loop), probe->check);
+
+    if (reply.verdict != REPLY_MORE)
+        tell_reply(probe, &reply, true);
+    else if (is_end)
+        tell(probe, answer_of_error(UV_EOF), true);
+}
+
 static void judge(struct probe *probe, bool is_end)
 {
     struct reply reply = reply_judge(buffer_slice(&probe->answer), is_end, probe->check);
 
     if (reply.verdict == REPLY_MORE && buffer_length(&probe->answer) < ANSWER_BYTES)
         return;
-    if (reply.verdict == REPLY_PASSED)
-        tell(probe, (struct probe_answer){PROBE_PASSED, reply.status, NULL}, is_end);
-    else
-        tell(probe,
-             (struct probe_answer){PROBE_FAILED, reply.status,
-                                   reply.why != NULL ? reply.why : "the answer is too long"},
-             is_end);
+    if (reply.why == NULL)
+        reply.why = "the answer is too long";
+    tell_reply(probe, &reply, is_end);
 }
 
 static void linger(struct probe *probe, ssize_t bytes)
@@ -132,7 +202,7 @@ static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
     (void)wanted;
     if (probe->stage == LINGERING)
         buffer_clear(&probe->answer);
-    if (probe->tls != NULL && probe->stage != LINGERING)
+    if ((probe->tls != NULL || probe->h2 != NULL) && probe->stage != LINGERING)
         *out = uv_buf_init(probe->cipher, sizeof(probe->cipher));
     else
         *out = uv_buf_init(buffer_reserve(&probe->answer, READ_BYTES), READ_BYTES);
@@ -145,7 +215,24 @@ static void ask_over_tls(struct probe *probe)
         return;
     }
     probe->stage = ASKING;
-    (void)tls_engine_send(probe->tls, buffer_slice(&probe->question));
+    if (!probe->is_h2)
+        (void)tls_engine_send(probe->tls, buffer_slice(&probe->question));
+    else if (tls_engine_protocol(probe->tls) == TLS_ALPN_H2)
+        ask_over_h2(probe);
+    else
+        tell(probe, (struct probe_answer){PROBE_FAILED, 0, "it did not agree to HTTP/2 (ALPN)"},
+             true);
+}
+
+/* What was read over TLS in clear: all of it is used up. */
+static void judge_plain(struct probe *probe, bool is_end)
+{
+    if (probe->h2 == NULL) {
+        judge(probe, is_end);
+        return;
+    }
+    judge_h2(probe, buffer_slice(&probe->answer), is_end);
+    buffer_clear(&probe->answer);
 }
 
 static void take_ciphertext(struct probe *probe, struct slice bytes)
@@ -158,7 +245,7 @@ static void take_ciphertext(struct probe *probe, struct slice bytes)
     else if (probe->stage == SECURING && tls_engine_state(probe->tls) == TLS_OPEN)
         ask_over_tls(probe);
     else if (probe->stage == ASKING)
-        judge(probe, tls_engine_state(probe->tls) == TLS_ENDED);
+        judge_plain(probe, tls_engine_state(probe->tls) == TLS_ENDED);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *block)
@@ -175,12 +262,16 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *block)
     }
     if (bytes > 0 && probe->tls != NULL) {
         take_ciphertext(probe, slice_of(probe->cipher, (size_t)bytes));
+    } else if (bytes > 0 && probe->h2 != NULL) {
+        judge_h2(probe, slice_of(probe->cipher, (size_t)bytes), false);
     } else if (bytes > 0) {
         probe->answer.end += (uint32_t)bytes;
         judge(probe, false);
     } else if (bytes == UV_EOF && probe->stage == SECURING) {
         tell(probe, (struct probe_answer){PROBE_FAILED, 0, "closed during the TLS handshake"},
              true);
+    } else if (bytes == UV_EOF && probe->h2 != NULL) {
+        tell(probe, answer_of_error(UV_EOF), true);
     } else if (bytes == UV_EOF) {
         judge(probe, true);
     } else {
@@ -205,6 +296,13 @@ static void ask(struct probe *probe)
     int status;
 
     probe->stage = ASKING;
+    if (probe->is_h2) {
+        ask_over_h2(probe);
+        status = uv_read_start(&probe->peer.stream, on_room, on_read);
+        if (status != 0)
+            tell(probe, answer_of_error(status), true);
+        return;
+    }
     probe->write.data = probe;
     status = uv_write(&probe->write, &probe->peer.stream, &block, 1, on_written);
     if (status == 0)
@@ -213,34 +311,12 @@ static void ask(struct probe *probe)
         tell(probe, answer_of_error(status), true);
 }
 
-struct sent {
-    uv_write_t write;
-    char bytes[];
-};
-
-static void on_sent(uv_write_t *write, int status)
-{
-    (void)status; /* the reading side decides */
-    xfree(container_of(write, struct sent, write));
-}
-
-static void send_ciphertext(void *context, struct slice bytes)
-{
-    struct probe *probe = context;
-    struct sent *sent = xmalloc(sizeof(*sent) + bytes.len);
-    uv_buf_t block = uv_buf_init(sent->bytes, (unsigned)bytes.len);
-
-    memcpy(sent->bytes, bytes.at, bytes.len);
-    if (uv_write(&sent->write, &probe->peer.stream, &block, 1, on_sent) != 0)
-        xfree(sent);
-}
-
 static void secure(struct probe *probe)
 {
     int status;
 
     probe->stage = SECURING;
-    probe->tls = tls_engine_connect(probe->trust, probe->tls_name, NULL, send_ciphertext, probe);
+    probe->tls = tls_engine_connect(probe->trust, probe->tls_name, NULL, send_now, probe);
     (void)tls_engine_feed(probe->tls, SLICE(""), probe->cipher);
     status = uv_read_start(&probe->peer.stream, on_room, on_read);
     if (status != 0)
@@ -313,11 +389,20 @@ static void write_question(struct probe *probe, const struct probe_options *opti
                            const union server_address *address)
 {
     struct buffer *out = &probe->question;
+    bool is_grpc = options->check->type == CHECK_GRPC;
 
-    buffer_printf(out, "GET %s HTTP/1.1\r\nHost: ", options->check->path);
+    if (is_grpc)
+        buffer_append_literal(out, "POST " GRPC_HEALTH_PATH " HTTP/1.1\r\nHost: ");
+    else
+        buffer_printf(out, "GET %s HTTP/1.1\r\nHost: ", options->check->path);
     append_host(out, options, address);
-    buffer_append_literal(out, "\r\nUser-Agent: twokey-check/" TWOKEY_VERSION
-                               "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    buffer_append_literal(out, "\r\nUser-Agent: twokey-check/" TWOKEY_VERSION "\r\n");
+    if (is_grpc)
+        buffer_append_literal(out, "Content-Type: application/grpc\r\nTE: trailers\r\n\r\n");
+    else if (probe->is_h2)
+        buffer_append_literal(out, "Accept: */*\r\n\r\n");
+    else
+        buffer_append_literal(out, "Accept: */*\r\nConnection: close\r\n\r\n");
 }
 
 /* ---- life ---- */
@@ -327,6 +412,7 @@ static void on_closed(uv_handle_t *handle)
     struct probe *probe = handle->data;
 
     tls_engine_free(&probe->tls);
+    probe_h2_free(&probe->h2);
     buffer_fini(&probe->question);
     buffer_fini(&probe->answer);
     probe->tag = 0;
@@ -363,11 +449,12 @@ struct probe *probe_open(uv_loop_t *loop, const struct probe_options *options,
     probe->check = options->check;
     probe->trust = options->trust;
     probe->tls_name = options->tls_name;
+    probe->is_h2 = options->is_h2 || options->check->type == CHECK_GRPC;
     probe->on_event = options->on_event;
     probe->context = options->context;
     buffer_init(&probe->question);
     buffer_init(&probe->answer);
-    if (options->check->type == CHECK_HTTP)
+    if (options->check->type != CHECK_TCP)
         write_question(probe, options, &address);
     status = begin(probe, loop, &address);
     if (status == 0)

@@ -36,6 +36,7 @@ struct probe_options {
     const struct server *server;
     const char *host;              /* the name behind which the server was found, or NULL */
     const struct tls_trust *trust; /* NULL: clear text; needed until it has connected */
+    bool is_h2;                    /* an HTTP check is spoken over HTTP/2; one of gRPC always is */
     const char *tls_name;
     const struct conf_health_check
         *check; /* lives as long as the probe, or until probe_recheck() */

@@ -291,6 +291,7 @@ static void begin(struct watched *watched)
         .server = watched->target.server,
         .host = watched->host,
         .trust = watched->trust,
+        .is_h2 = watched->target.pool->conf->protocol == PROTOCOL_H2,
         .tls_name = watched->tls_name,
         .check = check_of(watched),
         .on_event = on_probe,
@@ -434,7 +435,8 @@ static bool is_same_text(const char *a, const char *b)
 static bool is_same_question(const struct conf_health_check *a, const struct conf_health_check *b)
 {
     return a->is_on == b->is_on && a->type == b->type && a->port == b->port &&
-           is_same_text(a->path, b->path) && is_same_text(a->host, b->host);
+           is_same_text(a->path, b->path) && is_same_text(a->host, b->host) &&
+           is_same_text(a->service, b->service);
 }
 
 /* The old configuration lives until the adoption is told. */
@@ -446,7 +448,8 @@ static void take_configuration(struct watched *watched, struct watched_pool *poo
 
     if (watched->probe != NULL &&
         (!is_same_question(check_of(watched), &given->pool->health_check) ||
-         watched->trust != given->trust)) {
+         watched->trust != given->trust ||
+         watched->target.pool->conf->protocol != given->pool->protocol)) {
         abandon(watched);
         rest_for(watched, SOONEST_MS);
     }

@@ -102,6 +102,7 @@ static const struct bad bad_documents[] = {
     {SERVER("\"address\":\"10.0.0.1:80\",\"backup\":1"), "1 is not true or false"},
     {SERVER("\"address\":\"10.0.0.1:80\",\"state\":\"drian\""), "did you mean \"drain\"?"},
     /* durations and sizes */
+    {POOL("\"health_check\":{\"type\":\"grpc\"}"), "type \"grpc\" needs \"protocol\": \"h2\""},
     {POOL("\"slow_start\":30"), "/pools/p/slow_start: 30 has no unit"},
     {POOL("\"slow_start\":\"30\""), "\"30\" has no unit"},
     {POOL("\"slow_start\":\"30 s\""), "is not a duration"},

@@ -581,6 +581,10 @@ static enum failure judge_target(struct decision *d, const char **why)
         *why = "the scheme of the absolute target is not the connection's";
         return FAILURE_BAD_REQUEST;
     }
+    if (d->req->claims_https && !d->is_peer_trusted) { /* RFC 9110 §7.4 */
+        *why = "https was asked for in clear text, and not by a trusted proxy";
+        return FAILURE_MISDIRECTED;
+    }
     return d->req->is_https ? judge_name(d) : FAILURE_NONE;
 }
 

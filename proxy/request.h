@@ -101,8 +101,9 @@ struct request {
     enum answer_form form;
     uint8_t http_minor;
     bool is_https;
-    bool wants_close; /* the client will not send another request */
-    bool closes;      /* we said so, or cannot go on */
+    bool claims_https; /* over clear text: an :scheme that only a trusted proxy may say */
+    bool wants_close;  /* the client will not send another request */
+    bool closes;       /* we said so, or cannot go on */
     bool has_te_trailers;
     bool expects_continue;
     bool passes_upgrade;
@@ -112,7 +113,7 @@ struct request {
     bool is_chunked_to_server;
     bool passes_trailers;
     bool has_sent_trailers; /* they are not kept: it cannot be sent again */
-    bool is_fresh_wanted; /* the next attempt must not use an idle connection */
+    bool is_fresh_wanted;   /* the next attempt must not use an idle connection */
     bool was_fresh_retried;
     bool was_reused;
     bool holds_place;                /* one of the server's max_connections */

@@ -34,22 +34,9 @@ enum {
     LINE_BYTES = sizeof("  HTTP/1.1\r\nHost: \r\n"),
 };
 
-static struct client_stream *stream_of(void *owner)
-{
-    struct client_stream *stream = owner;
-
-    CHECK_OBJ(stream, CLIENT_STREAM_TAG);
-    return stream;
-}
-
-static struct worker *worker_of(const struct client_h2 *h2)
-{
-    return h2->client->transport.worker;
-}
-
 void client_h2_mark(struct client_h2 *h2)
 {
-    late_mark(worker_of(h2), &h2->late);
+    late_mark(client_h2_worker(h2), &h2->late);
 }
 
 /* ---- a stream's request ---- */
@@ -72,7 +59,7 @@ static void begin_request(struct client_stream *stream)
 
 static struct client_stream *open_stream(struct client_h2 *h2, struct h2_stream *wire)
 {
-    struct worker *worker = worker_of(h2);
+    struct worker *worker = client_h2_worker(h2);
     struct client_stream *stream = slab_take(&worker->stream_slab);
 
     *stream = (struct client_stream){
@@ -92,7 +79,7 @@ static void free_stream(struct client_stream *stream)
     buffer_fini(&stream->inbox);
     buffer_fini(&stream->trailers);
     stream->tag = 0;
-    slab_give(&worker_of(stream->h2)->stream_slab, stream);
+    slab_give(&client_h2_worker(stream->h2)->stream_slab, stream);
 }
 
 /* A code that says why it was broken off. */
@@ -144,7 +131,7 @@ static void leave(struct client_h2 *h2)
     if (h2->leaving != LEAVING_NO || h2->is_over)
         return;
     h2->leaving = LEAVING_ASKED;
-    h2->asked_ms = worker_now_ms(worker_of(h2));
+    h2->asked_ms = worker_now_ms(client_h2_worker(h2));
     h2_frames_goaway(h2->frames);
     h2_frames_ping(h2->frames); /* its answer tells that the client knows */
     client_h2_mark(h2);
@@ -191,7 +178,7 @@ static void write_frames(struct client_h2 *h2, bool has_room, size_t most)
 static void end_connection(struct client_h2 *h2)
 {
     write_frames(h2, true, LAST_BYTES);
-    client_end(h2->client, h2->is_over || !worker_of(h2)->is_stopping);
+    client_end(h2->client, h2->is_over || !client_h2_worker(h2)->is_stopping);
 }
 
 /* A rule is broken or a budget used up: GOAWAY, and nothing is read any more. */
@@ -261,160 +248,16 @@ static void on_violation(void *connection, const char *why)
     client_h2_mark(h2);
 }
 
-/* ---- uploads ---- */
-
-/* What is read only to be dropped is over no limit: the client was told that it may go on. */
-static bool is_over_limit(const struct request *req, struct slice data)
-{
-    return req->state != REQUEST_ANSWERED && req->body_limit > 0 &&
-           req->uploaded_bytes + data.len > req->body_limit;
-}
-
-static bool takes(const struct request *req)
-{
-    if (req->state == REQUEST_TUNNEL)
-        return req->upload == HALF_OPEN && !upstream_is_full(req->upstream);
-    return req->upload == HALF_OPEN && request_takes_upload(req);
-}
-
-/* Bytes of a tunnel or a body; it may end the request. */
-static void give(struct client_stream *stream, struct slice data)
-{
-    struct request *req = stream->request;
-
-    stream->progress_ms = worker_now_ms(req->worker);
-    h2_stream_consumed(stream->wire, data.len);
-    client_h2_mark(stream->h2);
-    if (req->state == REQUEST_TUNNEL) {
-        request_tunnel_from_client(req, data);
-    } else if (is_over_limit(req, data)) {
-        request_upload_failed(req, FAILURE_BODY_TOO_LARGE, NULL);
-    } else if (req->body.kind == FORWARD_LENGTH && data.len > req->body.left) {
-        request_upload_failed(req, FAILURE_BAD_REQUEST, "more body than Content-Length says");
-    } else {
-        req->body.left -= req->body.kind == FORWARD_LENGTH ? data.len : 0;
-        request_upload(req, data);
-    }
-}
-
-/* The lines that were kept, as a message; NULL: none. */
-static const struct message *trailers_of(struct client_stream *stream)
-{
-    struct worker *worker = worker_of(stream->h2);
-    struct head_limits limits = client_limits(stream->h2->client);
-    const char *why;
-
-    if (buffer_length(&stream->trailers) == 0)
-        return NULL;
-    CHECK(head_parse_trailers(worker->trailers, buffer_slice(&stream->trailers), &limits, &why) ==
-          0); /* it was one already, within the same limits */
-    return worker->trailers;
-}
-
-/* The client has ended its side, and all that came before was given on. */
-static void give_end(struct client_stream *stream)
-{
-    struct request *req = stream->request;
-
-    if (req->state == REQUEST_TUNNEL)
-        request_client_half_closed(req);
-    else if (req->body.kind == FORWARD_LENGTH && req->body.left > 0)
-        request_upload_failed(req, FAILURE_BAD_REQUEST, "less body than Content-Length says");
-    else
-        request_upload_ended(req, trailers_of(stream));
-}
-
-void client_h2_pump(struct client_stream *stream)
-{
-    struct buffer *inbox = &stream->inbox;
-
-    if (buffer_length(inbox) > 0 && takes(stream->request)) {
-        give(stream, buffer_slice(inbox));
-        transport_flush(worker_of(stream->h2)); /* it points into the inbox */
-        if (stream->request == NULL)
-            return;
-        buffer_reset(inbox, 0);
-    }
-    if (stream->has_ended && buffer_length(inbox) == 0 && takes(stream->request))
-        give_end(stream);
-}
-
-/* One read may hold many heads, and pieces of bodies. */
-static void keep_scratch(struct client_h2 *h2)
-{
-    struct worker *worker = worker_of(h2);
-
-    if (worker->scratch_used <= WORKER_SCRATCH / 2)
-        return;
-    transport_flush(worker);
-    worker->scratch_used = 0;
-}
-
-static void on_data(void *connection, void *owner, struct slice data)
-{
-    struct client_stream *stream = stream_of(owner);
-    struct request *req = stream->request;
-
-    if (req == NULL) { /* it is over: the rest is dropped */
-        h2_stream_consumed(stream->wire, data.len);
-        client_h2_mark(stream->h2);
-        return;
-    }
-    req->received_bytes += data.len;
-    req->progress_ms = worker_now_ms(req->worker);
-    if (buffer_length(&stream->inbox) == 0 && takes(req))
-        give(stream, data);
-    else
-        buffer_append_slice(&stream->inbox, data); /* at most a window */
-    keep_scratch(connection);
-}
-
-static void on_trailers(void *connection, void *owner, const struct h2_head *head)
-{
-    struct client_stream *stream = stream_of(owner);
-    struct client_h2 *h2 = connection;
-    struct request *req = stream->request;
-    struct worker *worker = worker_of(h2);
-    struct head_limits limits = client_limits(h2->client);
-    const char *why;
-    struct writer w;
-    size_t room = 2;
-
-    if (req == NULL || req->upload != HALF_OPEN)
-        return;
-    if (h2_trailers_message(worker->trailers, head, &limits, &why) != 0) {
-        request_upload_failed(req, FAILURE_BAD_REQUEST, why);
-        return;
-    }
-    for (size_t i = 0; i < head->count; i++)
-        room += head->fields[i].name.len + head->fields[i].value.len + 4;
-    w = writer_over(buffer_reserve(&stream->trailers, room), room);
-    forward_write_trailers(&w, worker->trailers);
-    write_literal(&w, "\r\n");
-    CHECK(!w.overflow);
-    stream->trailers.end += (uint32_t)writer_length(&w);
-}
-
-static void on_end(void *connection, void *owner)
-{
-    struct client_stream *stream = stream_of(owner);
-
-    (void)connection;
-    stream->has_ended = true;
-    if (stream->request != NULL)
-        client_h2_pump(stream);
-}
+/* ---- requests ---- */
 
 static void on_drained(void *connection, void *owner)
 {
-    struct client_stream *stream = stream_of(owner);
+    struct client_stream *stream = client_stream_of(owner);
 
     (void)connection;
     if (stream->request != NULL)
         request_client_drained(stream->request);
 }
-
-/* ---- requests ---- */
 
 /* Bytes of the head as HTTP/1 would have it. */
 static size_t head_bytes(const struct h2_head *head)
@@ -441,6 +284,15 @@ static void add_websocket_key(struct request *req, struct message *message)
             .name = SLICE("Sec-WebSocket-Key"), .value = slice_from(req->websocket_key)};
 }
 
+/* It is one of the pseudo-fields, which stand in front. */
+static bool has_https_scheme(const struct h2_head *head)
+{
+    for (size_t i = 0; i < head->count && head->fields[i].name.at[0] == ':'; i++)
+        if (slice_equal(head->fields[i].name, SLICE(":scheme")))
+            return slice_equal_nocase(head->fields[i].value, SLICE("https"));
+    return false;
+}
+
 static void read_request(struct client_stream *stream, const struct h2_head *head, bool is_last)
 {
     struct client *client = stream->h2->client;
@@ -465,6 +317,7 @@ static void read_request(struct client_stream *stream, const struct h2_head *hea
         request_refuse(req, client_failure_of_status(status), why);
         return;
     }
+    req->claims_https = !req->is_https && has_https_scheme(head);
     if (worker->message->dropped_fields > 0)
         count_add(&client_row(client)->fields_dropped, worker->message->dropped_fields);
     req->must_upgrade = is_extended;
@@ -486,7 +339,7 @@ static bool refuses(struct client_h2 *h2, struct h2_stream *wire)
 
 static void after_request(struct client_h2 *h2)
 {
-    keep_scratch(h2);
+    client_h2_keep_scratch(h2);
     if (client_is_spent(h2->client))
         leave(h2);
 }
@@ -521,7 +374,7 @@ static void *on_request_too_large(void *connection, struct h2_stream *wire)
 static void on_stream_closed(void *connection, void *owner, uint32_t code, bool is_by_peer)
 {
     struct client_h2 *h2 = connection;
-    struct client_stream *stream = stream_of(owner);
+    struct client_stream *stream = client_stream_of(owner);
 
     stream->wire = NULL;
     if (stream->request != NULL)
@@ -541,9 +394,9 @@ static void on_stream_closed(void *connection, void *owner, uint32_t code, bool 
 static const struct h2_events events = {
     .on_request = on_request,
     .on_request_too_large = on_request_too_large,
-    .on_trailers = on_trailers,
-    .on_data = on_data,
-    .on_end = on_end,
+    .on_trailers = client_h2_on_trailers,
+    .on_data = client_h2_on_data,
+    .on_end = client_h2_on_end,
     .on_closed = on_stream_closed,
     .on_drained = on_drained,
     .on_pong = on_pong,
@@ -587,7 +440,7 @@ static void watch_head(struct client_h2 *h2)
     if (!h2_frames_is_in_head(h2->frames)) {
         h2->head_from_ms = 0;
     } else if (h2->head_from_ms == 0) {
-        h2->head_from_ms = worker_now_ms(worker_of(h2));
+        h2->head_from_ms = worker_now_ms(client_h2_worker(h2));
         if (client->state == CLIENT_IDLE)
             client_set_deadline(client);
     }

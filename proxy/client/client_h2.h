@@ -17,12 +17,14 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/check.h"
 #include "base/list.h"
+#include "proxy/client/client.h"
 #include "proxy/http/h2_frames.h"
 #include "proxy/late.h"
 
-struct client;
 struct request;
+struct worker;
 
 enum { CLIENT_STREAM_TAG = 0x4353544d };
 
@@ -59,9 +61,31 @@ struct client_stream {
     uint64_t progress_ms;    /* when bytes last went out, or through a tunnel */
 };
 
+static inline struct client_stream *client_stream_of(void *owner)
+{
+    struct client_stream *stream = owner;
+
+    CHECK_OBJ(stream, CLIENT_STREAM_TAG);
+    return stream;
+}
+
+static inline struct worker *client_h2_worker(const struct client_h2 *h2)
+{
+    return h2->client->transport.worker;
+}
+
 /* There is something to be written: it goes out at the end of the turn. */
 void client_h2_mark(struct client_h2 *h2);
+
+/* ---- client_h2_upload.c ---- */
+
 /* Gives on what waits of the upload, as far as it is taken. */
 void client_h2_pump(struct client_stream *stream);
+/* One read may hold many heads, and pieces of bodies. */
+void client_h2_keep_scratch(struct client_h2 *h2);
+/* Of h2_events. */
+void client_h2_on_data(void *connection, void *owner, struct slice data);
+void client_h2_on_trailers(void *connection, void *owner, const struct h2_head *head);
+void client_h2_on_end(void *connection, void *owner);
 
 #endif

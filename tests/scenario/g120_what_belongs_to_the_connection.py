@@ -66,3 +66,12 @@ def test_who_the_client_is_goes_with_each_request(make_proxy, make_origin, autho
             asked = request("GET", "/", ("x-client", "CN=somebody"), scheme="https", authority="shop.example")
             assert client.request(stream, asked).status == 200
     assert [[value for name, value in asked.headers if name.lower() == "x-client"] for asked in origin.requests] == [["CN=ann"]] * 2
+
+
+def test_https_in_clear_text_is_a_trusted_proxys_word_alone(make_proxy, make_origin):
+    """RFC 9110 §7.4; over TLS a client may say either."""
+    claim = request(scheme="https")
+    with H2Client(make_proxy(make_origin(ok(b"x"))).address) as client:
+        assert client.request(1, claim).status == 421 and client.request(3).status == 200
+    with H2Client(make_proxy(make_origin(ok(b"x")), listener={"trusted_proxies": ["127.0.0.0/8"]}).address) as client:
+        assert client.request(1, claim).status == 200

@@ -6,7 +6,7 @@
 #include "proxy/http/h2_budget.h"
 
 /* Refilling more often than this is work for nothing. */
-enum { EVENT = 1000, REFILL_MS = 100 };
+enum { EVENT = H2_BUDGET_EVENT, REFILL_MS = 100 };
 
 static const struct {
     const char *name;
@@ -59,9 +59,9 @@ bool h2_budget_spend(struct h2_budget *budget, enum h2_budget_kind kind)
     return true;
 }
 
-void h2_budget_earn(struct h2_budget *budget, enum h2_budget_kind kind, uint32_t events)
+void h2_budget_earn(struct h2_budget *budget, enum h2_budget_kind kind, uint32_t thousandths)
 {
-    put_back(budget, kind, (uint64_t)events * EVENT);
+    put_back(budget, kind, thousandths);
 }
 
 const char *h2_budget_name(enum h2_budget_kind kind)

@@ -29,7 +29,9 @@ void h2_budget_init(struct h2_budget *budget);
 void h2_budget_refill(struct h2_budget *budget, uint64_t now_ms);
 /* False: there is none left. */
 bool h2_budget_spend(struct h2_budget *budget, enum h2_budget_kind kind);
-void h2_budget_earn(struct h2_budget *budget, enum h2_budget_kind kind, uint32_t events);
+/* What honest work is worth, in thousandths of an event. */
+enum { H2_BUDGET_EVENT = 1000 };
+void h2_budget_earn(struct h2_budget *budget, enum h2_budget_kind kind, uint32_t thousandths);
 
 const char *h2_budget_name(enum h2_budget_kind kind);
 

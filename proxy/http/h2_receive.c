@@ -172,6 +172,7 @@ static void head_is_there(struct h2_frames *frames, const nghttp2_frame *frame)
     struct h2_head head = {frames->head.fields, frames->head.count};
     bool is_last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
+    h2_budget_earn(&frames->budget, H2_BUDGET_EMPTY_DATA, H2_BUDGET_EVENT);
     if (stream == NULL || stream->is_reset)
         return;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
@@ -243,6 +244,8 @@ static void data_is_over(struct h2_frames *frames, const nghttp2_frame *frame)
             tell_end(frames, stream);
     } else if (frames->data_in_frame == 0) {
         (void)h2_spend(frames, H2_BUDGET_EMPTY_DATA);
+    } else {
+        h2_budget_earn(&frames->budget, H2_BUDGET_EMPTY_DATA, H2_BUDGET_EVENT);
     }
 }
 

@@ -14,6 +14,7 @@
 enum {
     FULL_BYTES = 64 * 1024, /* of a stream's outbox: see h2_stream_is_full() */
     STACK_FIELDS = 96,
+    RESETS_OF_ENDS = 4, /* streams that we end earn one that the peer may reset */
 };
 
 /* ---- heads that go ---- */
@@ -206,6 +207,8 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
 static void end_is_sent(struct h2_stream *stream)
 {
     stream->is_end_sent = true;
+    /* Who takes many responses may well give up some. */
+    h2_budget_earn(&stream->frames->budget, H2_BUDGET_RESETS, H2_BUDGET_EVENT / RESETS_OF_ENDS);
     /* Nobody waits for the rest of its body (RFC 9113 §8.1). */
     if (stream->resets_at_end || (!stream->is_wanted && !stream->is_remote_ended))
         h2_stream_reset_now(stream, H2_NO_ERROR);
@@ -233,8 +236,8 @@ static void last_is_sent(struct h2_frames *frames, const nghttp2_frame *frame)
 /* An honest peer may answer it: with windows given back, with a look at how long the way is. */
 static void data_is_sent(struct h2_frames *frames, const nghttp2_frame *frame)
 {
-    h2_budget_earn(&frames->budget, H2_BUDGET_WINDOW_UPDATE, 10);
-    h2_budget_earn(&frames->budget, H2_BUDGET_PING, 1);
+    h2_budget_earn(&frames->budget, H2_BUDGET_WINDOW_UPDATE, 10 * H2_BUDGET_EVENT);
+    h2_budget_earn(&frames->budget, H2_BUDGET_PING, H2_BUDGET_EVENT);
     last_is_sent(frames, frame);
 }
 
@@ -342,6 +345,8 @@ struct h2_stream *h2_frames_request(struct h2_frames *frames, struct slice head,
     stream->id = nghttp2_submit_request(frames->session, NULL, fields.at, fields.count,
                                         is_last ? NULL : &provider, stream);
     fields_end(&fields);
+    /* What we ask for, a server may refuse. */
+    h2_budget_earn(&frames->budget, H2_BUDGET_RESETS, H2_BUDGET_EVENT);
     if (stream->id > 0)
         return stream;
     frames->open--;

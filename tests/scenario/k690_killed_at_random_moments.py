@@ -94,6 +94,7 @@ def go_on(proxy, book):
 
 
 @pytest.mark.timeout(60 + 8 * KILLS)
+@pytest.mark.slow
 def test_nothing_is_lost(proxy):
     print(f"TWOKEY_SEED={SEED}")
     chance = random.Random(SEED)

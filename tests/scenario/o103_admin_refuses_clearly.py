@@ -86,6 +86,7 @@ def test_another_sites_page_cannot_change_anything(proxy):
     assert proxy.admin("GET", "/v1/status", headers={"Origin": "http://evil.example"}).status == 200
 
 
+@pytest.mark.slow
 def test_garbage_is_survived(proxy):
     for data in (b"\x00" * 1000, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"GET " + b"/a" * 40000 + b" HTTP/1.1\r\n\r\n",
                  b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"x: y\r\n" * 20000 + b"\r\n"):

@@ -28,6 +28,7 @@ def ask(connection, path="/healthz", token=None):
     return reply.status, reply.read()
 
 
+@pytest.mark.slow
 def test_no_caller_fails_while_the_certificate_is_renewed(make_proxy, origin, authority, admin):
     proxy = make_proxy([origin], **admin_tls(authority, admin))
     open_one = proxy.admin_connection(context=client_context(authority))

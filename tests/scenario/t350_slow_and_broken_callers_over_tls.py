@@ -123,6 +123,7 @@ def test_who_breaks_off_in_a_call_leaves_nothing_behind(make_proxy, origin, auth
 
 @pytest.mark.waits
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_who_leaves_a_stream_is_noticed_when_it_is_said_to_be_alive(make_enforced, origin, authority, admin):
     proxy = make_enforced([origin], **admin_tls(authority, admin))
     proxy.status()

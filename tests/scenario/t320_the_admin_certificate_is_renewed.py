@@ -53,7 +53,7 @@ def test_no_caller_fails_while_the_certificate_is_renewed(make_proxy, origin, au
     for caller in callers:
         caller.start()
     try:
-        for number in range(8):
+        for number in range(4):
             admin.replace(authority.certificate(f"new{number}", "localhost", ip="127.0.0.1", key="rsa" if number % 2 else "ec"))
             assert proxy.admin("POST", "/v1/reload").status == 200
             assert serial_shown(proxy, authority) == admin.serial() != before

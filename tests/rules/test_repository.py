@@ -51,7 +51,7 @@ def test_each_json_file_is_json():
 
 
 def test_each_package_line_has_a_group_and_a_name():
-    groups = ("build", "test", "lint", "bench", "run", "runtime")
+    groups = ("build", "test", "testssl", "lint", "bench", "run", "runtime")
     for number, line in enumerate(source_tree.text("packages.txt").split("\n"), 1):
         if line and not line.startswith("#"):
             words = line.split()

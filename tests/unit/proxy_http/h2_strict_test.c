@@ -394,6 +394,93 @@ static void test_a_response_that_comes_early_ends_before_the_reset(void **state)
     raw_fini(&raw);
 }
 
+/* A window that was made smaller under way is below zero until as much was given back. */
+static void test_a_peer_may_shrink_its_windows(void **state)
+{
+    static char body[60000];
+    struct raw raw;
+
+    (void)state;
+    raw_init(&raw, &h2_test_limits);
+    raw_headers(&raw.out, 1, LAST, ASK);
+    assert_true(raw_give(&raw));
+    h2_stream_respond(raw.peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_send(raw.peer.last, slice_of(body, 40000));
+    assert_string_equal(raw_answer(&raw), "HEADERS 1\nDATA 1\nDATA 1\nDATA 1\n");
+    h2_stream_send(raw.peer.last, slice_of(body, 20000));
+    raw_frame(&raw.out, RAW_SETTINGS, 0, 0, SLICE("\0\4\0\0\x75\x30")); /* 30,000: 10,000 below */
+    assert_true(raw_give(&raw));
+    assert_string_equal(raw_answer(&raw), "");
+    raw_number(&raw.out, RAW_WINDOW_UPDATE, 1, 10000);
+    assert_true(raw_give(&raw));
+    assert_string_equal(raw_answer(&raw), "");
+    raw_number(&raw.out, RAW_WINDOW_UPDATE, 1, 1);
+    assert_true(raw_give(&raw));
+    assert_string_equal(raw_answer(&raw), "DATA 1\n");
+    assert_int_equal(h2_stream_unsent(raw.peer.last), 19999);
+    raw_number(&raw.out, RAW_WINDOW_UPDATE, 1, 19999);
+    assert_true(raw_give(&raw));
+    assert_string_equal(raw_answer(&raw), "DATA 1\nDATA 1\n");
+    raw_fini(&raw);
+}
+
+/* A peer whose table is smaller is told in the next head that ours is. */
+static void test_a_peer_may_have_no_table(void **state)
+{
+    struct raw raw;
+
+    (void)state;
+    raw_init(&raw, &h2_test_limits);
+    raw_frame(&raw.out, RAW_SETTINGS, 0, 0, SLICE("\0\1\0\0\0\0"));
+    for (unsigned stream = 1; stream <= 3; stream += 2) {
+        char bytes[2048];
+        size_t count = 0;
+
+        raw_headers(&raw.out, stream, LAST, ASK);
+        assert_true(raw_give(&raw));
+        h2_stream_respond(raw.peer.last, SLICE(LINE("HTTP/1.1 200 OK") LINE("Server: x") END),
+                          true);
+        count = h2_frames_take(raw.peer.frames, bytes, sizeof(bytes));
+        assert_true(count > 9);
+        if (stream == 1) {
+            /* behind the acknowledgement: the size of the table, which is none */
+            assert_int_equal((unsigned char)bytes[9 + 9], 0x20);
+            assert_int_equal((unsigned char)bytes[9 + 9 + 1], 0x88);
+        } else {
+            assert_int_equal((unsigned char)bytes[9], 0x88);
+            assert_true(count > 9 + 2); /* not an index into the table */
+        }
+    }
+    raw_fini(&raw);
+}
+
+/* Larger frames than every peer takes are never sent. */
+static void test_frames_stay_small(void **state)
+{
+    static char body[60000];
+    static char bytes[65536];
+    struct raw raw;
+    size_t count;
+
+    (void)state;
+    raw_init(&raw, &h2_test_limits);
+    raw_frame(&raw.out, RAW_SETTINGS, 0, 0, SLICE("\0\5\0\xff\xff\xff"));
+    raw_headers(&raw.out, 1, LAST, ASK);
+    assert_true(raw_give(&raw));
+    raw_answer(&raw);
+    h2_stream_respond(raw.peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_send(raw.peer.last, slice_of(body, sizeof(body)));
+    count = h2_frames_take(raw.peer.frames, bytes, sizeof(bytes));
+    for (size_t at = 0; at + 9 <= count;) {
+        const unsigned char *head = (const unsigned char *)bytes + at;
+        size_t length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+
+        assert_true(length <= 16384);
+        at += 9 + length;
+    }
+    raw_fini(&raw);
+}
+
 static void test_trailers_alone_cost_no_empty_frame(void **state)
 {
     struct raw raw;
@@ -444,6 +531,9 @@ int main(void)
         cmocka_unit_test(test_the_connection_window_never_leaks),
         cmocka_unit_test(test_a_body_that_nobody_wants_is_dropped_without_end),
         cmocka_unit_test(test_more_than_the_window_is_a_fault),
+        cmocka_unit_test(test_a_peer_may_shrink_its_windows),
+        cmocka_unit_test(test_a_peer_may_have_no_table),
+        cmocka_unit_test(test_frames_stay_small),
         cmocka_unit_test(test_streams_take_turns),
         cmocka_unit_test(test_trailers_alone_cost_no_empty_frame),
         cmocka_unit_test(test_a_response_that_comes_early_ends_before_the_reset),

@@ -31,6 +31,7 @@ enum { READ_AT_ONCE = 65536 };
 struct walk {
     const struct files_wanted *wanted;
     struct files *files;
+    struct files read; /* what the target holds */
     struct findings *findings;
     struct pointer pointer;
 };
@@ -46,17 +47,28 @@ static struct file_copy *find_copy(struct files *files, const char *path)
     return NULL;
 }
 
+/* The bytes that were judged, or those of now; NULL, or why they cannot be read. */
+static const char *read_file(struct walk *walk, const char *path, bool is_key, struct buffer *out)
+{
+    struct contents_roots roots = {walk->wanted->roots, walk->wanted->config_directory};
+    const struct file_copy *read = find_copy(&walk->read, path);
+
+    if (read == NULL)
+        return contents_from_disk(&roots, path, is_key, out);
+    buffer_append_slice(out, buffer_slice(&read->content));
+    return NULL;
+}
+
 static void add_copy(struct walk *walk, const char *path, bool is_key, bool is_new)
 {
     const char *kept = json_string_value(json_object_get(walk->wanted->kept, path));
-    struct contents_roots roots = {walk->wanted->roots, walk->wanted->config_directory};
     struct files *files = walk->files;
     struct file_copy copy = {.is_key = is_key};
     struct digest digest;
     const char *why;
 
     buffer_init(&copy.content);
-    why = contents_from_disk(&roots, path, is_key, &copy.content);
+    why = read_file(walk, path, is_key, &copy.content);
     if (why != NULL) {
         finding_add(walk->findings, is_new ? FINDING_BLOCK : FINDING_WARNING, "files", NULL,
                     pointer_text(&walk->pointer), "%s cannot be read: %s", path, why);
@@ -146,9 +158,12 @@ void files_collect(const struct files_wanted *wanted, struct files *out, struct 
     struct walk walk = {.wanted = wanted, .files = out, .findings = findings};
 
     *out = (struct files){0};
+    if (wanted->read != NULL)
+        files_of(wanted->read, &walk.read);
     pointer_init(&walk.pointer);
     walk_object(&walk, SHAPE_CONFIGURATION, wanted->target, wanted->base);
     pointer_fini(&walk.pointer);
+    files_fini(&walk.read);
 }
 
 json_t *files_map(const struct files *files)

@@ -19,6 +19,7 @@
 #include "base/digest.h"
 
 struct conf_strings;
+struct configuration;
 struct findings;
 struct ledger;
 struct refusal;
@@ -43,6 +44,8 @@ struct files_wanted {
     const json_t *kept;               /* {"path": "sha256:…"} of the base, or NULL */
     const struct conf_strings *roots; /* process.file_roots of the target */
     const char *config_directory;     /* a root besides, where none are configured; or NULL */
+    const struct configuration *read; /* the target as it was judged: what it holds is not read
+                                       * again; or NULL */
 };
 
 /* Problems become findings: block for a reference that the change makes, warning for one that was
@@ -58,7 +61,6 @@ void files_fini(struct files *files);
 /* The state directory has the private key of this digest, unchanged. */
 bool files_key_is_kept(const char *directory, const char *digest);
 
-struct configuration;
 /* The stored copies into the configuration, each held against its digest, and where certificates
  * were renewed since `read_ms` the newest (renewals.h).  False, and findings: one is not there any
  * more. */

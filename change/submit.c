@@ -42,6 +42,7 @@ static void collect_files(struct candidate *candidate, const struct change *chan
         .target = candidate->target_json,
         .roots = candidate->target != NULL ? &candidate->target->process.file_roots : NULL,
         .config_directory = ledger->options.config_directory,
+        .read = candidate->target,
     };
 
     if (revision_read(ledger, change->base_rev, &base))

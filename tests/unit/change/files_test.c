@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "change/files.h"
+#include "config/contents.h"
+#include "config/load.h"
 #include "tests/support/ledger_fixture.h"
 #include "tests/unit/tls/certificates.h"
 
@@ -113,6 +115,43 @@ static void e07_what_was_approved_is_the_copy_not_the_path(void **state)
     buffer_fini(&content);
 }
 
+static void e07_what_was_judged_is_what_is_kept(void **state)
+{
+    struct arena *arena = arena_new(4096);
+    struct contents_roots roots = {.config_directory = folder};
+    struct files_wanted wanted = {.config_directory = folder};
+    const char *name = "target";
+    struct configuration *conf;
+    struct findings findings;
+    struct files files;
+    struct slice bytes;
+    json_t *target;
+    char *text;
+
+    (void)state;
+    findings_init(&findings, arena);
+    target = json_pack("{s:{s:{s:s,s:s}}}", "certificates", "shop", "cert_file", certificate,
+                       "key_file", key);
+    text = json_dumps(target, 0);
+    bytes = slice_from(text);
+    conf = config_load_documents(&name, &bytes, 1, &findings);
+    free(text);
+    assert_non_null(conf);
+    assert_true(contents_fill(conf, contents_from_disk, &roots, &findings));
+    write_file(certificate, renewed);
+    wanted.target = target;
+    wanted.read = conf;
+    files_collect(&wanted, &files, &findings);
+    assert_int_equal(files.count, 2);
+    assert_string_equal(files.items[0].path, certificate);
+    assert_string_equal(buffer_text(&files.items[0].content), shop.pem);
+    files_fini(&files);
+    config_free(&conf);
+    json_decref(target);
+    findings_fini(&findings);
+    arena_free(&arena);
+}
+
 static void e07_a_copy_that_was_changed_is_not_applied(void **state)
 {
     char id[CHANGE_ID_TEXT];
@@ -199,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(e07_what_was_approved_is_the_copy_not_the_path),
+        TEST(e07_what_was_judged_is_what_is_kept),
         TEST(e07_a_copy_that_was_changed_is_not_applied),
         TEST(a_private_key_is_no_part_of_the_store),
         TEST(files_are_in_the_folders_that_were_named),

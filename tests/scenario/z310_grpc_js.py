@@ -117,3 +117,19 @@ def test_no_server_is_unavailable(installed, make_proxy):
     proxy = make_proxy(["127.0.0.1:1"], pool=h2_pool())
     failure = call(proxy, "hello")["failures"][0]
     assert failure == {"code": 14, "details": "the server refused the connection"}
+
+
+def test_its_health_service_is_asked(server, make_proxy):
+    s1 = server()
+    proxy = make_proxy([s1.address], pool=h2_pool(health_check={"type": "grpc", "service": "greet.Greeter", "interval": "100ms",
+                                                                "fast_interval": "100ms", "timeout": "1s", "fall": 1, "rise": 1}))
+
+    def check():
+        return proxy.server("s1")["addresses"][0]
+    proxy.wait_event("server-up", server="s1")
+    assert s1.wait("checked") == "checked greet.Greeter"
+    for order, why in (("NOT_SERVING", "NOT_SERVING"), ("UNKNOWN_SERVICE", "NOT_FOUND")):
+        s1.order(order)
+        proxy.wait_for(lambda why=why: check()["health"] == "down" and why in check()["last_check"])
+    s1.order("SERVING")
+    proxy.wait_for(lambda: check()["health"] == "up")

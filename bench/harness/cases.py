@@ -15,13 +15,14 @@ import typing
 from harness import load
 from harness.process import BenchError, forget_peak, peak_bytes, scratch
 from harness.sides import (Direct, Floor, HAProxy, HAProxySplice, Nginx, Origin, Setup, Twokey,
-                           many_routes, one_pool)
+                           TwokeyByName, many_routes, one_pool)
 
 MIB = 1 << 20
 IDLE_CLIENTS = 10000
 SHARE_REQUESTS = 10000
 SHARE_SERVERS = 4
 BIG_ROUTES, BIG_POOLS, BIG_SERVERS = 10000, 1000, 10
+MANY_CERTIFICATES, RENEWALS = 1000, 20
 
 
 @dataclasses.dataclass
@@ -108,15 +109,62 @@ def certificate():
     return path
 
 
+def closing_script(bench):
+    path = os.path.join(bench.bin, "close.lua")
+    with open(path, "w", encoding="ascii") as target:
+        target.write('wrk.headers["Connection"] = "close"\n')
+    return path
+
+
+def many_certificates(bench, section):
+    """twokey against itself: a full handshake among one certificate, and among very many."""
+    need_twokey(bench)
+    origin = Origin(bench)
+    sides = [TwokeyByName(bench, Setup(origin.port, bench.workers, tls=certificate(), certificates=count), name)
+             for count, name in ((1, "one certificate"), (MANY_CERTIFICATES, "many certificates"))]
+    script = closing_script(bench)
+    warm_up(bench, sides, "/", 64)
+    results = interleave(bench, sides, lambda side: under_wrk(bench, side, "/", 64, script=script))
+    section.measures(results, ["cpu_us", "user_us", "system_us", "rps", "p99_us"])
+    section.ratios(results, "cpu_us", {"one certificate": 1.05}, of="many certificates")
+
+
+def renewals(bench, section):
+    """A certificate replaced again and again under full handshakes: none may fail."""
+    need_twokey(bench)
+    origin = Origin(bench)
+    path = certificate()
+    side = TwokeyByName(bench, Setup(origin.port, bench.workers, tls=path))
+    failed_before = side.metric("twokey_listener_tls_failures_total")
+    handshakes_before = side.metric("twokey_listener_tls_handshakes_total")
+    replaced = []
+
+    def replace():
+        for _ in range(RENEWALS):
+            certificate()
+            replaced.append(side.call("POST", "/v1/reload")[0])
+            time.sleep(bench.seconds / RENEWALS / 2)
+
+    worker = threading.Thread(target=replace)
+    worker.start()
+    while worker.is_alive():
+        run = load.wrk(bench, side.url("/"), 64, bench.seconds, script=closing_script(bench))
+        if run["errors"]:
+            raise BenchError(f"{run['errors']} requests failed")
+    worker.join()
+    if replaced != [200] * RENEWALS:
+        raise BenchError(f"reloads were answered {replaced}")
+    handshakes = side.metric("twokey_listener_tls_handshakes_total") - handshakes_before
+    failed = side.metric("twokey_listener_tls_failures_total") - failed_before
+    section.add("", f"{handshakes:,.0f} full handshakes while the certificate was replaced {RENEWALS} times: "
+                    f"**{failed:.0f}** failed, goal 0: {'met' if not failed else 'not met'}")
+
+
 def tls(goals, closes=False):
     """TLS 1.3 to clients: requests on kept connections, or a full handshake for each."""
     def run(bench, section):
         sides = start_sides(bench, [Nginx, HAProxy, Twokey], tls=certificate())
-        more = {}
-        if closes:
-            more["script"] = os.path.join(bench.bin, "close.lua")
-            with open(more["script"], "w", encoding="ascii") as target:
-                target.write('wrk.headers["Connection"] = "close"\n')
+        more = {"script": closing_script(bench)} if closes else {}
         warm_up(bench, sides, "/", 64)
         results = interleave(bench, sides,
                              lambda side: under_wrk(bench, side, "/", 64, **more))
@@ -404,6 +452,8 @@ CASES = {
                        tls({"nginx": 0.8, "haproxy": None})),
     "tls-handshakes": Case("a full TLS 1.3 handshake for each small GET, ECDSA P-256",
                            tls({"nginx": 1.0, "haproxy": None}, closes=True)),
+    "tls-certificates": Case("a full handshake among 1,000 certificates", many_certificates),
+    "tls-renewals": Case("a certificate replaced 20 times under full handshakes", renewals),
     "h2-get": Case("small GET over HTTP/2 and TLS 1.3, 4 connections of 100 streams",
                    h2({"nginx": 0.8, "haproxy": None}, over_tls=True)),
     "h2c-get": Case("small GET over HTTP/2 in clear text, 4 connections of 100 streams",

@@ -25,6 +25,7 @@ class Setup:
     workers: int = 1
     log: bool = False
     tls: str = ""           # a file with a certificate and its key: TLS to clients
+    certificates: int = 1   # twokey only: so many names have one; clients ask for the last, localhost
     h2: bool = False        # clients speak HTTP/2
     cores: frozenset = frozenset()
     config: dict = None     # twokey only: the sections that stand for routes and pools
@@ -205,9 +206,11 @@ class Twokey(Side):
             **routing,
         }
         if self.setup.tls:
-            sections["10-listeners"]["listeners"]["web"]["tls"] = {"certificates": ["bench"]}
-            sections["20-certificates"] = {"certificates": {"bench": {
-                "cert_file": self.setup.tls, "key_file": self.setup.tls}}}
+            names = [f"n{i}" for i in range(1, self.setup.certificates)] + ["bench"]
+            sections["10-listeners"]["listeners"]["web"]["tls"] = {"certificates": names}
+            sections["20-certificates"] = {"certificates": {name: {
+                "cert_file": self.setup.tls, "key_file": self.setup.tls,
+                "names": ["localhost" if name == "bench" else f"{name}.example"]} for name in names}}
             sections["00-process"]["process"]["file_roots"] = [os.path.dirname(self.setup.tls)]
         for name, section in sections.items():
             path = os.path.join(self.conf, name + ".json")
@@ -223,6 +226,18 @@ class Twokey(Side):
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as answer:
             return answer.code, answer.read().decode()
+
+    def metric(self, name):
+        """The sum of all samples of this name."""
+        return sum(float(line.split()[-1]) for line in self.call("GET", "/metrics")[1].splitlines()
+                   if line.startswith(name + "{"))
+
+
+class TwokeyByName(Twokey):
+    """Clients say whom they look for (SNI)."""
+
+    def url(self, path):
+        return super().url(path).replace("127.0.0.1", "localhost")
 
 
 def pool(addresses, port, **more):

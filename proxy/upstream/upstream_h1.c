@@ -32,7 +32,7 @@ static struct upstream_h1 *upstream_of(struct transport *transport)
     return up;
 }
 
-static struct upstream_h1 *h1_of(struct upstream *base)
+struct upstream_h1 *upstream_h1_of(struct upstream *base)
 {
     struct upstream_h1 *up = container_of(base, struct upstream_h1, base);
 
@@ -40,7 +40,7 @@ static struct upstream_h1 *h1_of(struct upstream *base)
     return up;
 }
 
-static struct server_row *row_of(const struct upstream_h1 *up)
+struct server_row *upstream_h1_row(const struct upstream_h1 *up)
 {
     const struct worker *worker = up->transport.worker;
 
@@ -79,7 +79,7 @@ static void fail(struct upstream_h1 *up, enum failure failure)
 
 static void fail_handshake(struct upstream_h1 *up, enum tls_trouble trouble, const char *why)
 {
-    count_one(&row_of(up)->tls_failures[trouble]);
+    count_one(&upstream_h1_row(up)->tls_failures[trouble]);
     server_note_handshake(up->base.server, why);
     if (up->base.request != NULL)
         up->base.request->server_tls_why = why;
@@ -291,7 +291,7 @@ static void on_read(struct transport *transport, char *bytes, size_t count)
     uint32_t exchange;
     size_t used;
 
-    count_add(&row_of(up)->received_bytes, count);
+    count_add(&upstream_h1_row(up)->received_bytes, count);
     if (up->state == UPSTREAM_IDLE) { /* an answer to nothing */
         end_idle(up);
         return;
@@ -371,7 +371,7 @@ struct upstream *upstream_h1_reuse(struct request *req)
     while ((up = reuse_take(req->worker, req->server)) != NULL) {
         if (up->trust_key == req->pool->trust_key && transport_is_quiet(&up->transport)) {
             up->is_reused = true;
-            count_one(&row_of(up)->connections_reused);
+            count_one(&upstream_h1_row(up)->connections_reused);
             begin_exchange(up, req);
             return &up->base;
         }
@@ -438,7 +438,7 @@ static void on_secured(struct transport *transport)
     up->is_shaking_hands = false;
     server_note_handshake(up->base.server, NULL);
     if (tls_engine_is_resumed(transport->tls))
-        count_one(&row_of(up)->tls_resumed);
+        count_one(&upstream_h1_row(up)->tls_resumed);
     if (up->state == UPSTREAM_CONNECTING && up->base.request != NULL)
         begin_first(up);
 }
@@ -482,7 +482,7 @@ enum failure upstream_h1_open(struct request *req)
         upstream_h1_drop(&up);
         return upstream_connect_failure(error);
     }
-    count_one(&row_of(up)->connections);
+    count_one(&upstream_h1_row(up)->connections);
     deadline_set(&worker->deadlines, &up->deadline, req->pool->conf->timeouts.connect_ms);
     return FAILURE_NONE;
 }
@@ -502,7 +502,7 @@ static bool can_be_kept(const struct upstream_h1 *up, const struct snapshot_pool
 
 static void release(struct upstream *base, const struct snapshot_pool *pool)
 {
-    struct upstream_h1 *up = h1_of(base);
+    struct upstream_h1 *up = upstream_h1_of(base);
     struct worker *worker = up->transport.worker;
 
     reuse_keep_session(worker, base->server, up->trust_key, up->transport.tls);
@@ -518,98 +518,21 @@ static void release(struct upstream *base, const struct snapshot_pool *pool)
 
 static void drop(struct upstream *base)
 {
-    struct upstream_h1 *up = h1_of(base);
+    struct upstream_h1 *up = upstream_h1_of(base);
 
     upstream_h1_drop(&up);
 }
 
-/* ---- writing ---- */
-
-static void say(struct upstream_h1 *up, struct slice bytes)
-{
-    count_add(&row_of(up)->sent_bytes, bytes.len);
-    transport_gather(&up->transport, bytes);
-}
-
-static void send_head(struct upstream *base, struct slice head, bool is_last)
-{
-    (void)is_last; /* the head says it */
-    say(h1_of(base), head);
-}
-
-static void send_tunnel(struct upstream *base, struct slice bytes)
-{
-    say(h1_of(base), bytes);
-}
-
-static void send_body(struct upstream *base, struct slice data, bool is_chunked)
-{
-    struct upstream_h1 *up = h1_of(base);
-    struct worker *worker = up->transport.worker;
-    char *memory;
-    struct writer w;
-
-    if (data.len == 0)
-        return;
-    if (!is_chunked) {
-        say(up, data);
-        return;
-    }
-    memory = transport_scratch(worker, 24);
-    CHECK(memory != NULL); /* one piece a read: the scratch cannot run out */
-    w = writer_over(memory, 24);
-    write_hex(&w, data.len);
-    write_literal(&w, "\r\n");
-    transport_scratch_trim(worker, memory, writer_length(&w));
-    say(up, writer_slice(&w));
-    say(up, data);
-    say(up, SLICE("\r\n"));
-}
-
-static void send_end(struct upstream *base, bool is_chunked, const struct message *trailers)
-{
-    struct upstream_h1 *up = h1_of(base);
-    struct worker *worker = up->transport.worker;
-    char *memory;
-    struct writer w;
-
-    if (!is_chunked)
-        return;
-    if (trailers == NULL) {
-        say(up, SLICE("0\r\n\r\n"));
-        return;
-    }
-    memory = transport_scratch(worker, UPSTREAM_HEAD_BYTES * 2);
-    if (memory == NULL) {
-        say(up, SLICE("0\r\n\r\n"));
-        return;
-    }
-    w = writer_over(memory, UPSTREAM_HEAD_BYTES * 2);
-    write_literal(&w, "0\r\n");
-    forward_write_trailers(&w, trailers);
-    write_literal(&w, "\r\n");
-    transport_scratch_trim(worker, memory, writer_length(&w));
-    say(up, writer_slice(&w));
-}
-
-static void send_fin(struct upstream *base)
-{
-    transport_shutdown(&h1_of(base)->transport);
-}
-
-static bool is_full(const struct upstream *base)
-{
-    return transport_is_full(&container_of(base, const struct upstream_h1, base)->transport);
-}
+/* ---- what the request asks for ---- */
 
 static void touch_base(struct upstream *base)
 {
-    touch(h1_of(base));
+    touch(upstream_h1_of(base));
 }
 
 static void pause_reading(struct upstream *base)
 {
-    struct upstream_h1 *up = h1_of(base);
+    struct upstream_h1 *up = upstream_h1_of(base);
 
     transport_read_stop(&up->transport);
     deadline_clear(&up->deadline); /* the client is slow, not the server */
@@ -617,7 +540,7 @@ static void pause_reading(struct upstream *base)
 
 static void resume_reading(struct upstream *base)
 {
-    struct upstream_h1 *up = h1_of(base);
+    struct upstream_h1 *up = upstream_h1_of(base);
 
     transport_read_start(&up->transport);
     touch(up);
@@ -625,23 +548,23 @@ static void resume_reading(struct upstream *base)
 
 static void become_tunnel(struct upstream *base)
 {
-    struct upstream_h1 *up = h1_of(base);
+    struct upstream_h1 *up = upstream_h1_of(base);
 
     up->state = UPSTREAM_TUNNEL;
     deadline_clear(&up->deadline);
 }
 
 static const struct upstream_ops upstream_h1_ops = {
-    .send_head = send_head,
-    .send_body = send_body,
-    .send_end = send_end,
-    .is_full = is_full,
+    .send_head = upstream_h1_send_head,
+    .send_body = upstream_h1_send_body,
+    .send_end = upstream_h1_send_end,
+    .is_full = upstream_h1_is_full,
     .touch = touch_base,
     .pause = pause_reading,
     .resume = resume_reading,
     .release = release,
     .drop = drop,
     .become_tunnel = become_tunnel,
-    .send_tunnel = send_tunnel,
-    .send_fin = send_fin,
+    .send_tunnel = upstream_h1_send_tunnel,
+    .send_fin = upstream_h1_send_fin,
 };

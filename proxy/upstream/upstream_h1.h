@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "observe/counters.h"
 #include "proxy/deadline.h"
 #include "proxy/http/body.h"
 #include "proxy/transport.h"
@@ -51,6 +52,18 @@ struct upstream *upstream_h1_reuse(struct request *req);
 enum failure upstream_h1_open(struct request *req);
 /* Ends it, and clears the pointer. */
 void upstream_h1_drop(struct upstream_h1 **up);
+
+/* ---- upstream_h1_write.c: its part of struct upstream_ops ---- */
+
+void upstream_h1_send_head(struct upstream *base, struct slice head, bool is_last);
+void upstream_h1_send_body(struct upstream *base, struct slice data, bool is_chunked);
+void upstream_h1_send_end(struct upstream *base, bool is_chunked, const struct message *trailers);
+void upstream_h1_send_tunnel(struct upstream *base, struct slice bytes);
+void upstream_h1_send_fin(struct upstream *base);
+bool upstream_h1_is_full(const struct upstream *base);
+
+struct upstream_h1 *upstream_h1_of(struct upstream *base);
+struct server_row *upstream_h1_row(const struct upstream_h1 *up);
 
 /* Why a connection did not come to be; `error` is libuv's. */
 enum failure upstream_connect_failure(int error);

@@ -148,7 +148,7 @@ struct worker {
     uint32_t client_count;
     struct list h2_connections; /* to servers */
     struct reuse_list *reuse;   /* by server slot */
-    struct worker_pool *pools; /* by the pool's counter slot */
+    struct worker_pool *pools;  /* by the pool's counter slot */
     /* By server slot: newest_generation where the current snapshot or the candidate has it. */
     uint64_t *server_generations;
     uint64_t newest_generation;
@@ -156,7 +156,7 @@ struct worker {
     struct deadline resume_deadline; /* looks again whether accepting may go on */
     /* When the observer was last told of one (HTTP/2), by enum h2_budget_kind. */
     uint64_t told_violation_ms[COUNTERS_VIOLATIONS];
-    bool has_paused;                 /* some listener has paused accepting */
+    bool has_paused; /* some listener has paused accepting */
     bool is_stopping;
     bool is_closed;
 };

@@ -151,7 +151,8 @@ static void say(struct end *end, uint8_t how_much)
 
     CHECK(bytes != NULL);
     memset(bytes, how_much, len + 1);
-    if (end->state == TLS_OPEN && !end->says_no_more && buffer_length(&end->said) + len < MOST_BYTES &&
+    if (end->state == TLS_OPEN && !end->says_no_more &&
+        buffer_length(&end->said) + len < MOST_BYTES &&
         tls_engine_send(end->engine, slice_of(bytes, len)))
         buffer_append(&end->said, bytes, len);
     note_state(end);

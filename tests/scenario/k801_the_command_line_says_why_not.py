@@ -27,7 +27,8 @@ def test_without_a_token(make_enforced, origin):
 
 @pytest.mark.parametrize("address,said", [("http://127.0.0.1:1", "no answer from http://127.0.0.1:1"),
                                           ("unix:/nonexistent/x.sock", "no answer from /nonexistent/x.sock"),
-                                          ("https://127.0.0.1:9901", "is not an address"), ("localhost", "is not an address")])
+                                          ("https://127.0.0.1:1", "no answer from https://127.0.0.1:1"),
+                                          ("ftp://127.0.0.1:9901", "is not an address"), ("localhost", "is not an address")])
 def test_nobody_there(make_proxy, origin, address, said):
     done = run_cli(make_proxy(origin), None, "status", env={"TWOKEY_ADMIN": address})
     assert done.returncode == 2 and said in done.stderr and not done.stdout

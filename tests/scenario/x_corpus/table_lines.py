@@ -56,7 +56,6 @@ CASES = [
     line("a nul first", b"\x00GET / HTTP/1.1", *NO_METHOD),
     refuse("HTTP/0.9", b"GET /\r\n\r\n" + EVIL, *NO_VERSION),
     refuse("HTTP/0.9 with LF", b"GET /\n", *NO_VERSION),
-    refuse("the HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 405, 501, 505),
     line("a request line of 9000 bytes", b"GET /" + b"a" * 9000 + b" HTTP/1.1", 414),
     line("a query of 9000 bytes", b"GET /?" + b"a" * 9000 + b" HTTP/1.1", 414),
     line("a request line of 200,000 bytes", b"GET /" + b"a" * 200000 + b" HTTP/1.1", 414),

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from support.client import Client, get
+from support.h2 import H2Client, request as h2_request
 from support.origin import ok
 from support.proxy import ROOT, free_port
 
@@ -53,6 +54,10 @@ REFUSED = {
     "more requests than `rate_limit`": b"GET /limited HTTP/1.1\r\n" + HOST + b"\r\n",
     "a head that is not whole within `timeouts.headers`": b"GET / HTTP/1.1\r\n" + HOST,
 }
+REFUSED_H2 = {
+    "over HTTP/2 in clear text a `:scheme` of https, not from one of `trusted_proxies`":
+        h2_request(scheme="https", authority="shop"),
+}
 LIMITS = {"request_line": "1KiB", "header_bytes": "4KiB", "header_count": 20, "body": "1KiB"}
 
 
@@ -82,7 +87,19 @@ def proxy(make_origin, start_proxy):
 
 
 def test_every_refusal_of_the_page_is_sent():
-    assert sorted(what for what, _, _ in refusals()) == sorted(REFUSED)
+    assert sorted(what for what, _, _ in refusals()) == sorted([*REFUSED, *REFUSED_H2])
+
+
+def ask(proxy, what):
+    """(status, whether the connection ends)"""
+    if what in REFUSED_H2:
+        with H2Client(proxy.address) as client:
+            status = client.request(1, REFUSED_H2[what]).status
+            return status, client.request(3, h2_request(authority="shop")).status != 200
+    with Client(proxy.address) as client:
+        client.send(REFUSED[what])
+        answer = client.response()
+        return answer.status, answer.says_close
 
 
 @pytest.mark.timeout(120)
@@ -91,11 +108,9 @@ def test_each_request_is_refused_as_the_page_says(proxy):
     for what, status, connection in refusals():
         if "`rate_limit`" in what:
             get(proxy.address, "/limited", host="shop")
-        with Client(proxy.address) as client:
-            client.send(REFUSED[what])
-            answer = client.response()
-            if str(answer.status) != status[:3] or answer.says_close != connection.startswith("closes"):
-                wrong.append("%s: %d, %s" % (what, answer.status, "closes" if answer.says_close else "stays"))
+        answered, closes = ask(proxy, what)
+        if str(answered) != status[:3] or closes != connection.startswith("closes"):
+            wrong.append("%s: %d, %s" % (what, answered, "closes" if closes else "stays"))
     assert not wrong, "\n".join(wrong)
 
 

@@ -22,6 +22,7 @@ def audit_of(proxy, change):
     return [record for record in records if record.get("change") == change["id"]]
 
 
+@pytest.mark.waits
 @pytest.mark.slow
 def test_under_load(make_two):
     proxy, patch = make_two()

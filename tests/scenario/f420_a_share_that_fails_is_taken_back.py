@@ -23,6 +23,7 @@ class Person(threading.Thread):
                 self.codes.append(client.request(target="/").status)
 
 
+@pytest.mark.waits
 @pytest.mark.timeout(150)
 def test_after_three_readings_it_is_gone(make_origin, make_enforced):
     proxy = make_enforced([make_origin(named("old"))])

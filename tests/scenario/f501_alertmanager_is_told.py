@@ -9,6 +9,7 @@ from support.monitoring import Alertmanager, wait_until
 from support.origin import ok
 from support.proxy import free_port
 
+pytestmark = pytest.mark.waits
 NAME = "UnreviewedConfiguration"  # stands from the start, until one change has gone the whole way
 
 

@@ -25,6 +25,7 @@ def spread(make_proxy, origins, workers, connections, total=10000, headers=(), *
     return {name: 100 * load.bodies[name] / total for name in origins}
 
 
+@pytest.mark.many
 @pytest.mark.parametrize("workers, connections", MATRIX)
 def test_round_robin(make_proxy, origins, workers, connections):
     shares = spread(make_proxy, origins, workers, connections)

@@ -22,6 +22,7 @@ def shares(make_proxy, origins, workers, connections, weights, total=10000, **po
     return {name: 100 * load.bodies[name] / total for name in weights}
 
 
+@pytest.mark.many
 @pytest.mark.parametrize("workers, connections", [(w, c) for w in (1, 2, 8) for c in (1, 50, 200)])
 def test_round_robin(make_proxy, origins, workers, connections):
     got = shares(make_proxy, origins, workers, connections, WEIGHTS)

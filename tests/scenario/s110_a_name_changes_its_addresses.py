@@ -51,6 +51,7 @@ def two_origins(make_origin):
     return None
 
 
+@pytest.mark.waits
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_traffic_follows(make_origin, make_proxy):

@@ -6,31 +6,20 @@
 #include "proxy/upstream/h2_connection.h"
 
 #include "base/check.h"
-#include "base/hash.h"
 #include "base/memory.h"
 #include "config/model.h"
-#include "proxy/http/message.h"
 #include "proxy/request.h"
-#include "proxy/secure.h"
 #include "proxy/snapshot.h"
+#include "proxy/upstream/limits.h"
+#include "proxy/upstream/opening.h"
 #include "proxy/upstream/reuse.h"
 #include "proxy/upstream/server.h"
-#include "proxy/upstream/upstream_h1.h"
 #include "proxy/upstream/upstream_h2.h"
 #include "proxy/worker.h"
 #include "tls/context.h"
 #include "tls/engine.h"
 
 enum { WRITE_BLOCK = 64 * 1024 };
-
-static const struct h2_limits limits = {
-    .stream_window = 64 * 1024,
-    .connection_window = 1024 * 1024,
-    .head = {.head_bytes = UPSTREAM_HEAD_BYTES,
-             .line_bytes = UPSTREAM_HEAD_BYTES,
-             .fields = MESSAGE_MAX_FIELDS,
-             .underscores = HEAD_UNDERSCORES_ALLOW},
-};
 
 static struct h2_connection *connection_of(struct transport *transport)
 {
@@ -61,13 +50,11 @@ static void note_busy(struct h2_connection *conn)
 static void note_idle(struct h2_connection *conn)
 {
     struct worker *worker = conn->transport.worker;
-    uint64_t step = (random_next(&worker->random) >> 32) % 8;
 
     CHECK(!conn->is_idle);
     conn->is_idle = true;
     count_one(&h2_connection_row(conn)->connections_idle);
-    /* 90 to 110 % of the timeout, so that connections do not end all at once. */
-    deadline_set(&worker->deadlines, &conn->deadline, conn->idle_ms * (90 + step * 20 / 7) / 100);
+    deadline_set(&worker->deadlines, &conn->deadline, reuse_idle_ms(worker, conn->idle_ms));
 }
 
 static bool has_requests(const struct h2_connection *conn)
@@ -144,8 +131,7 @@ void h2_connection_close_all(struct worker *worker)
 static void lose_handshake(struct h2_connection *conn, enum failure failure,
                            enum tls_trouble trouble, const char *why)
 {
-    count_one(&h2_connection_row(conn)->tls_failures[trouble]);
-    server_note_handshake(conn->server, why);
+    opening_note_trouble(h2_connection_row(conn), conn->server, trouble, why);
     LIST_EACH (item, &conn->waiting)
         container_of(item, struct upstream_h2, link)->base.request->server_tls_why = why;
     lose(conn, failure);
@@ -341,19 +327,8 @@ static struct request *first_request(const struct h2_connection *conn)
 /* timeouts.connect counts on until the server's SETTINGS are here. */
 static void greet(struct h2_connection *conn)
 {
-    conn->frames = h2_frames_new(H2_CLIENT, &limits, &events, conn);
+    conn->frames = h2_frames_new(H2_CLIENT, &upstream_limits, &events, conn);
     h2_connection_mark(conn);
-}
-
-static void shake_hands(struct h2_connection *conn)
-{
-    const struct request *req = first_request(conn);
-    const struct snapshot_pool *pool = req->pool;
-    const struct conf_server *server = &pool->conf->servers[pool->server_conf[req->server_index]];
-
-    conn->is_shaking_hands = true;
-    transport_secure_to(&conn->transport, pool->trust, secure_server_name(&pool->conf->tls, server),
-                        reuse_session(conn->transport.worker, conn->server, conn->trust_key));
 }
 
 static void on_connected(struct transport *transport, int status)
@@ -364,12 +339,13 @@ static void on_connected(struct transport *transport, int status)
     if (conn->state != H2_CONNECTING || list_is_empty(&conn->waiting))
         return;
     if (status < 0) {
-        lose(conn, upstream_connect_failure(status));
+        lose(conn, opening_failure(status));
         return;
     }
     transport_read_start(transport);
-    if (first_request(conn)->pool->trust != NULL)
-        shake_hands(conn);
+    conn->is_shaking_hands = first_request(conn)->pool->trust != NULL;
+    if (conn->is_shaking_hands)
+        opening_shake_hands(transport, first_request(conn));
     else
         greet(conn);
 }
@@ -442,7 +418,7 @@ static enum failure open_connection(const struct request *req, struct h2_connect
     list_append(&worker->h2_connections, &conn->all);
     if (error != 0) {
         close_now(conn);
-        return upstream_connect_failure(error);
+        return opening_failure(error);
     }
     list_append(reuse_shared(worker, req->server), &conn->link);
     count_one(&h2_connection_row(conn)->connections);
@@ -513,14 +489,6 @@ void h2_connection_join(struct h2_connection *conn, struct upstream_h2 *up)
         h2_connection_retire(conn);
 }
 
-static bool can_be_kept(const struct h2_connection *conn, const struct conf_pool *pool)
-{
-    const struct worker *worker = conn->transport.worker;
-
-    return !worker->is_stopping && pool->keepalive.idle_per_worker > 0 &&
-           worker->server_generations[conn->server->slot] == worker->newest_generation;
-}
-
 void h2_connection_part(struct upstream_h2 *up)
 {
     struct h2_connection *conn = up->connection;
@@ -539,7 +507,7 @@ void h2_connection_part(struct upstream_h2 *up)
         close_now(conn); /* nobody waits for it */
     else if (conn->is_leaving)
         h2_connection_mark(conn);
-    else if (can_be_kept(conn, up->base.request->pool->conf))
+    else if (reuse_may_keep(up->base.request->worker, conn->server, up->base.request->pool))
         note_idle(conn);
     else
         h2_connection_retire(conn);

@@ -10,8 +10,8 @@
 #include "base/memory.h"
 #include "config/model.h"
 #include "proxy/http/h2_frames.h"
-#include "proxy/http/message.h"
 #include "proxy/upstream/grpc_health.h"
+#include "proxy/upstream/limits.h"
 
 enum { WRITE_BYTES = 16 * 1024 };
 
@@ -26,15 +26,6 @@ struct probe_h2 {
     bool has_ended;
     bool is_closed; /* the stream, before it had ended */
     bool is_refused;
-};
-
-static const struct h2_limits limits = {
-    .stream_window = 64 * 1024,
-    .connection_window = 64 * 1024,
-    .head = {.head_bytes = REPLY_HEAD_BYTES,
-             .line_bytes = REPLY_HEAD_BYTES,
-             .fields = MESSAGE_MAX_FIELDS,
-             .underscores = HEAD_UNDERSCORES_ALLOW},
 };
 
 static void take_fields(struct probe_h2 *probe, const struct h2_head *head)
@@ -139,7 +130,7 @@ struct probe_h2 *probe_h2_new(struct slice head, struct slice body, bool is_http
     probe->send = send;
     probe->context = context;
     buffer_init(&probe->body);
-    probe->frames = h2_frames_new(H2_CLIENT, &limits, &events, probe);
+    probe->frames = h2_frames_new(H2_CLIENT, &upstream_limits, &events, probe);
     probe->stream = h2_frames_request(probe->frames, head, is_https, body.len == 0, probe);
     CHECK(probe->stream != NULL); /* nothing has limited it yet */
     if (body.len > 0) {

@@ -96,12 +96,19 @@ struct upstream_h1 *reuse_take(struct worker *worker, struct server *server)
     return up;
 }
 
-/* 90 to 110 % of the timeout, in eight steps, so that connections do not end all at once. */
-static uint64_t idle_ms(struct worker *worker, const struct conf_pool *pool)
+bool reuse_may_keep(const struct worker *worker, const struct server *server,
+                    const struct snapshot_pool *pool)
+{
+    return !worker->is_stopping && pool->conf->keepalive.idle_per_worker > 0 &&
+           worker->server_generations[server->slot] == worker->newest_generation;
+}
+
+/* In eight steps, so that connections do not end all at once. */
+uint64_t reuse_idle_ms(struct worker *worker, uint64_t timeout_ms)
 {
     uint64_t step = (random_next(&worker->random) >> 32) % 8;
 
-    return pool->keepalive.idle_timeout_ms * (90 + step * 20 / 7) / 100;
+    return timeout_ms * (90 + step * 20 / 7) / 100;
 }
 
 void reuse_keep(struct worker *worker, struct upstream_h1 *up, const struct snapshot_pool *pool)
@@ -119,7 +126,8 @@ void reuse_keep(struct worker *worker, struct upstream_h1 *up, const struct snap
     worker->idle_upstreams++;
     count_one(&row_of(worker, up)->connections_idle);
     list_prepend(&list->idle, &up->link);
-    deadline_set(&worker->deadlines, &up->deadline, idle_ms(worker, pool->conf));
+    deadline_set(&worker->deadlines, &up->deadline,
+                 reuse_idle_ms(worker, pool->conf->keepalive.idle_timeout_ms));
     transport_read_start(&up->transport);
 }
 

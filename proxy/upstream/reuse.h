@@ -6,6 +6,7 @@
 #ifndef PROXY_UPSTREAM_REUSE_H
 #define PROXY_UPSTREAM_REUSE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct list;
@@ -15,6 +16,13 @@ struct tls_engine;
 struct tls_session;
 struct upstream_h1;
 struct worker;
+
+/* Whether a connection to `server` on which nothing is under way may wait for another request: not
+ * in a worker that stops, nor where no snapshot that requests begin under has the server. */
+bool reuse_may_keep(const struct worker *worker, const struct server *server,
+                    const struct snapshot_pool *pool);
+/* How long it waits: 90 to 110 % of the timeout. */
+uint64_t reuse_idle_ms(struct worker *worker, uint64_t timeout_ms);
 
 /* HTTP/1: the newest idle one, or NULL; and back. */
 struct upstream_h1 *reuse_take(struct worker *worker, struct server *server);

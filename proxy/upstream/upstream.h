@@ -55,6 +55,8 @@ struct upstream *upstream_reuse(struct request *req);
 /* Starts to connect; request_connected() or request_upstream_failed() follow, never from within
  * this call.  FAILURE_NONE, or why it could not even begin. */
 enum failure upstream_open(struct request *req);
+/* How long the server may be silent: the route's own time goes before the pool's. */
+uint64_t upstream_response_ms(const struct request *req);
 
 /* Writes the request's head (built before); `is_last`: there is no body. */
 static inline void upstream_send_head(struct upstream *up, struct slice head, bool is_last)

@@ -10,19 +10,13 @@
 
 #include "base/check.h"
 #include "proxy/request.h"
-#include "proxy/secure.h"
 #include "proxy/snapshot.h"
+#include "proxy/upstream/limits.h"
+#include "proxy/upstream/opening.h"
 #include "proxy/upstream/reuse.h"
 #include "proxy/upstream/server.h"
 #include "proxy/worker.h"
 #include "tls/engine.h"
-
-static const struct head_limits response_limits = {
-    .head_bytes = UPSTREAM_HEAD_BYTES,
-    .line_bytes = UPSTREAM_HEAD_BYTES,
-    .fields = MESSAGE_MAX_FIELDS,
-    .underscores = HEAD_UNDERSCORES_ALLOW,
-};
 
 static struct upstream_h1 *upstream_of(struct transport *transport)
 {
@@ -79,8 +73,7 @@ static void fail(struct upstream_h1 *up, enum failure failure)
 
 static void fail_handshake(struct upstream_h1 *up, enum tls_trouble trouble, const char *why)
 {
-    count_one(&upstream_h1_row(up)->tls_failures[trouble]);
-    server_note_handshake(up->base.server, why);
+    opening_note_trouble(upstream_h1_row(up), up->base.server, trouble, why);
     if (up->base.request != NULL)
         up->base.request->server_tls_why = why;
     fail(up, FAILURE_SERVER_TLS);
@@ -200,7 +193,7 @@ static bool begins_like_http(struct slice bytes)
 static size_t read_head(struct upstream_h1 *up, struct slice bytes)
 {
     struct worker *worker = up->transport.worker;
-    enum head_search found = head_search(bytes, &up->searched, &response_limits);
+    enum head_search found = head_search(bytes, &up->searched, &upstream_limits.head);
     const char *why;
     size_t head_bytes = up->searched;
 
@@ -212,7 +205,7 @@ static size_t read_head(struct upstream_h1 *up, struct slice bytes)
         return 0;
     }
     up->searched = 0;
-    if (head_parse_response(worker->message, slice_of(bytes.at, head_bytes), &response_limits,
+    if (head_parse_response(worker->message, slice_of(bytes.at, head_bytes), &upstream_limits.head,
                             &why) != 0) {
         fail(up, FAILURE_BAD_RESPONSE);
         return 0;
@@ -228,8 +221,8 @@ static bool parse_trailers(struct upstream_h1 *up, struct slice trailers)
 {
     const char *why;
 
-    return head_parse_trailers(up->transport.worker->trailers, trailers, &response_limits, &why) ==
-           0;
+    return head_parse_trailers(up->transport.worker->trailers, trailers, &upstream_limits.head,
+                               &why) == 0;
 }
 
 /* Reads body off `bytes`; the bytes it took. */
@@ -240,7 +233,7 @@ static size_t read_body(struct upstream_h1 *up, char *bytes, size_t count)
     struct slice trailers;
     size_t used;
     enum body_result result =
-        body_read(&up->body, &response_limits, bytes, count, &data, &used, &trailers);
+        body_read(&up->body, &upstream_limits.head, bytes, count, &data, &used, &trailers);
 
     if (result == BODY_MALFORMED || (trailers.len > 2 && !parse_trailers(up, trailers))) {
         fail(up, FAILURE_RESPONSE_BROKEN);
@@ -349,9 +342,6 @@ static const struct transport_ops ops = {
 
 static void begin_exchange(struct upstream_h1 *up, struct request *req)
 {
-    const struct conf_pool *pool = req->pool->conf;
-    const struct conf_route *route = req->route->conf;
-
     up->base.request = req;
     up->has_read = false;
     up->is_deaf = false;
@@ -359,8 +349,7 @@ static void begin_exchange(struct upstream_h1 *up, struct request *req)
     up->searched = 0;
     up->state = UPSTREAM_HEAD;
     up->requests++;
-    up->response_timeout_ms =
-        route->response_timeout_ms > 0 ? route->response_timeout_ms : pool->timeouts.response_ms;
+    up->response_timeout_ms = upstream_response_ms(req);
     touch(up);
 }
 
@@ -380,37 +369,10 @@ struct upstream *upstream_h1_reuse(struct request *req)
     return NULL;
 }
 
-enum failure upstream_connect_failure(int error)
-{
-    switch (error) {
-    case UV_ECONNREFUSED:
-    case UV_ENOENT: /* of a Unix socket */ return FAILURE_CONNECT_REFUSED;
-    case UV_ETIMEDOUT: return FAILURE_CONNECT_TIMEOUT;
-    case UV_EMFILE:
-    case UV_ENFILE:
-    case UV_ENOBUFS:
-    case UV_ENOMEM:
-    case UV_EADDRNOTAVAIL: return FAILURE_OUT_OF_DESCRIPTORS;
-    default: return FAILURE_CONNECT_FAILED;
-    }
-}
-
 static void begin_first(struct upstream_h1 *up)
 {
     begin_exchange(up, up->base.request);
     request_connected(up->base.request);
-}
-
-/* timeouts.connect counts on. */
-static void shake_hands(struct upstream_h1 *up)
-{
-    const struct snapshot_pool *pool = up->base.request->pool;
-    const struct conf_server *server =
-        &pool->conf->servers[pool->server_conf[up->base.request->server_index]];
-
-    up->is_shaking_hands = true;
-    transport_secure_to(&up->transport, pool->trust, secure_server_name(&pool->conf->tls, server),
-                        reuse_session(up->transport.worker, up->base.server, up->trust_key));
 }
 
 static void on_connected(struct transport *transport, int status)
@@ -421,12 +383,13 @@ static void on_connected(struct transport *transport, int status)
     if (up->state != UPSTREAM_CONNECTING || up->base.request == NULL)
         return;
     if (status < 0) {
-        fail(up, upstream_connect_failure(status));
+        fail(up, opening_failure(status));
         return;
     }
     transport_read_start(transport);
-    if (up->base.request->pool->trust != NULL)
-        shake_hands(up);
+    up->is_shaking_hands = up->base.request->pool->trust != NULL;
+    if (up->is_shaking_hands)
+        opening_shake_hands(transport, up->base.request); /* timeouts.connect counts on */
     else
         begin_first(up);
 }
@@ -480,7 +443,7 @@ enum failure upstream_h1_open(struct request *req)
     if (error != 0) {
         req->upstream = NULL;
         upstream_h1_drop(&up);
-        return upstream_connect_failure(error);
+        return opening_failure(error);
     }
     count_one(&upstream_h1_row(up)->connections);
     deadline_set(&worker->deadlines, &up->deadline, req->pool->conf->timeouts.connect_ms);
@@ -490,14 +453,12 @@ enum failure upstream_h1_open(struct request *req)
 /* Bytes of the next response may have come already: then this connection is not kept. */
 static bool can_be_kept(const struct upstream_h1 *up, const struct snapshot_pool *pool)
 {
-    const struct worker *worker = up->transport.worker;
     uint32_t most = pool->conf->keepalive.max_requests;
 
     return up->may_be_kept && !up->is_deaf && !up->transport.is_closing &&
            !up->transport.is_broken && up->transport.queued_bytes == 0 &&
-           (most == 0 || up->requests < most) && pool->conf->keepalive.idle_per_worker > 0 &&
-           !worker->is_stopping &&
-           worker->server_generations[up->base.server->slot] == worker->newest_generation;
+           (most == 0 || up->requests < most) &&
+           reuse_may_keep(up->transport.worker, up->base.server, pool);
 }
 
 static void release(struct upstream *base, const struct snapshot_pool *pool)

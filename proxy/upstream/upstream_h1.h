@@ -65,7 +65,4 @@ bool upstream_h1_is_full(const struct upstream *base);
 struct upstream_h1 *upstream_h1_of(struct upstream *base);
 struct server_row *upstream_h1_row(const struct upstream_h1 *up);
 
-/* Why a connection did not come to be; `error` is libuv's. */
-enum failure upstream_connect_failure(int error);
-
 #endif

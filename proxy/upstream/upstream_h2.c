@@ -14,14 +14,8 @@
 #include "proxy/request.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/h2_connection.h"
+#include "proxy/upstream/limits.h"
 #include "proxy/worker.h"
-
-static const struct head_limits trailer_limits = {
-    .head_bytes = UPSTREAM_HEAD_BYTES,
-    .line_bytes = UPSTREAM_HEAD_BYTES,
-    .fields = MESSAGE_MAX_FIELDS,
-    .underscores = HEAD_UNDERSCORES_ALLOW,
-};
 
 /* Counts on where a request could not be begun, so that it is told later and not from within. */
 enum { SOON_MS = 1 };
@@ -274,7 +268,7 @@ void upstream_h2_on_trailers(void *connection, void *owner, const struct h2_head
     (void)connection;
     if (req == NULL)
         return;
-    if (h2_trailers_message(req->worker->trailers, head, &trailer_limits, &why) != 0)
+    if (h2_trailers_message(req->worker->trailers, head, &upstream_limits.head, &why) != 0)
         upstream_h2_fail(up, FAILURE_RESPONSE_BROKEN);
     else
         end_response(up, req->worker->trailers);
@@ -408,15 +402,12 @@ static const struct upstream_ops ops = {
 
 static struct upstream_h2 *new_stream(struct request *req)
 {
-    const struct conf_route *route = req->route->conf;
     struct upstream_h2 *up = slab_take(&req->worker->server_stream_slab);
 
     *up = (struct upstream_h2){
         .base = {.ops = &ops, .request = req, .server = req->server},
         .tag = UPSTREAM_H2_TAG,
-        .response_timeout_ms = route->response_timeout_ms > 0
-                                   ? route->response_timeout_ms
-                                   : req->pool->conf->timeouts.response_ms,
+        .response_timeout_ms = upstream_response_ms(req),
     };
     list_init(&up->link);
     deadline_init(&up->deadline, on_due);

@@ -1,0 +1,44 @@
+/*
+ * opening - see opening.h.
+ *
+ * Threads  the worker's
+ */
+#include "proxy/upstream/opening.h"
+
+#include "proxy/request.h"
+#include "proxy/secure.h"
+#include "proxy/snapshot.h"
+#include "proxy/transport.h"
+#include "proxy/upstream/reuse.h"
+#include "proxy/upstream/server.h"
+
+enum failure opening_failure(int error)
+{
+    switch (error) {
+    case UV_ECONNREFUSED:
+    case UV_ENOENT: /* of a Unix socket */ return FAILURE_CONNECT_REFUSED;
+    case UV_ETIMEDOUT: return FAILURE_CONNECT_TIMEOUT;
+    case UV_EMFILE:
+    case UV_ENFILE:
+    case UV_ENOBUFS:
+    case UV_ENOMEM:
+    case UV_EADDRNOTAVAIL: return FAILURE_OUT_OF_DESCRIPTORS;
+    default: return FAILURE_CONNECT_FAILED;
+    }
+}
+
+void opening_shake_hands(struct transport *transport, const struct request *req)
+{
+    const struct snapshot_pool *pool = req->pool;
+    const struct conf_server *server = &pool->conf->servers[pool->server_conf[req->server_index]];
+
+    transport_secure_to(transport, pool->trust, secure_server_name(&pool->conf->tls, server),
+                        reuse_session(req->worker, req->server, pool->trust_key));
+}
+
+void opening_note_trouble(struct server_row *row, struct server *server, enum tls_trouble trouble,
+                          const char *why)
+{
+    count_one(&row->tls_failures[trouble]);
+    server_note_handshake(server, why);
+}

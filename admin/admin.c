@@ -85,7 +85,6 @@ static void free_admin(struct admin *admin)
     repeat_sweep(admin, true);
     if (admin->summary != NULL)
         summary_free(&admin->summary);
-    xfree(admin->listen_text);
     xfree(admin->listen_host);
     admin->tag = 0;
     xfree(admin);
@@ -99,7 +98,6 @@ struct admin *admin_open(const struct admin_options *options, struct error *why)
     admin->tag = ADMIN_TAG;
     admin->options = *options;
     admin->started_ms = clock_ms();
-    admin->listen_text = xstrdup(options->conf->listen.text);
     admin->listen_host = xstrdup(options->conf->listen.host);
     admin->is_exposed = !text_is_loopback(&options->conf->listen);
     list_init(&admin->waits);

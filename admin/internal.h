@@ -27,7 +27,6 @@ enum { ADMIN_TAG = 0x41444d4e };
 struct admin {
     uint32_t tag;
     struct admin_options options; /* its conf is gone: it lived as long as the first snapshot */
-    char *listen_text;            /* "127.0.0.1:9901" */
     char *listen_host;            /* "127.0.0.1" */
     bool is_exposed;              /* it is not loopback */
     struct summary *summary;      /* NULL before the first second is over */

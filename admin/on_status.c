@@ -11,6 +11,7 @@
 #include "admin/texttable.h"
 #include "base/clock.h"
 #include "change/ledger.h"
+#include "config/load.h"
 #include "config/model.h"
 #include "observe/counters.h"
 #include "observe/summary.h"
@@ -228,7 +229,10 @@ void on_status(struct call *call)
 void on_help(struct call *call)
 {
     static const char *const headings[] = {"method", "path", "what", NULL};
-    const char *address = call->admin->listen_text;
+    const struct snapshot *snapshot = admin_snapshot(call->admin);
+    char running_url[CONFIG_URL_TEXT];
+    const char *url =
+        snapshot != NULL ? config_admin_url(snapshot->conf, running_url) : "http://127.0.0.1:9901";
     struct buffer *out = &call->reply.body;
     struct texttable table;
 
@@ -240,9 +244,9 @@ void on_help(struct call *call)
     }
     buffer_printf(out,
                   "twokey %s, the admin API.  Try:\n\n"
-                  "  curl -H 'Accept: text/plain' http://%s/v1/status\n"
-                  "  curl -H 'Accept: text/plain' http://%s/v1/pools\n\n",
-                  TWOKEY_VERSION, address, address);
+                  "  curl -H 'Accept: text/plain' %s/v1/status\n"
+                  "  curl -H 'Accept: text/plain' %s/v1/pools\n\n",
+                  TWOKEY_VERSION, url, url);
     texttable_write(&table, out, 2);
     buffer_append_literal(
         out, "\nJSON unless Accept says text/plain.  An error says what to do next.\n");

@@ -36,6 +36,7 @@
 enum {
     FAILURES_MAX = 3,
     SCHEDULE_RETRY_MS = 5000,
+    COMMAND_TEXT = 448,
 };
 
 /* ---- the key "pending" ---- */
@@ -213,12 +214,13 @@ static void tell_how_to_confirm(struct ledger *ledger, const struct change *chan
 {
     const struct configuration *conf = ledger_running_conf(ledger);
     char when[CLOCK_RFC3339_TEXT];
-    char command[256];
+    char url[CONFIG_URL_TEXT];
+    char command[COMMAND_TEXT];
 
     (void)snprintf(command, sizeof(command),
                    "curl -X POST -H \"Authorization: Bearer $TWOKEY_TOKEN\" "
-                   "\"%s://%s/v1/changes/%s/confirm?wait=2m\"",
-                   config_admin_scheme(conf), conf->admin.listen.text, change->id);
+                   "\"%s/v1/changes/%s/confirm?wait=2m\"",
+                   config_admin_url(conf, url), change->id);
     json_object_set_new(answer, "deadline",
                         json_string(clock_rfc3339(ledger->pending.deadline_wall_ms, when)));
     json_object_set_new(answer, "command", json_string(command));

@@ -16,7 +16,7 @@
 #include "config/load.h"
 #include "config/model.h"
 
-enum { SUSPECT_MS = 24 * 3600 * 1000, COMMAND_TEXT = 448, URL_TEXT = 320 };
+enum { SUSPECT_MS = 24 * 3600 * 1000, COMMAND_TEXT = 448 };
 
 static json_t *approvers_of(const struct change *change)
 {
@@ -28,27 +28,22 @@ static json_t *approvers_of(const struct change *change)
     return list;
 }
 
-static void write_url(const struct ledger *ledger, char out[URL_TEXT])
+static const char *url_of(const struct ledger *ledger, char out[CONFIG_URL_TEXT])
 {
     const struct configuration *conf = ledger_running_conf(ledger);
 
-    if (conf == NULL)
-        (void)snprintf(out, URL_TEXT, "http://127.0.0.1:9901");
-    else
-        (void)snprintf(out, URL_TEXT, "%s://%s", config_admin_scheme(conf),
-                       conf->admin.listen.text);
+    return conf != NULL ? config_admin_url(conf, out) : "http://127.0.0.1:9901";
 }
 
 static json_t *cancel_command(const struct ledger *ledger, const char *change)
 {
     char command[COMMAND_TEXT];
-    char url[URL_TEXT];
+    char url[CONFIG_URL_TEXT];
 
-    write_url(ledger, url);
     (void)snprintf(command, sizeof(command),
                    "curl -X POST -H \"Authorization: Bearer $TWOKEY_TOKEN\" "
                    "%s/v1/changes/%s/cancel",
-                   url, change);
+                   url_of(ledger, url), change);
     return json_string(command);
 }
 
@@ -56,15 +51,14 @@ static json_t *cancel_command(const struct ledger *ledger, const char *change)
 static json_t *rollback_command(const struct ledger *ledger)
 {
     char command[COMMAND_TEXT];
-    char url[URL_TEXT];
+    char url[CONFIG_URL_TEXT];
 
     if (ledger->previous.rev == 0 || ledger->previous.rev == ledger->running.rev)
         return json_null();
-    write_url(ledger, url);
     (void)snprintf(command, sizeof(command),
                    "curl -X POST -H \"Authorization: Bearer $TWOKEY_TOKEN\" "
                    "%s/v1/rollback -d '{\"to\":\"previous\"}'",
-                   url);
+                   url_of(ledger, url));
     return json_string(command);
 }
 

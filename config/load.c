@@ -5,6 +5,7 @@
  */
 #include "config/load.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "config/finding.h"
 #include "config/model.h"
 #include "config/parse.h"
+#include "config/text.h"
 #include "config/validate.h"
 
 enum { ARENA_BLOCK = 64 << 10 };
@@ -195,9 +197,18 @@ const struct conf_person *config_find_person(const struct configuration *configu
     return index != CONFIG_NONE ? &configuration->people[index] : NULL;
 }
 
-const char *config_admin_scheme(const struct configuration *configuration)
+const char *config_admin_url(const struct configuration *configuration, char out[CONFIG_URL_TEXT])
 {
-    return configuration->admin.has_tls ? "https" : "http";
+    const struct conf_address *listen = &configuration->admin.listen;
+    const char *scheme = configuration->admin.has_tls ? "https" : "http";
+
+    /* nobody can call the any-address; who listens there listens on loopback too */
+    if (text_is_any_address(listen))
+        (void)snprintf(out, CONFIG_URL_TEXT, "%s://%s:%u", scheme, text_loopback_of(listen),
+                       (unsigned)listen->port);
+    else
+        (void)snprintf(out, CONFIG_URL_TEXT, "%s://%s", scheme, listen->text);
+    return out;
 }
 
 const char *config_file_of(const struct configuration *configuration, const char *section,

@@ -39,8 +39,10 @@ const struct conf_certificate *config_find_certificate(const struct configuratio
                                                        const char *name);
 const struct conf_person *config_find_person(const struct configuration *configuration,
                                              const char *name);
-/* Of its admin API: "http", "https". */
-const char *config_admin_scheme(const struct configuration *configuration);
+enum { CONFIG_URL_TEXT = 320 };
+/* Of its admin API, to be copied on this machine: "https://127.0.0.1:9901", also where it listens
+ * at 0.0.0.0.  Returns out. */
+const char *config_admin_url(const struct configuration *configuration, char out[CONFIG_URL_TEXT]);
 /* The document that says /section/name, or else the section's first one; NULL when none does. */
 const char *config_file_of(const struct configuration *configuration, const char *section,
                            const char *name);

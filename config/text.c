@@ -326,6 +326,13 @@ bool text_is_any_address(const struct conf_address *address)
            (memcmp(address->ip, v6_any, 16) == 0 || memcmp(address->ip, v4_any, 16) == 0);
 }
 
+const char *text_loopback_of(const struct conf_address *address)
+{
+    static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    return memcmp(address->ip, v4_mapped, sizeof(v4_mapped)) == 0 ? "127.0.0.1" : "[::1]";
+}
+
 /* The host part of a pattern or a Host field: a name, an IPv4 address, or "[v6]". */
 static const char *check_host(const char *text)
 {

@@ -44,6 +44,8 @@ const char *text_read_network(const char *text, struct conf_network *network_out
 bool text_is_loopback(const struct conf_address *address);
 /* 0.0.0.0 or [::] */
 bool text_is_any_address(const struct conf_address *address);
+/* Of its family: "127.0.0.1", "[::1]". */
+const char *text_loopback_of(const struct conf_address *address);
 
 /* "shop.example.com", "*.example.com": lower case, without a final dot. */
 const char *text_read_host_pattern(struct arena *arena, const char *text, const char **host_out);

@@ -67,10 +67,10 @@ static json_t *instance_of(const struct conf_address *listen)
 static json_t *batch_of(struct watch *watch, const struct configuration *conf)
 {
     json_t *batch = alerts_batch(watch->alerts, conf->observe.runbooks);
+    char url[CONFIG_URL_TEXT];
 
     json_object_set_new(batch, "instance", instance_of(&conf->admin.listen));
-    json_object_set_new(
-        batch, "url", json_sprintf("%s://%s", config_admin_scheme(conf), conf->admin.listen.text));
+    json_object_set_new(batch, "url", json_string(config_admin_url(conf, url)));
     if (watch->options.ledger != NULL)
         json_object_set_new(batch, "cluster", json_string(ledger_cluster(watch->options.ledger)));
     return batch;

@@ -32,9 +32,29 @@ def test_it_serves_who_comes_over_tls_only(make_enforced, origin, authority, adm
     with Client(proxy.admin_address.replace("0.0.0.0", "127.0.0.1")) as client:
         client.send(build("GET", "/healthz", host="localhost"))
         assert client.response().status == 400
-    applied = proxy.as_("ann").submit({"pools": {"app": {"servers": {"s1": {"weight": 9}}}}})
-    proxy.as_("bob").approve(applied)
-    assert "https://0.0.0.0" in json.dumps(proxy.as_("ann").apply(applied))
+
+
+def run_as_printed(command, proxy, authority):
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=True,
+                          env={"PATH": "/usr/bin:/bin", "CURL_CA_BUNDLE": authority.cert_file, "TWOKEY_TOKEN": proxy.tokens["ann"]}).stdout
+
+
+def test_commands_that_it_prints_work_as_they_are(make_enforced, origin, authority, admin):
+    proxy = exposed(make_enforced, origin, authority, admin)
+    ann = proxy.as_("ann")
+    change = ann.submit({"pools": {"app": {"health_check": {"path": "/", "interval": "200ms", "fast_interval": "100ms", "fall": 1},
+                                           "servers": {"s1": {"address": f"127.0.0.1:{free_port()}"}}}}})
+    change = proxy.as_("bob").approve(change)
+    if change["state"] == "pending":
+        proxy.as_("cat").approve(change)
+    command = ann.apply(change)["command"]
+    assert "0.0.0.0" not in command and json.loads(run_as_printed(command, proxy, authority))["state"] == "applied"
+
+    def down():
+        return next((one for one in ann.get("/v1/alerts").json()["alerts"] if one["name"] == "PoolDown"), None)
+    proxy.wait_for(lambda: down() is not None, timeout=40)
+    assert json.loads(run_as_printed(down()["revert"], proxy, authority))["to"] == 1
+    assert f"https://127.0.0.1:{proxy.admin_address.rpartition(':')[2]}/v1/status" in ann.get("/", headers={"Accept": "text/plain"}).body
 
 
 def test_without_tls_or_people_it_is_refused(make_enforced, origin, authority, admin):

@@ -105,7 +105,6 @@ static inline void fixture_open(const char *configuration_text)
         .left = {&fixture.admin.left, &fixture.admin.left},
         .streams = {&fixture.admin.streams, &fixture.admin.streams},
         .tag = ADMIN_TAG,
-        .listen_text = (char *)"127.0.0.1:9901",
         .listen_host = (char *)"127.0.0.1",
         .options = {.loop = &fixture.loop,
                     .counters = fixture.counters,

@@ -67,6 +67,7 @@ static void show(const struct loaded *loaded)
 #define POOL(body)                                                                                 \
     "{\"pools\":{\"p\":{\"servers\":{\"s\":{\"address\":\"10.0.0.1:80\"}}," body "}}}"
 #define LISTENER(body) "{\"listeners\":{\"l\":{\"address\":\"0.0.0.0:8080\"," body "}}}"
+#define ADMIN_TLS      "\"tls\":{\"cert_file\":\"/a.pem\",\"key_file\":\"/a.key\"}"
 #define ROUTE(body)    "{\"routes\":{\"r\":{\"respond\":{\"status\":200}," body "}}}"
 
 struct bad {
@@ -335,6 +336,35 @@ static void who_is_told_of_alerts(void **state)
     unload(&loaded);
 }
 
+static void the_admin_url_can_be_called_from_this_machine(void **state)
+{
+    static const struct {
+        const char *admin;
+        const char *url;
+    } cases[] = {
+        {"{}", "http://127.0.0.1:9901"},
+        {"{\"listen\":\"127.0.0.1:7000\"}", "http://127.0.0.1:7000"},
+        {"{\"listen\":\"[::1]:7000\"}", "http://[::1]:7000"},
+        {"{\"listen\":\"0.0.0.0:7000\"," ADMIN_TLS "}", "https://127.0.0.1:7000"},
+        {"{\"listen\":\"[::]:7000\"," ADMIN_TLS "}", "https://[::1]:7000"},
+        {"{\"listen\":\"10.0.0.1:7000\"," ADMIN_TLS "}", "https://10.0.0.1:7000"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct loaded loaded;
+        char document[512], url[CONFIG_URL_TEXT];
+
+        (void)snprintf(document, sizeof(document),
+                       "{\"people\":{\"ann\":{\"roles\":[\"admin\"]}},\"admin\":%s}",
+                       cases[i].admin);
+        load_two(&loaded, POOL("\"health_check\":{}"), document);
+        assert_non_null(loaded.conf);
+        assert_string_equal(config_admin_url(loaded.conf, url), cases[i].url);
+        unload(&loaded);
+    }
+}
+
 static void what_is_left_out_has_its_default(void **state)
 {
     struct loaded loaded;
@@ -568,6 +598,7 @@ int main(void)
         cmocka_unit_test(every_problem_is_reported_not_only_the_first),
         cmocka_unit_test(the_same_name_in_two_files_is_an_error_that_names_both),
         cmocka_unit_test(a_section_may_be_spread_over_files),
+        cmocka_unit_test(the_admin_url_can_be_called_from_this_machine),
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(a_route_is_read_whole),
         cmocka_unit_test(people_and_policy_are_read),

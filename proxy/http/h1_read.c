@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/list.h"
+#include "proxy/http/head_rules.h"
 
 #if !defined(LLHTTP_STRICT_MODE) || LLHTTP_STRICT_MODE != 1
 #error "llhttp must be built and used with LLHTTP_STRICT_MODE=1"
@@ -60,68 +61,23 @@ static llhttp_errno_t read_first_line(struct first_line *first, llhttp_type_t ty
 
 /* ---- fields ---- */
 
-/* What is being filled; `status` and `why` say what is wrong with it. */
-struct reading {
-    struct message *message;
-    const struct head_limits *limits;
-    unsigned status;
-    const char *why;
-    bool keeps_underscores;
-};
-
-static bool refuse(struct reading *reading, unsigned status, const char *why)
-{
-    reading->status = status;
-    reading->why = why;
-    return false;
-}
-
-static bool judge_known(struct reading *reading, const struct field *field)
-{
-    struct slice *known = &reading->message->known[field->header];
-
-    if (known->at == NULL)
-        *known = field->value;
-    else if (header_flags(field->header) & HEADER_ONCE)
-        return refuse(reading, 400, "a field that may stand only once stands twice");
-    return true;
-}
-
-static bool judge_unknown(struct reading *reading, struct field *field)
-{
-    if (!is_token(field->name))
-        return refuse(reading, 400, "a field name that is not a token");
-    if (reading->keeps_underscores || memchr(field->name.at, '_', field->name.len) == NULL)
-        return true;
-    if (reading->limits->underscores == HEAD_UNDERSCORES_REJECT)
-        return refuse(reading, 400, "a field name with an underscore");
-    field->is_dropped = true;
-    reading->message->dropped_fields++;
-    return true;
-}
-
 /* One line, without its line end.  What is no token before the colon is refused: a space there, a
  * line that continues the last one, a line without a colon. */
-static bool read_field(struct reading *reading, struct slice line)
+static bool read_field(struct head_reading *reading, struct slice line)
 {
-    struct message *message = reading->message;
     const char *colon = memchr(line.at, ':', line.len);
     struct field *field;
 
     if (colon == NULL)
-        return refuse(reading, 400, "a line that is not a field");
-    if (message->field_count >= reading->limits->fields ||
-        message->field_count >= MESSAGE_MAX_FIELDS)
-        return refuse(reading, 431, "too many header fields");
-    field = &message->fields[message->field_count++];
+        return head_refuse(reading, 400, "a line that is not a field");
+    field = head_new_field(reading);
+    if (field == NULL)
+        return false;
     field->name = slice_of(line.at, (size_t)(colon - line.at));
     field->value = slice_trim(slice_after(line, field->name.len + 1));
     field->header = header_find(field->name);
     field->is_dropped = false;
-    if (!is_field_value(field->value))
-        return refuse(reading, 400, "a control character in a field value");
-    return field->header != HEADER_OTHER ? judge_known(reading, field)
-                                         : judge_unknown(reading, field);
+    return head_judge_value(reading, field->value) && head_judge_field(reading, field);
 }
 
 /* Takes a line off `rest`, its CRLF too; false when there is none. */
@@ -138,15 +94,15 @@ static bool take_line(struct slice *rest, struct slice *line_out)
 }
 
 /* Field lines up to the empty line, with which `rest` must end. */
-static bool read_fields(struct reading *reading, struct slice rest)
+static bool read_fields(struct head_reading *reading, struct slice rest)
 {
     struct slice line;
 
     for (;;) {
         if (!take_line(&rest, &line))
-            return refuse(reading, 400, "an incomplete head");
+            return head_refuse(reading, 400, "an incomplete head");
         if (line.len == 0)
-            return rest.len == 0 || refuse(reading, 400, "an empty line in the head");
+            return rest.len == 0 || head_refuse(reading, 400, "an empty line in the head");
         if (!read_field(reading, line))
             return false;
     }
@@ -297,14 +253,13 @@ static struct slice first_upgrade(const struct message *message)
     return SLICE("");
 }
 
-/* `bad` is the status for what is wrong. */
-static unsigned read_hop_fields(struct message *message, unsigned bad, const char **why)
+static bool read_hop_fields(struct head_reading *reading)
 {
+    struct message *message = reading->message;
     const struct slice *known = message->known;
 
-    *why = "too many options in Connection";
     if (known[HEADER_CONNECTION].at != NULL && !read_connection(message))
-        return bad;
+        return head_refuse(reading, 400, "too many options in Connection");
     if (known[HEADER_TE].at != NULL)
         message->has_te_trailers = te_takes_trailers(message);
     /* HTTP/1.0 knows no upgrade (RFC 9110 §7.8). */
@@ -312,11 +267,12 @@ static unsigned read_hop_fields(struct message *message, unsigned bad, const cha
         message->http_minor > 0)
         message->upgrade = first_upgrade(message);
     message->has_trailer_field = known[HEADER_TRAILER].len > 0;
-    return 0;
+    return true;
 }
 
-static unsigned judge_transfer_encoding(struct message *message, unsigned bad, const char **why)
+static bool judge_transfer_encoding(struct head_reading *reading)
 {
+    struct message *message = reading->message;
     unsigned seen = 0;
 
     for (uint32_t i = 0; i < message->field_count; i++) {
@@ -324,72 +280,40 @@ static unsigned judge_transfer_encoding(struct message *message, unsigned bad, c
             continue;
         seen++;
         message->is_chunked = slice_equal_nocase(message->fields[i].value, SLICE("chunked"));
-        if (!message->is_chunked || seen > 1) {
-            *why = "a Transfer-Encoding other than one chunked";
-            return bad;
-        }
+        if (!message->is_chunked || seen > 1)
+            return head_refuse(reading, 400, "a Transfer-Encoding other than one chunked");
     }
-    if (seen > 0 && message->http_minor == 0) {
-        *why = "Transfer-Encoding in an HTTP/1.0 message";
-        return bad;
-    }
-    return 0;
+    if (seen > 0 && message->http_minor == 0)
+        return head_refuse(reading, 400, "Transfer-Encoding in an HTTP/1.0 message");
+    return true;
 }
 
-/* Content-Length and Transfer-Encoding (RFC 9112 §6); `bad` is the status for what is wrong. */
-static unsigned judge_framing(struct message *message, unsigned bad, const char **why)
+/* Content-Length and Transfer-Encoding (RFC 9112 §6). */
+static bool judge_framing(struct head_reading *reading)
 {
-    struct slice length = message->known[HEADER_CONTENT_LENGTH];
+    const struct slice *known = reading->message->known;
 
-    message->content_length = MESSAGE_NO_LENGTH;
-    if (length.at != NULL &&
-        (!slice_to_u64(length, &message->content_length) || message->content_length > INT64_MAX)) {
-        *why = "a Content-Length that is not a number of bytes";
-        return bad;
-    }
-    if (message->known[HEADER_TRANSFER_ENCODING].at != NULL) {
-        if (judge_transfer_encoding(message, bad, why) != 0)
-            return bad;
-        if (length.at != NULL) {
-            *why = "both Content-Length and Transfer-Encoding";
-            return bad;
-        }
-    }
-    return 0;
+    if (!head_judge_length(reading))
+        return false;
+    if (known[HEADER_TRANSFER_ENCODING].at == NULL)
+        return true;
+    if (!judge_transfer_encoding(reading))
+        return false;
+    return known[HEADER_CONTENT_LENGTH].at == NULL ||
+           head_refuse(reading, 400, "both Content-Length and Transfer-Encoding");
 }
 
-static unsigned judge_upgrade(const struct message *message, const char **why)
+static bool judge_upgrade(struct head_reading *reading)
 {
-    *why = "an upgrade of a request that has a body";
-    return message->upgrade.len > 0 &&
-                   (message->is_chunked ||
-                    (message->content_length != MESSAGE_NO_LENGTH && message->content_length > 0))
-               ? 400
-               : 0;
-}
+    const struct message *message = reading->message;
+    bool has_body = message->is_chunked ||
+                    (message->content_length != MESSAGE_NO_LENGTH && message->content_length > 0);
 
-static unsigned judge_expect(struct message *message, const char **why)
-{
-    struct slice expect = message->known[HEADER_EXPECT];
-
-    if (expect.at == NULL || message->http_minor == 0)
-        return 0;
-    if (!slice_equal_nocase(expect, SLICE("100-continue"))) {
-        *why = "an Expect other than 100-continue";
-        return 417;
-    }
-    message->expects_continue = true;
-    return 0;
+    return message->upgrade.len == 0 || !has_body ||
+           head_refuse(reading, 400, "an upgrade of a request that has a body");
 }
 
 /* ---- whole heads ---- */
-
-static void clear(struct message *message)
-{
-    /* Everything but the array of fields. */
-    memset(message, 0, offsetof(struct message, fields));
-    message->content_length = MESSAGE_NO_LENGTH;
-}
 
 /* llhttp knows a fixed list of methods: one that it does not know, but that could be one, is 501.
  */
@@ -481,38 +405,25 @@ static unsigned read_request_line(struct message *message, struct slice line, co
                : 400;
 }
 
-static unsigned read_meaning(struct message *message, const char **why)
-{
-    unsigned status = read_hop_fields(message, 400, why);
-
-    if (status == 0)
-        status = judge_framing(message, 400, why);
-    if (status == 0)
-        status = judge_upgrade(message, why);
-    return status != 0 ? status : judge_expect(message, why);
-}
-
 unsigned head_parse_request(struct message *message, struct slice head,
                             const struct head_limits *limits, const char **why_out)
 {
-    struct reading reading = {.message = message,
-                              .limits = limits,
-                              .keeps_underscores = limits->underscores == HEAD_UNDERSCORES_ALLOW};
+    struct head_reading reading = head_reading_of(message, limits);
     struct slice line;
     unsigned status;
 
-    clear(message);
+    head_clear(message);
     *why_out = "a malformed request line";
     if (!take_line(&head, &line))
         return 400;
     status = read_request_line(message, line, why_out);
     if (status != 0)
         return status;
-    if (!read_fields(&reading, head)) {
-        *why_out = reading.why;
-        return reading.status;
-    }
-    return read_meaning(message, why_out);
+    if (read_fields(&reading, head) && read_hop_fields(&reading) && judge_framing(&reading) &&
+        judge_upgrade(&reading) && head_judge_expect(&reading))
+        return 0;
+    *why_out = reading.why;
+    return reading.status;
 }
 
 /* HTTP/1.x, a space, three digits, and a space or the end of the line. */
@@ -539,51 +450,29 @@ static bool read_status_line(struct message *message, struct slice line)
 unsigned head_parse_response(struct message *message, struct slice head,
                              const struct head_limits *limits, const char **why_out)
 {
-    struct reading reading = {.message = message, .limits = limits, .keeps_underscores = true};
+    struct head_reading reading = {.message = message, .limits = limits, .keeps_underscores = true};
     struct slice line;
 
-    clear(message);
+    head_clear(message);
     *why_out = "a malformed status line";
     if (!take_line(&head, &line) || !read_status_line(message, line))
         return 502;
-    if (!read_fields(&reading, head)) {
-        *why_out = reading.why;
-        return 502;
-    }
-    if (read_hop_fields(message, 502, why_out) != 0)
-        return 502;
-    return judge_framing(message, 502, why_out);
-}
-
-/* A field that we know has its place, and its meaning, in the head alone. */
-static bool judge_trailer(struct message *message, struct field *field)
-{
-    if (header_flags(field->header) & (HEADER_FRAMING | HEADER_HOP))
-        return false;
-    if (field->header != HEADER_OTHER) {
-        field->is_dropped = true;
-        message->dropped_fields++;
-    }
-    return true;
+    if (read_fields(&reading, head) && read_hop_fields(&reading) && judge_framing(&reading))
+        return 0;
+    *why_out = reading.why;
+    return 502;
 }
 
 unsigned head_parse_trailers(struct message *message, struct slice trailers,
                              const struct head_limits *limits, const char **why_out)
 {
-    struct reading reading = {.message = message,
-                              .limits = limits,
-                              .keeps_underscores = limits->underscores == HEAD_UNDERSCORES_ALLOW};
+    struct head_reading reading = head_reading_of(message, limits);
 
-    clear(message);
-    if (!read_fields(&reading, trailers)) {
-        *why_out = reading.why;
-        return reading.status;
-    }
-    *why_out = "a framing or hop-by-hop field in the trailers";
-    for (uint32_t i = 0; i < message->field_count; i++)
-        if (!judge_trailer(message, &message->fields[i]))
-            return 400;
-    return 0;
+    head_clear(message);
+    if (read_fields(&reading, trailers) && head_judge_trailers(&reading))
+        return 0;
+    *why_out = reading.why;
+    return reading.status;
 }
 
 const struct field *message_find(const struct message *message, struct slice name)

@@ -9,42 +9,41 @@
 #include "proxy/http/h2_message.h"
 
 #include "proxy/http/answer.h"
+#include "proxy/http/head_rules.h"
 
 enum { LINE_REST = sizeof("  HTTP/1.1") - 1, FIELD_OVERHEAD = 32 };
 
-/* What is being filled; `status` and `why` say what is wrong with it. */
+/* Of servers: what was decoded was held to its limits as it came. */
+static const struct head_limits response_limits = {
+    .head_bytes = SIZE_MAX,
+    .line_bytes = SIZE_MAX,
+    .fields = MESSAGE_MAX_FIELDS,
+    .underscores = HEAD_UNDERSCORES_ALLOW,
+};
+
+/* What is being filled. */
 struct reading {
-    struct message *message;
-    const struct head_limits *limits; /* NULL: those that were decoded by are enough */
+    struct head_reading head;
     struct h2_scratch *scratch;
     struct slice authority;
     struct slice scheme;
     struct slice protocol;
     struct slice status_text;
     size_t bytes;
-    size_t cookie_bytes; /* of the joined Cookie */
     struct field *cookie;
     char *cookie_end;
-    uint32_t cookies;
-    bool keeps_underscores;
-    unsigned status;
-    const char *why;
 };
 
 static bool refuse(struct reading *reading, unsigned status, const char *why)
 {
-    reading->status = status;
-    reading->why = why;
-    return false;
+    return head_refuse(&reading->head, status, why);
 }
 
 static void clear(struct message *message)
 {
-    /* Everything but the array of fields. */
-    memset(message, 0, offsetof(struct message, fields));
+    head_clear(message);
     message->http_minor = 1;
     message->is_http2 = true;
-    message->content_length = MESSAGE_NO_LENGTH;
 }
 
 /* ---- pseudo-fields ---- */
@@ -57,9 +56,9 @@ static bool is_pseudo(struct slice name)
 static struct slice *request_place(struct reading *reading, struct slice name)
 {
     if (slice_equal(name, SLICE(":method")))
-        return &reading->message->method_text;
+        return &reading->head.message->method_text;
     if (slice_equal(name, SLICE(":path")))
-        return &reading->message->target;
+        return &reading->head.message->target;
     if (slice_equal(name, SLICE(":scheme")))
         return &reading->scheme;
     if (slice_equal(name, SLICE(":authority")))
@@ -113,20 +112,16 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* RFC 9113 §8.2.1 */
+/* RFC 9113 §8.2.1, as far as it asks more than HTTP/1. */
 static bool judge_form(struct reading *reading, struct slice name, struct slice value)
 {
     if (is_pseudo(name))
         return refuse(reading, 400, "a pseudo-field that does not stand in front");
-    if (!is_token(name))
-        return refuse(reading, 400, "a field name that is not a token");
     if (has_upper(name))
         return refuse(reading, 400, "a field name with an upper-case letter");
     if (value.len > 0 && (is_blank(value.at[0]) || is_blank(value.at[value.len - 1])))
         return refuse(reading, 400, "a field value that begins or ends with a space");
-    if (!is_field_value(value))
-        return refuse(reading, 400, "a control character in a field value");
-    return true;
+    return head_judge_value(&reading->head, value);
 }
 
 /* RFC 9113 §8.2.2: what HTTP/1 says of a connection is malformed here. */
@@ -139,50 +134,20 @@ static bool judge_hop(struct reading *reading, enum header header, struct slice 
     case HEADER_TRANSFER_ENCODING:
     case HEADER_UPGRADE: return refuse(reading, 400, "a connection's field, which HTTP/2 has not");
     case HEADER_TE:
-        reading->message->has_te_trailers = slice_equal_nocase(value, SLICE("trailers"));
-        return reading->message->has_te_trailers ||
+        reading->head.message->has_te_trailers = slice_equal_nocase(value, SLICE("trailers"));
+        return reading->head.message->has_te_trailers ||
                refuse(reading, 400, "a TE other than trailers");
     default: return true;
     }
 }
 
-static bool judge_known(struct reading *reading, const struct field *field)
-{
-    struct slice *known = &reading->message->known[field->header];
-
-    if (known->at == NULL)
-        *known = field->value;
-    else if (header_flags(field->header) & HEADER_ONCE)
-        return refuse(reading, 400, "a field that may stand only once stands twice");
-    return true;
-}
-
-static bool judge_unknown(struct reading *reading, struct field *field)
-{
-    if (reading->keeps_underscores || memchr(field->name.at, '_', field->name.len) == NULL)
-        return true;
-    if (reading->limits->underscores == HEAD_UNDERSCORES_REJECT)
-        return refuse(reading, 400, "a field name with an underscore");
-    field->is_dropped = true;
-    reading->message->dropped_fields++;
-    return true;
-}
-
 static struct field *new_field(struct reading *reading, struct slice name, enum header header,
                                struct slice value)
 {
-    struct message *message = reading->message;
-    uint32_t most = reading->limits != NULL && reading->limits->fields < MESSAGE_MAX_FIELDS
-                        ? reading->limits->fields
-                        : MESSAGE_MAX_FIELDS;
-    struct field *field = &message->fields[message->field_count];
+    struct field *field = head_new_field(&reading->head);
 
-    if (message->field_count >= most) {
-        refuse(reading, 431, "too many header fields");
-        return NULL;
-    }
-    message->field_count++;
-    *field = (struct field){.name = name, .value = value, .header = header};
+    if (field != NULL)
+        *field = (struct field){.name = name, .value = value, .header = header};
     return field;
 }
 
@@ -196,7 +161,7 @@ static bool read_cookie(struct reading *reading, struct slice piece)
         cookie = new_field(reading, SLICE("cookie"), HEADER_COOKIE, piece);
         reading->cookie = cookie;
         if (cookie != NULL)
-            reading->message->known[HEADER_COOKIE] = piece;
+            reading->head.message->known[HEADER_COOKIE] = piece;
         return cookie != NULL;
     }
     if (reading->cookie_end == NULL) {
@@ -213,7 +178,7 @@ static bool read_cookie(struct reading *reading, struct slice piece)
         memcpy(reading->cookie_end + 2, piece.at, piece.len);
     reading->cookie_end += 2 + piece.len;
     cookie->value.len += 2 + piece.len;
-    reading->message->known[HEADER_COOKIE] = cookie->value;
+    reading->head.message->known[HEADER_COOKIE] = cookie->value;
     return true;
 }
 
@@ -224,7 +189,7 @@ static bool read_host(struct reading *reading, struct slice name, struct slice v
 
     if (reading->authority.at == NULL) {
         field = new_field(reading, name, HEADER_HOST, value);
-        return field != NULL && judge_known(reading, field);
+        return field != NULL && head_judge_known(&reading->head, field);
     }
     return slice_equal_nocase(value, reading->authority) ||
            refuse(reading, 400, "a Host that is not the :authority");
@@ -246,9 +211,7 @@ static bool read_field(struct reading *reading, struct slice name, struct slice 
     if (header == HEADER_HOST)
         return read_host(reading, name, value);
     field = new_field(reading, name, header, value);
-    if (field == NULL)
-        return false;
-    return header != HEADER_OTHER ? judge_known(reading, field) : judge_unknown(reading, field);
+    return field != NULL && head_judge_field(&reading->head, field);
 }
 
 static bool read_fields(struct reading *reading, const struct h2_head *head, size_t from)
@@ -256,19 +219,8 @@ static bool read_fields(struct reading *reading, const struct h2_head *head, siz
     for (size_t i = from; i < head->count; i++)
         if (!read_field(reading, head->fields[i].name, head->fields[i].value))
             return false;
-    if (reading->limits != NULL && reading->bytes > reading->limits->head_bytes)
+    if (reading->bytes > reading->head.limits->head_bytes)
         return refuse(reading, 431, "a head that is too large");
-    return true;
-}
-
-static bool judge_length(struct reading *reading)
-{
-    struct message *message = reading->message;
-    struct slice length = message->known[HEADER_CONTENT_LENGTH];
-
-    if (length.at != NULL &&
-        (!slice_to_u64(length, &message->content_length) || message->content_length > INT64_MAX))
-        return refuse(reading, 400, "a Content-Length that is not a number of bytes");
     return true;
 }
 
@@ -288,7 +240,7 @@ static bool is_path(struct slice path, enum method method)
 /* A WebSocket's CONNECT (RFC 8441 §4) is a GET with an upgrade. */
 static bool read_extended(struct reading *reading)
 {
-    struct message *message = reading->message;
+    struct message *message = reading->head.message;
 
     if (!slice_equal(reading->protocol, SLICE("websocket")))
         return refuse(reading, 501, "an extended CONNECT for another protocol than websocket");
@@ -301,7 +253,7 @@ static bool read_extended(struct reading *reading)
 
 static bool judge_method(struct reading *reading)
 {
-    struct message *message = reading->message;
+    struct message *message = reading->head.message;
 
     if (message->method_text.at == NULL)
         return refuse(reading, 400, "no :method");
@@ -319,7 +271,7 @@ static bool judge_method(struct reading *reading)
 
 static bool judge_request_line(struct reading *reading)
 {
-    struct message *message = reading->message;
+    struct message *message = reading->head.message;
     struct slice scheme = reading->scheme;
 
     if (!judge_method(reading))
@@ -328,7 +280,8 @@ static bool judge_request_line(struct reading *reading)
         return refuse(reading, 400, "no :scheme or no :path");
     if (!slice_equal_nocase(scheme, SLICE("https")) && !slice_equal_nocase(scheme, SLICE("http")))
         return refuse(reading, 400, "a :scheme other than http and https");
-    if (message->method_text.len + message->target.len + LINE_REST > reading->limits->line_bytes)
+    if (message->method_text.len + message->target.len + LINE_REST >
+        reading->head.limits->line_bytes)
         return refuse(reading, 414, "a :path that is too long");
     if (!is_path(message->target, message->method))
         return refuse(reading, 400, "a :path that is not one");
@@ -344,12 +297,12 @@ static bool add_authority(struct reading *reading)
     if (!is_field_value(reading->authority))
         return refuse(reading, 400, "a control character in :authority");
     field = new_field(reading, SLICE("host"), HEADER_HOST, reading->authority);
-    return field != NULL && judge_known(reading, field);
+    return field != NULL && head_judge_known(&reading->head, field);
 }
 
 static bool judge_request_body(struct reading *reading, bool is_last)
 {
-    struct message *message = reading->message;
+    struct message *message = reading->head.message;
     bool has_length = message->content_length != MESSAGE_NO_LENGTH;
 
     if (is_last && has_length && message->content_length > 0)
@@ -362,36 +315,29 @@ static bool judge_request_body(struct reading *reading, bool is_last)
 
 static bool judge_request(struct reading *reading, bool is_last)
 {
-    struct message *message = reading->message;
-    struct slice expect = message->known[HEADER_EXPECT];
+    struct message *message = reading->head.message;
 
     if (message->known[HEADER_HOST].at == NULL)
         return refuse(reading, 400, "no :authority and no Host");
-    if (!judge_length(reading) || !judge_request_body(reading, is_last))
+    if (!head_judge_length(&reading->head) || !judge_request_body(reading, is_last))
         return false;
     message->has_trailer_field = message->known[HEADER_TRAILER].len > 0;
-    if (expect.at != NULL && !slice_equal_nocase(expect, SLICE("100-continue")))
-        return refuse(reading, 417, "an Expect other than 100-continue");
-    message->expects_continue = expect.at != NULL;
-    return true;
+    return head_judge_expect(&reading->head);
 }
 
 unsigned h2_request_message(struct message *message, const struct h2_head *head, bool is_last,
                             const struct head_limits *limits, struct h2_scratch *scratch,
                             bool *is_extended_out, const char **why_out)
 {
-    struct reading reading = {.message = message,
-                              .limits = limits,
-                              .scratch = scratch,
-                              .keeps_underscores = limits->underscores == HEAD_UNDERSCORES_ALLOW};
+    struct reading reading = {.head = head_reading_of(message, limits), .scratch = scratch};
     size_t pseudo;
 
     clear(message);
     if (!read_pseudo(&reading, head, request_place, &pseudo) || !judge_request_line(&reading) ||
         !add_authority(&reading) || !read_fields(&reading, head, pseudo) ||
         !judge_request(&reading, is_last)) {
-        *why_out = reading.why;
-        return reading.status;
+        *why_out = reading.head.why;
+        return reading.head.status;
     }
     *is_extended_out = reading.protocol.at != NULL;
     return 0;
@@ -412,23 +358,23 @@ static bool judge_status(struct reading *reading)
     if (text.len != 3 || text.at[0] < '1' || text.at[0] > '5' || !is_digit(text.at[1]) ||
         !is_digit(text.at[2]))
         return refuse(reading, 502, "a :status that is not one");
-    reading->message->status =
+    reading->head.message->status =
         (uint16_t)((text.at[0] - '0') * 100 + (text.at[1] - '0') * 10 + (text.at[2] - '0'));
-    if (reading->message->status == 101)
+    if (reading->head.message->status == 101)
         return refuse(reading, 502, "a 101, which HTTP/2 has not");
-    name = answer_status_name(reading->message->status);
-    reading->message->reason = slice_from(name);
+    name = answer_status_name(reading->head.message->status);
+    reading->head.message->reason = slice_from(name);
     return true;
 }
 
 static bool judge_response(struct reading *reading, bool is_last)
 {
-    struct message *message = reading->message;
+    struct message *message = reading->head.message;
     unsigned status = message->status;
 
     if (status < 200 && is_last)
         return refuse(reading, 502, "an interim response that ends the stream");
-    if (!judge_length(reading))
+    if (!head_judge_length(&reading->head))
         return false;
     message->has_trailer_field = message->known[HEADER_TRAILER].len > 0;
     message->is_chunked = !is_last && message->content_length == MESSAGE_NO_LENGTH &&
@@ -439,43 +385,27 @@ static bool judge_response(struct reading *reading, bool is_last)
 unsigned h2_response_message(struct message *message, const struct h2_head *head, bool is_last,
                              const char **why_out)
 {
-    struct reading reading = {.message = message, .keeps_underscores = true};
+    struct reading reading = {.head = head_reading_of(message, &response_limits)};
     size_t pseudo;
 
     clear(message);
     if (read_pseudo(&reading, head, response_place, &pseudo) && judge_status(&reading) &&
         read_fields(&reading, head, pseudo) && judge_response(&reading, is_last))
         return 0;
-    *why_out = reading.why;
+    *why_out = reading.head.why;
     return 502;
 }
 
 /* ---- trailers ---- */
 
-/* A field that we know has its place, and its meaning, in the head alone. */
-static bool judge_trailer(struct reading *reading, struct field *field)
-{
-    if (header_flags(field->header) & (HEADER_FRAMING | HEADER_HOP))
-        return refuse(reading, 400, "a framing or hop-by-hop field in the trailers");
-    if (field->header != HEADER_OTHER) {
-        field->is_dropped = true;
-        reading->message->dropped_fields++;
-    }
-    return true;
-}
-
 unsigned h2_trailers_message(struct message *message, const struct h2_head *head,
                              const struct head_limits *limits, const char **why_out)
 {
-    struct reading reading = {.message = message,
-                              .limits = limits,
-                              .keeps_underscores = limits->underscores == HEAD_UNDERSCORES_ALLOW};
-    bool is_fine;
+    struct reading reading = {.head = head_reading_of(message, limits)};
 
     clear(message);
-    is_fine = read_fields(&reading, head, 0);
-    for (uint32_t i = 0; is_fine && i < message->field_count; i++)
-        is_fine = judge_trailer(&reading, &message->fields[i]);
-    *why_out = reading.why;
-    return is_fine ? 0 : reading.status;
+    if (read_fields(&reading, head, 0) && head_judge_trailers(&reading.head))
+        return 0;
+    *why_out = reading.head.why;
+    return reading.head.status;
 }

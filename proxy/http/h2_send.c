@@ -363,6 +363,13 @@ static void add_status_line(struct fields *fields, struct slice *head)
     add_field(fields, SLICE(":status"), slice_of(line.at + sizeof("HTTP/1.1 ") - 1, 3), OWN_NAME);
 }
 
+static void fields_of_response(struct fields *fields, struct slice head)
+{
+    fields_begin(fields);
+    add_status_line(fields, &head);
+    add_lines(fields, head, NULL);
+}
+
 void h2_stream_respond(struct h2_stream *stream, struct slice head, bool is_last)
 {
     nghttp2_data_provider provider = provider_of(stream);
@@ -370,9 +377,7 @@ void h2_stream_respond(struct h2_stream *stream, struct slice head, bool is_last
 
     if (stream->is_closed || stream->has_head)
         return;
-    fields_begin(&fields);
-    add_status_line(&fields, &head);
-    add_lines(&fields, head, NULL);
+    fields_of_response(&fields, head);
     stream->has_head = true;
     stream->has_ended |= is_last;
     (void)nghttp2_submit_response(stream->frames->session, stream->id, fields.at, fields.count,
@@ -386,9 +391,7 @@ void h2_stream_interim(struct h2_stream *stream, struct slice head)
 
     if (stream->is_closed || stream->has_head)
         return;
-    fields_begin(&fields);
-    add_status_line(&fields, &head);
-    add_lines(&fields, head, NULL);
+    fields_of_response(&fields, head);
     (void)nghttp2_submit_headers(stream->frames->session, NGHTTP2_FLAG_NONE, stream->id, NULL,
                                  fields.at, fields.count, NULL);
     fields_end(&fields);

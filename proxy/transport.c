@@ -16,7 +16,10 @@
 #include "proxy/worker.h"
 #include "tls/engine.h"
 
-enum { SMALL_BYTES = 2048 };
+enum {
+    SMALL_BYTES = 2048,
+    MOST_TLS_ANSWERS = 64, /* a handshake has some; a long chain of certificates ten */
+};
 
 /* What the socket did not take: a copy, and libuv's request to write it. */
 struct write_block {
@@ -44,6 +47,8 @@ static void init(struct transport *transport, struct worker *worker,
     transport->tls = NULL;
     transport->queued_bytes = 0;
     transport->error = 0;
+    transport->tls_answers = 0;
+    transport->is_feeding = false;
     transport->is_reading = false;
     transport->is_broken = false;
     transport->is_closing = false;
@@ -148,14 +153,20 @@ int transport_connect(struct transport *transport, struct worker *worker,
 
 /* ---- TLS ---- */
 
+static void break_transport(struct transport *transport, int error);
+
 /* What it holds, and what became of it. */
 static void take_ciphertext(struct transport *transport, struct slice bytes)
 {
     struct worker *worker = transport->worker;
     enum tls_state before = tls_engine_state(transport->tls);
-    size_t count = tls_engine_feed(transport->tls, bytes, worker->plain_block);
-    enum tls_state after = tls_engine_state(transport->tls);
+    enum tls_state after;
+    size_t count;
 
+    transport->is_feeding = true;
+    count = tls_engine_feed(transport->tls, bytes, worker->plain_block);
+    transport->is_feeding = false;
+    after = tls_engine_state(transport->tls);
     if (before == TLS_HANDSHAKE && (after == TLS_OPEN || after == TLS_ENDED))
         transport->ops->on_secured(transport);
     if (count > 0 && !transport->is_closing)
@@ -170,9 +181,15 @@ static void take_ciphertext(struct transport *transport, struct slice bytes)
     }
 }
 
+/* What nobody asked us to say is kept for a peer that does not read, but not without end. */
 static void send_ciphertext(void *context, struct slice bytes)
 {
-    transport_send_clear(context, bytes);
+    struct transport *transport = context;
+
+    if (transport->is_feeding && transport_is_full(transport) &&
+        ++transport->tls_answers > MOST_TLS_ANSWERS)
+        break_transport(transport, UV_ENOBUFS);
+    transport_send_clear(transport, bytes);
 }
 
 static bool admits(void *context)
@@ -303,6 +320,7 @@ static void on_written(uv_write_t *request, int status)
     if (status < 0) {
         break_transport(transport, status);
     } else if (transport->queued_bytes == 0) {
+        transport->tls_answers = 0;
         if (transport->shuts_down_when_drained)
             shutdown_now(transport);
         transport->ops->on_drained(transport);

@@ -58,6 +58,7 @@ struct transport {
     struct tls_engine *tls; /* NULL: clear text */
     uint32_t queued_bytes;  /* not taken by the socket yet */
     int16_t error;          /* why it is broken */
+    uint8_t tls_answers;    /* that OpenSSL gave by itself since the socket took everything */
     bool is_reading : 1;
     bool is_broken : 1;
     bool is_closing : 1;
@@ -65,6 +66,7 @@ struct transport {
     bool has_shut_down : 1;
     bool is_told_broken : 1;
     bool is_reset : 1;
+    bool is_feeding : 1; /* its engine takes what came */
 };
 
 /* 0 or a negative libuv error; on an error there is nothing to close. */

@@ -18,7 +18,12 @@
 #include "base/memory.h"
 #include "tls/internal.h"
 
-enum { RECORD_BYTES = 16 * 1024 };
+enum {
+    RECORD_BYTES = 16 * 1024,
+    /* Steps of OpenSSL's machine once it is open, two or three a KeyUpdate: an honest peer renews
+     * its keys after some hundred gigabytes. */
+    MOST_NOTHING = 100,
+};
 
 /* ---- the way in and out of OpenSSL ---- */
 
@@ -28,6 +33,10 @@ static int bio_read(BIO *bio, char *out, size_t room, size_t *count_out)
     size_t count = engine->input.len < room ? engine->input.len : room;
 
     BIO_clear_retry_flags(bio);
+    if (engine->said_nothing > MOST_NOTHING) {
+        engine->why = "messages of TLS, and nothing said";
+        return 0;
+    }
     if (count == 0) {
         BIO_set_retry_read(bio);
         return 0;
@@ -69,6 +78,18 @@ static void make_method(void)
           BIO_meth_set_ctrl(method, bio_control) == 1);
 }
 
+/* Keys that are renewed again and again, renegotiations that are refused: some bytes for the peer,
+ * derived keys and an answer for us. */
+static void on_step(const SSL *ssl, int where, int value)
+{
+    struct tls_engine *engine = SSL_get_app_data(ssl);
+
+    (void)value;
+    if (engine->state == TLS_OPEN && (where & (SSL_CB_LOOP | SSL_CB_WRITE_ALERT)) != 0 &&
+        engine->said_nothing <= MOST_NOTHING)
+        engine->said_nothing++;
+}
+
 /* ---- life ---- */
 
 static struct tls_engine *make(SSL_CTX *ssl_context, tls_send_fn *send, void *context)
@@ -87,6 +108,7 @@ static struct tls_engine *make(SSL_CTX *ssl_context, tls_send_fn *send, void *co
     BIO_set_init(bio, 1);
     SSL_set_bio(engine->ssl, bio, bio);
     SSL_set_app_data(engine->ssl, engine);
+    SSL_set_info_callback(engine->ssl, on_step);
     return engine;
 }
 
@@ -236,6 +258,7 @@ size_t tls_engine_feed(struct tls_engine *engine, struct slice ciphertext, char 
             break;
         }
         total += count;
+        engine->said_nothing = 0;
     }
     engine->input = (struct slice){NULL, 0};
     return total;

@@ -58,6 +58,7 @@ struct tls_engine {
     enum tls_trouble trouble; /* once it has failed */
     bool was_http;
     bool has_ended;       /* close_notify was sent */
+    uint8_t said_nothing; /* messages of TLS itself since there was plaintext */
     SSL_SESSION *session; /* the newest that a server gave us, or NULL */
     char server_name[256];
 };

@@ -5,7 +5,9 @@ Certificates made by openssl, and a client that speaks TLS.
     proxy = make_proxy([origin], **tls_listener(authority, shop))
     with TlsClient(proxy.address, name="shop.example", ca=authority) as client: ...
 """
+import ctypes
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -159,6 +161,45 @@ class TlsClient(Client):
         """Of the certificate that was shown."""
         shown = ssl.DER_cert_to_PEM_cert(self.sock.getpeercert(binary_form=True))
         return openssl("x509", "-noout", "-serial", stdin=shown.encode()).decode().strip().partition("=")[2]
+
+
+class RawTls:
+    """OpenSSL itself, for what Python's ssl cannot say: renew_keys().  A blocking socket with little room to receive."""
+
+    ssl = ctypes.CDLL("libssl.so.3")
+    for each in ("SSL_CTX_new", "TLS_client_method", "SSL_new"):
+        getattr(ssl, each).restype = ctypes.c_void_p
+
+    def __init__(self, address, alpn=b""):
+        host, _, port = address.rpartition(":")
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.sock.connect((host, int(port)))
+        self.context = ctypes.c_void_p(self.ssl.SSL_CTX_new(ctypes.c_void_p(self.ssl.TLS_client_method())))
+        if alpn:
+            self.ssl.SSL_CTX_set_alpn_protos(self.context, bytes([len(alpn)]) + alpn, len(alpn) + 1)
+        self.connection = ctypes.c_void_p(self.ssl.SSL_new(self.context))
+        self.ssl.SSL_set_fd(self.connection, self.sock.fileno())
+        assert self.ssl.SSL_connect(self.connection) == 1
+
+    def send(self, octets):
+        """False: the peer is gone, or takes nothing."""
+        return self._may_write() and self.ssl.SSL_write(self.connection, octets, len(octets)) == len(octets)
+
+    def renew_keys(self):
+        """And asks the peer to do so; nothing is read."""
+        return self._may_write() and self.ssl.SSL_key_update(self.connection, 1) == 1 and self.ssl.SSL_do_handshake(self.connection) == 1
+
+    def _may_write(self):
+        return bool(select.select([], [self.sock], [], 10)[1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.ssl.SSL_free(self.connection)
+        self.ssl.SSL_CTX_free(self.context)
+        self.sock.close()
 
 
 def refused(address, **options):

@@ -972,6 +972,56 @@ static void a_context_lives_as_long_as_its_connections(void **state)
     end(&talk);
 }
 
+/* ---- messages that carry nothing ---- */
+
+static void renew_keys(struct talk *talk)
+{
+    assert_int_equal(SSL_key_update(talk->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+    assert_int_equal(SSL_do_handshake(talk->ssl), 1);
+    feed_server(talk);
+}
+
+static void say(struct talk *talk, const char *text)
+{
+    assert_int_equal(SSL_write(talk->ssl, text, (int)strlen(text)), (int)strlen(text));
+    feed_server(talk);
+}
+
+static void keys_are_renewed_as_often_as_there_is_something_said(void **state)
+{
+    struct tls_server *server = serve_usual();
+    struct talk talk;
+
+    (void)state;
+    begin(&talk, server, "shop.example");
+    assert_true(shake_hands(&talk));
+    for (int i = 0; i < 100; i++) {
+        for (int k = 0; k < 10; k++)
+            renew_keys(&talk);
+        say(&talk, "x");
+    }
+    assert_int_equal(tls_engine_state(talk.engine), TLS_OPEN);
+    assert_int_equal(talk.plain_bytes, 100);
+    end(&talk);
+    tls_server_free(&server);
+}
+
+static void who_only_renews_keys_is_cut_off(void **state)
+{
+    struct tls_server *server = serve_usual();
+    struct talk talk;
+
+    (void)state;
+    begin(&talk, server, "shop.example");
+    assert_true(shake_hands(&talk));
+    for (int i = 0; i < 100; i++)
+        renew_keys(&talk);
+    assert_int_equal(tls_engine_state(talk.engine), TLS_FAILED);
+    assert_string_equal(tls_engine_why(talk.engine), "messages of TLS, and nothing said");
+    end(&talk);
+    tls_server_free(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -988,6 +1038,8 @@ int main(void)
         cmocka_unit_test(what_came_with_the_end_of_the_handshake_is_not_lost),
         cmocka_unit_test(each_side_says_when_it_has_ended),
         cmocka_unit_test(garbage_fails_and_clear_text_is_known),
+        cmocka_unit_test(keys_are_renewed_as_often_as_there_is_something_said),
+        cmocka_unit_test(who_only_renews_keys_is_cut_off),
         cmocka_unit_test(sessions_outlive_a_reload_and_a_rotation),
         cmocka_unit_test(only_handshakes_without_a_session_are_asked_for_and_once),
         cmocka_unit_test(a_key_is_not_rotated_before_its_time_but_when_the_clock_went_back),

@@ -21,6 +21,7 @@
 #include "change/gate.h"
 #include "change/ledger.h"
 #include "config/model.h"
+#include "observe/alert_report.h"
 #include "observe/counters.h"
 #include "observe/exposition.h"
 #include "proxy/http/h2_budget.h"
@@ -312,14 +313,15 @@ static void write_staples(struct call *call, struct buffer *out)
 
 static void write_notifications(struct call *call, struct buffer *out)
 {
-    const struct summary *summary = call->admin->summary;
+    const struct watch *watch = call->admin->options.watch;
+    const struct alert_report *report = watch != NULL ? watch_report(watch) : NULL;
 
-    if (summary == NULL || summary->receiver_count == 0)
+    if (report == NULL)
         return;
     exposition_family(out, "twokey_alert_notifications_total", METRIC_COUNTER,
                       "posts of alerts to receivers");
-    for (uint32_t i = 0; i < summary->receiver_count; i++) {
-        const struct summary_receiver *receiver = &summary->receivers[i];
+    for (size_t i = 0; i < report->count; i++) {
+        const struct alert_receiver *receiver = &report->receivers[i];
 
         exposition_sample(out, "twokey_alert_notifications_total", (double)receiver->delivered,
                           EXPOSITION_LABELS("receiver", receiver->name, "outcome", "delivered"));

@@ -31,13 +31,13 @@
 #include "cli/renew.h"
 #include "cli/run_configuration.h"
 #include "cli/serve_state.h"
+#include "cli/told.h"
 #include "config/load.h"
 #include "config/model.h"
+#include "observe/alert_thread.h"
 #include "observe/counters.h"
 #include "observe/observer.h"
 #include "observe/ring.h"
-#include "observe/sample.h"
-#include "observe/summary.h"
 #include "observe/tap.h"
 #include "proxy/failure.h"
 #include "proxy/limits.h"
@@ -55,7 +55,7 @@
 #include "watch/watch.h"
 
 enum {
-    OWN_DESCRIPTORS = 56, /* sockets, loops and files of two idle workers and the state directory */
+    OWN_DESCRIPTORS = 60, /* sockets, loops and files of two idle workers and the state directory */
     RESERVED_DESCRIPTORS = 256,
     MAX_WORKERS = BALANCE_MAX_WORKERS,
     TICK_MS = 1000,
@@ -101,74 +101,6 @@ static void worker_has_ended(void *context, unsigned worker)
     CHECK(mailbox_post(&ended->process->mailbox, &ended->mail));
 }
 
-struct summary_mail {
-    struct mail mail;
-    struct summary *summary;
-};
-
-static void on_summary(struct mail *mail, void *receiver)
-{
-    struct summary_mail *summary = container_of(mail, struct summary_mail, mail);
-    struct server_process *process = receiver;
-
-    /* a rate over ten seconds, a second of it: near enough for how long a revision has served */
-    if (process->ledger != NULL)
-        ledger_count_requests(process->ledger,
-                              (uint64_t)(summary->summary->process.requests_per_second + 0.5));
-    if (process->watch != NULL && !process->is_stopping)
-        watch_tick(process->watch, summary->summary);
-    if (process->admin != NULL)
-        admin_take_summary(process->admin, summary->summary);
-    else
-        summary_free(&summary->summary);
-    xfree(summary);
-}
-
-/* On the observer's thread. */
-static void observer_has_summary(void *context, struct summary *summary)
-{
-    struct server_process *process = context;
-    struct summary_mail *mail = xcalloc(1, sizeof(*mail));
-
-    mail->mail.handle = on_summary;
-    mail->summary = summary;
-    if (!mailbox_post(&process->mailbox, &mail->mail)) {
-        summary_free(&summary);
-        xfree(mail);
-    }
-}
-
-struct sample_mail {
-    struct mail mail;
-    struct sample *sample;
-};
-
-static void on_sample(struct mail *mail, void *receiver)
-{
-    struct sample_mail *sample = container_of(mail, struct sample_mail, mail);
-    struct server_process *process = receiver;
-
-    if (process->ledger != NULL)
-        ledger_take_sample(process->ledger, sample->sample);
-    else
-        sample_release(&sample->sample);
-    xfree(sample);
-}
-
-/* On the observer's thread. */
-static void observer_has_sample(void *context, struct sample *sample)
-{
-    struct server_process *process = context;
-    struct sample_mail *mail = xcalloc(1, sizeof(*mail));
-
-    mail->mail.handle = on_sample;
-    mail->sample = sample;
-    if (!mailbox_post(&process->mailbox, &mail->mail)) {
-        sample_release(&sample);
-        xfree(mail);
-    }
-}
-
 unsigned serve_count_workers(const struct configuration *conf)
 {
     unsigned workers =
@@ -186,8 +118,8 @@ static void start_observer(struct server_process *process)
         .counters = process->counters,
         .reason_words = balance_reason_words,
         .failure_words = failure_words,
-        .on_summary = observer_has_summary,
-        .on_sample = observer_has_sample,
+        .on_summary = told_summary,
+        .on_sample = told_sample,
         .context = process,
     };
 
@@ -243,7 +175,7 @@ static void start_watch(struct server_process *process)
         .publisher = process->publisher,
         .registry = process->registry,
         .ledger = process->ledger,
-        .observer = process->observer,
+        .alerts = process->alerts,
         .configuration_directory = process->configuration_directory,
         .has_drift = reload_has_drift,
         .prober_seen_ms = checks_seen_ms,
@@ -336,6 +268,7 @@ static void take_down(struct server_process *process)
         worker_join(&process->workers[i]);
     prober_stop(&process->prober);
     observer_stop(&process->observer);
+    alert_thread_stop(&process->alerts);
     if (process->admin != NULL)
         admin_close(&process->admin, on_admin_closed, process);
     else
@@ -480,6 +413,7 @@ static void start_parts(struct server_process *process, const struct configurati
     CHECK(uv_timer_start(&process->ledger_timer, on_ledger_timer, TICK_MS, TICK_MS) == 0);
     process->prober = prober_start();
     start_observer(process);
+    process->alerts = alert_thread_start(told_report, process);
     start_workers(process, most_clients);
     start_watch(process);
     mask_orders(SIG_UNBLOCK);

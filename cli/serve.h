@@ -22,6 +22,7 @@ struct configuration;
 struct counters;
 struct ledger;
 struct listener_set;
+struct alert_thread;
 struct observer;
 struct prober;
 struct publisher;
@@ -67,6 +68,7 @@ struct server_process {
     struct registry *registry;
     struct prober *prober;
     struct observer *observer;
+    struct alert_thread *alerts;
     struct publisher *publisher;
     struct watch *watch;
     struct admin *admin;

@@ -1,10 +1,10 @@
 /*
  * alert_sender - see alert_sender.h.
  *
- * libcurl's multi interface on the observer's loop: curl says which descriptors it waits for and
+ * libcurl's multi interface on its thread's loop: curl says which descriptors it waits for and
  * until when, libuv says what has come of it.
  *
- * Owner    the observer.      Threads  the observer's
+ * Owner    alert_thread.      Threads  its own
  */
 #include "observe/alert_sender.h"
 
@@ -18,7 +18,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "observe/alert_payload.h"
-#include "observe/summary.h"
+#include "observe/alert_report.h"
 
 enum {
     SENDER_TAG = 0x53454e44,
@@ -39,7 +39,7 @@ struct receiver {
     enum receiver_kind kind;
     char *url; /* as in the configuration */
     char post_url[URL_TEXT];
-    char name[SUMMARY_RECEIVER_TEXT]; /* as people see it: no path, which may be a secret */
+    char name[ALERT_RECEIVER_TEXT]; /* as people see it: no path, which may be a secret */
     bool is_active;
     struct alert_seen seen;
     uint64_t sending_seq;
@@ -47,8 +47,8 @@ struct receiver {
     uint64_t pause_ms; /* 0: the last one arrived */
     uint64_t remind_ms;
     uint64_t delivered, failed;
-    int64_t failing_since_ms;   /* wall clock; 0: it is not */
-    char why[SUMMARY_WHY_TEXT]; /* the last failure */
+    int64_t failing_since_ms; /* wall clock; 0: it is not */
+    char why[ALERT_WHY_TEXT]; /* the last failure */
     /* while one is under way */
     CURL *easy;
     struct curl_slist *fields;
@@ -85,7 +85,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct alert_sender *sender = watched->sender;
     int flags = 0, running;
 
-    ON_OBSERVER();
+    ON_ALERTS();
     if (status < 0)
         flags = CURL_CSELECT_ERR;
     if ((events & UV_READABLE) != 0)
@@ -101,7 +101,7 @@ static void on_timer(uv_timer_t *timer)
     struct alert_sender *sender = timer->data;
     int running;
 
-    ON_OBSERVER();
+    ON_ALERTS();
     (void)curl_multi_socket_action(sender->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     collect(sender);
 }
@@ -229,7 +229,7 @@ static void did_not_arrive(struct receiver *receiver, const char *why)
 
 static void conclude(struct receiver *receiver, CURLcode code)
 {
-    char why[SUMMARY_WHY_TEXT];
+    char why[ALERT_WHY_TEXT];
     long status = 0;
 
     (void)curl_easy_getinfo(receiver->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -352,7 +352,7 @@ void alert_sender_tick(struct alert_sender *sender)
 {
     uint64_t now_ms = clock_ms();
 
-    ON_OBSERVER();
+    ON_ALERTS();
     CHECK_OBJ(sender, SENDER_TAG);
     if (sender->batch == NULL || sender->multi == NULL || sender->is_closed)
         return;
@@ -377,7 +377,7 @@ void alert_sender_take(struct alert_sender *sender, json_t *batch)
 {
     uint64_t seq = (uint64_t)json_integer_value(json_object_get(batch, "seq"));
 
-    ON_OBSERVER();
+    ON_ALERTS();
     CHECK_OBJ(sender, SENDER_TAG);
     json_decref(sender->batch);
     sender->batch = batch;
@@ -397,7 +397,7 @@ static void name_receiver(const struct alert_sender *sender, struct receiver *re
 {
     static const char *const kinds[] = {[ALERTMANAGER] = "alertmanager", [WEBHOOK] = "webhook"};
     const char *host = strstr(receiver->url, "://");
-    char name[SUMMARY_RECEIVER_TEXT - 8];
+    char name[ALERT_RECEIVER_TEXT - 8];
     unsigned number = 1;
     bool is_taken = true;
 
@@ -512,7 +512,7 @@ void alert_sender_set_receivers(struct alert_sender *sender, json_t *receivers)
     const json_t *item;
     size_t i;
 
-    ON_OBSERVER();
+    ON_ALERTS();
     CHECK_OBJ(sender, SENDER_TAG);
     if (sender->is_closed) {
         json_decref(receivers);
@@ -529,21 +529,31 @@ void alert_sender_set_receivers(struct alert_sender *sender, json_t *receivers)
     alert_sender_tick(sender);
 }
 
-struct summary_receiver *alert_sender_report(const struct alert_sender *sender, uint32_t *count_out)
+struct alert_report *alert_sender_report(const struct alert_sender *sender)
 {
-    struct summary_receiver *report = xcalloc(sender->receiver_count + 1, sizeof(*report));
+    size_t bytes = sender->receiver_count * sizeof(struct alert_receiver);
+    struct alert_report *report = xcalloc(1, sizeof(*report) + bytes);
 
+    ON_ALERTS();
     for (size_t i = 0; i < sender->receiver_count; i++) {
         const struct receiver *receiver = sender->receivers[i];
+        struct alert_receiver *told = &report->receivers[i];
 
-        (void)snprintf(report[i].name, sizeof(report[i].name), "%s", receiver->name);
-        (void)snprintf(report[i].why, sizeof(report[i].why), "%s", receiver->why);
-        report[i].delivered = receiver->delivered;
-        report[i].failed = receiver->failed;
-        report[i].failing_since_ms = receiver->failing_since_ms;
+        (void)snprintf(told->name, sizeof(told->name), "%s", receiver->name);
+        (void)snprintf(told->why, sizeof(told->why), "%s", receiver->why);
+        told->delivered = receiver->delivered;
+        told->failed = receiver->failed;
+        told->failing_since_ms = receiver->failing_since_ms;
     }
-    *count_out = (uint32_t)sender->receiver_count;
+    report->count = sender->receiver_count;
     return report;
+}
+
+void alert_report_free(struct alert_report **holder)
+{
+    struct alert_report *report = TAKE_POINTER(holder);
+
+    xfree(report);
 }
 
 /* ---- its life ---- */
@@ -561,7 +571,7 @@ struct alert_sender *alert_sender_new(uv_loop_t *loop)
 
 void alert_sender_close(struct alert_sender *sender)
 {
-    ON_OBSERVER();
+    ON_ALERTS();
     CHECK_OBJ(sender, SENDER_TAG);
     sender->is_closed = true;
     for (size_t i = 0; i < sender->receiver_count; i++)

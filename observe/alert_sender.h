@@ -8,18 +8,17 @@
  * end is sent until a receiver has taken it, or control has forgotten it.  Nobody ever waits for
  * a receiver, and what it answers is not read beyond its status.
  *
- * Owner    the observer.      Threads  the observer's; alert_sender_new, _free: control
+ * Owner    alert_thread.      Threads  its own; alert_sender_new, _free: control
  */
 #ifndef OBSERVE_ALERT_SENDER_H
 #define OBSERVE_ALERT_SENDER_H
 
 #include <jansson.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <uv.h>
 
+struct alert_report;
 struct alert_sender;
-struct summary_receiver;
 
 enum { ALERT_RECEIVERS_MAX = 64 }; /* those that were taken out of the configuration included */
 
@@ -37,8 +36,7 @@ void alert_sender_take(struct alert_sender *sender, json_t *batch);
 /* Each second: sends what is due. */
 void alert_sender_tick(struct alert_sender *sender);
 
-/* How it goes, a receiver each; *count_out of them.  The caller's. */
-struct summary_receiver *alert_sender_report(const struct alert_sender *sender,
-                                             uint32_t *count_out);
+/* How it goes; the caller's. */
+struct alert_report *alert_sender_report(const struct alert_sender *sender);
 
 #endif

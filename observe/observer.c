@@ -29,7 +29,6 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "observe/access_log.h"
-#include "observe/alert_sender.h"
 #include "observe/log_file.h"
 #include "observe/ring.h"
 #include "observe/sample.h"
@@ -77,7 +76,6 @@ struct observer {
     struct spills *spills;
     struct sampling *sampling; /* NULL: there are no taps */
     uint64_t lost_noted;       /* requests that lost samples stood for */
-    struct alert_sender *sender;
 };
 
 /* ---------------------------------------------------------------- writing */
@@ -290,7 +288,6 @@ static struct summary *make_summary(const struct observer *observer)
 
     summary->is_log_failing = observer->failure != 0;
     summary->log_lines_dropped = observer->dropped_told;
-    summary->receivers = alert_sender_report(observer->sender, &summary->receiver_count);
     return summary;
 }
 
@@ -302,7 +299,6 @@ static void on_second(uv_timer_t *timer)
     tell_drops(observer);
     spills_tell(observer->spills, clock_ms());
     windows_tick(observer->windows, clock_ms());
-    alert_sender_tick(observer->sender);
     if (observer->sampling != NULL)
         tell_sample(observer, sampling_tick(observer->sampling, clock_ms(), clock_wall_ms()));
     if (observer->options.on_summary != NULL)
@@ -349,36 +345,6 @@ static void handle_reopen(struct mail *message, void *receiver)
                   LOG_TEXT("reason", why.text));
 }
 
-struct json_message {
-    struct mail message;
-    json_t *json;
-};
-
-static json_t *take_json(struct mail *message)
-{
-    struct json_message *new = container_of(message, struct json_message, message);
-    json_t *json = new->json;
-
-    xfree(new);
-    return json;
-}
-
-static void handle_receivers(struct mail *message, void *receiver)
-{
-    struct observer *observer = receiver;
-
-    ON_OBSERVER();
-    alert_sender_set_receivers(observer->sender, take_json(message));
-}
-
-static void handle_alerts(struct mail *message, void *receiver)
-{
-    struct observer *observer = receiver;
-
-    ON_OBSERVER();
-    alert_sender_take(observer->sender, take_json(message));
-}
-
 /* Workers have ended: what is in the rings is all there will be. */
 static void write_the_rest(struct observer *observer)
 {
@@ -408,7 +374,6 @@ static void handle_stop(struct mail *message, void *receiver)
     drain_taps(observer);
     if (observer->sampling != NULL)
         tell_sample(observer, sampling_rest(observer->sampling, clock_ms(), clock_wall_ms()));
-    alert_sender_close(observer->sender);
     uv_close((uv_handle_t *)&observer->wake, NULL);
     uv_close((uv_handle_t *)&observer->drain_timer, NULL);
     uv_close((uv_handle_t *)&observer->second_timer, NULL);
@@ -456,7 +421,6 @@ struct observer *observer_start(const struct observer_options *options)
     CHECK(uv_timer_init(&observer->loop, &observer->second_timer) == 0);
     CHECK(uv_timer_start(&observer->drain_timer, on_drain_timer, DRAIN_MS, DRAIN_MS) == 0);
     CHECK(uv_timer_start(&observer->second_timer, on_second, 1000, 1000) == 0);
-    observer->sender = alert_sender_new(&observer->loop);
     start_thread(observer);
     return observer;
 }
@@ -482,7 +446,6 @@ void observer_stop(struct observer **held)
     windows_free(&observer->windows);
     spills_free(&observer->spills);
     sampling_free(&observer->sampling);
-    alert_sender_free(&observer->sender);
     xfree(observer->block);
     observer->tag = 0;
     xfree(observer);
@@ -510,26 +473,6 @@ void observer_reopen(struct observer *observer)
     ON_CONTROL();
     CHECK_OBJ(observer, OBSERVER_TAG);
     post(observer, xcalloc(1, sizeof(struct mail)), handle_reopen);
-}
-
-static void post_json(struct observer *observer, json_t *json, mail_fn *handle)
-{
-    struct json_message *message = xcalloc(1, sizeof(*message));
-
-    ON_CONTROL();
-    CHECK_OBJ(observer, OBSERVER_TAG);
-    message->json = json;
-    post(observer, &message->message, handle);
-}
-
-void observer_set_receivers(struct observer *observer, json_t *receivers)
-{
-    post_json(observer, receivers, handle_receivers);
-}
-
-void observer_send_alerts(struct observer *observer, json_t *batch)
-{
-    post_json(observer, batch, handle_alerts);
 }
 
 struct violation_message {

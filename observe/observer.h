@@ -7,7 +7,6 @@
 #ifndef OBSERVE_OBSERVER_H
 #define OBSERVE_OBSERVER_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,9 +47,6 @@ void observer_stop(struct observer **observer);
 bool observer_set_access_log(struct observer *observer, const char *path, struct error *why);
 /* After the file was moved away (SIGUSR1). */
 void observer_reopen(struct observer *observer);
-/* Who is told of alerts, and what is wrong: alert_sender.h has both shapes; each is taken. */
-void observer_set_receivers(struct observer *observer, json_t *receivers);
-void observer_send_alerts(struct observer *observer, json_t *batch);
 /* A client's connection of HTTP/2 was ended for what it did; `client` is its address. */
 void observer_tell_violation(struct observer *observer, const char *listener, const char *client,
                              const char *budget);

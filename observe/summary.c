@@ -19,6 +19,5 @@ void summary_free(struct summary **held)
     xfree(summary->routes);
     xfree(summary->pools);
     xfree(summary->servers);
-    xfree(summary->receivers);
     xfree(summary);
 }

@@ -18,16 +18,6 @@ struct summary_rates {
     uint64_t p50_us, p95_us, p99_us; /* 60 s; 0: no request */
 };
 
-enum { SUMMARY_RECEIVER_TEXT = 160, SUMMARY_WHY_TEXT = 256 };
-
-/* Who is told of alerts, and how that goes. */
-struct summary_receiver {
-    char name[SUMMARY_RECEIVER_TEXT]; /* "alertmanager http://a:9093" */
-    uint64_t delivered, failed;       /* posts */
-    int64_t failing_since_ms;         /* wall clock; 0: it takes them */
-    char why[SUMMARY_WHY_TEXT];       /* the last failure */
-};
-
 struct summary {
     struct summary *next;
     uint64_t wall_ms;
@@ -36,8 +26,6 @@ struct summary {
     struct summary_rates *routes;                   /* by counter slot */
     struct summary_rates *pools;
     struct summary_rates *servers;
-    struct summary_receiver *receivers;
-    uint32_t receiver_count;
     bool is_log_failing;        /* the access log cannot be written */
     uint64_t log_lines_dropped; /* of the access log, since the start */
 };

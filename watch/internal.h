@@ -22,11 +22,13 @@ struct watch {
     struct alerts *alerts;
     struct distributions *distributions; /* NULL: there is no publisher */
     /* notify.c */
-    char receivers_of[72]; /* the configuration that the observer has them of */
+    char receivers_of[72]; /* the configuration that they were told of */
     bool has_receivers;
     uint64_t notified_seq;
     uint64_t notified_ms;
-    json_t *undeliverable; /* the alert about them, or NULL */
+    json_t *undeliverable;       /* the alert about them, or NULL */
+    struct alert_report *report; /* the newest, or NULL */
+    uint64_t reported_ms;
     /* look.c */
     struct gate_watch *gate;
     struct canary_watch *canary;
@@ -44,7 +46,6 @@ struct watch {
 
 /* Each second, after look(). */
 void notify(struct watch *watch);
-void notify_take_report(struct watch *watch, const struct summary *summary);
 
 /* ---- look.c ---- */
 

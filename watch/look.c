@@ -61,13 +61,22 @@ static void tell_silence(struct watch *watch, uint64_t now_ms)
 {
     if (is_silent(watch->observer_seen_ms, now_ms))
         tell(watch, "ObserverSilent", "the thread of the access log says nothing any more",
-             "Its disk may hang. Rates and shares stand still, access log lines are dropped, and "
-             "alerts are not sent; requests go on.");
+             "Its disk may hang. Rates stand still, recent traffic is not sampled and access log "
+             "lines are dropped; requests go on.");
     if (watch->options.prober_seen_ms != NULL &&
         is_silent(watch->options.prober_seen_ms(watch->options.context), now_ms))
         tell(watch, "ChecksSilent", "the thread of the health checks says nothing any more",
              "Servers that fail are not taken out, and those that are well again do not come "
              "back. A restart begins it anew.");
+}
+
+static void tell_undeliverable(struct watch *watch, uint64_t now_ms)
+{
+    if (is_silent(watch->reported_ms, now_ms))
+        tell(watch, "AlertsUndeliverable", "the thread that sends alerts says nothing any more",
+             "Nobody is told of alerts. A restart begins it anew.");
+    else if (watch->undeliverable != NULL)
+        alerts_tell(watch->alerts, json_incref(watch->undeliverable));
 }
 
 /* ---- the access log ---- */
@@ -135,8 +144,7 @@ static void tell_all(struct watch *watch, uint64_t now_ms)
     tell_drift(watch);
     tell_silence(watch, now_ms);
     tell_access_log(watch);
-    if (watch->undeliverable != NULL)
-        alerts_tell(watch->alerts, json_incref(watch->undeliverable));
+    tell_undeliverable(watch, now_ms);
     tell_certificates(watch);
     if (watch->distributions != NULL) {
         json_t *spread = json_array();

@@ -1,5 +1,5 @@
 /*
- * notify - hands what is wrong to the observer, which tells the receivers of observe.alerts.
+ * notify - hands what is wrong to the thread that tells the receivers of observe.alerts.
  *
  * A batch goes when something was raised or is over, and each half minute while anything is: words
  * change, and what is kept of ends grows old.
@@ -12,12 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "change/ledger.h"
 #include "config/load.h"
 #include "config/model.h"
-#include "observe/observer.h"
-#include "observe/summary.h"
+#include "observe/alert_report.h"
+#include "observe/alert_thread.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 #include "watch/alerts.h"
@@ -44,9 +46,10 @@ static bool set_receivers(struct watch *watch, const struct configuration *conf)
         return false;
     (void)snprintf(watch->receivers_of, sizeof(watch->receivers_of), "%s", conf->digest);
     watch->has_receivers = observe->alertmanagers.count + observe->webhooks.count > 0;
-    observer_set_receivers(watch->options.observer,
-                           json_pack("{s:o, s:o}", "alertmanager", list_of(&observe->alertmanagers),
-                                     "webhook", list_of(&observe->webhooks)));
+    alert_thread_set_receivers(watch->options.alerts,
+                               json_pack("{s:o, s:o}", "alertmanager",
+                                         list_of(&observe->alertmanagers), "webhook",
+                                         list_of(&observe->webhooks)));
     return true;
 }
 
@@ -76,34 +79,21 @@ static json_t *batch_of(struct watch *watch, const struct configuration *conf)
     return batch;
 }
 
-void notify(struct watch *watch)
-{
-    const struct snapshot *snapshot =
-        watch->options.publisher != NULL ? publisher_running(watch->options.publisher) : NULL;
-    uint64_t seq = alerts_seq(watch->alerts), now_ms = clock_ms();
-    bool is_due;
-
-    if (snapshot == NULL || watch->options.observer == NULL)
-        return;
-    is_due = set_receivers(watch, snapshot->conf) || seq != watch->notified_seq ||
-             now_ms - watch->notified_ms >= AGAIN_MS;
-    if (!watch->has_receivers || !is_due || seq == 0)
-        return;
-    watch->notified_seq = seq;
-    watch->notified_ms = now_ms;
-    observer_send_alerts(watch->options.observer, batch_of(watch, snapshot->conf));
-}
-
 /* ---- how it goes ---- */
 
-void notify_take_report(struct watch *watch, const struct summary *summary)
+void watch_take_report(struct watch *watch, struct alert_report *report)
 {
     char text[TEXT];
     size_t used = 0, failing = 0;
 
+    ON_CONTROL();
+    CHECK_OBJ(watch, WATCH_TAG);
+    alert_report_free(&watch->report);
+    watch->report = report;
+    watch->reported_ms = clock_ms();
     text[0] = '\0';
-    for (uint32_t i = 0; i < summary->receiver_count; i++) {
-        const struct summary_receiver *receiver = &summary->receivers[i];
+    for (size_t i = 0; i < report->count; i++) {
+        const struct alert_receiver *receiver = &report->receivers[i];
 
         if (receiver->failing_since_ms == 0)
             continue;
@@ -115,10 +105,36 @@ void notify_take_report(struct watch *watch, const struct summary *summary)
     json_decref(watch->undeliverable);
     watch->undeliverable = NULL;
     if (failing > 0)
-        watch->undeliverable =
-            json_pack("{s:s, s:o, s:s, s:o}", "name", "AlertsUndeliverable", "summary",
-                      json_sprintf("alerts do not reach %zu of %u receivers", failing,
-                                   summary->receiver_count),
-                      "severity", "ticket", "description",
-                      json_sprintf("%s. It is tried again; what is true then is sent.", text));
+        watch->undeliverable = json_pack(
+            "{s:s, s:o, s:s, s:o}", "name", "AlertsUndeliverable", "summary",
+            json_sprintf("alerts do not reach %zu of %zu receivers", failing, report->count),
+            "severity", "ticket", "description",
+            json_sprintf("%s. It is tried again; what is true then is sent.", text));
+}
+
+const struct alert_report *watch_report(const struct watch *watch)
+{
+    ON_CONTROL();
+    CHECK_OBJ(watch, WATCH_TAG);
+    return watch->report;
+}
+
+/* ---- each second ---- */
+
+void notify(struct watch *watch)
+{
+    const struct snapshot *snapshot =
+        watch->options.publisher != NULL ? publisher_running(watch->options.publisher) : NULL;
+    uint64_t seq = alerts_seq(watch->alerts), now_ms = clock_ms();
+    bool is_due;
+
+    if (snapshot == NULL || watch->options.alerts == NULL)
+        return;
+    is_due = set_receivers(watch, snapshot->conf) || seq != watch->notified_seq ||
+             now_ms - watch->notified_ms >= AGAIN_MS;
+    if (!watch->has_receivers || !is_due || seq == 0)
+        return;
+    watch->notified_seq = seq;
+    watch->notified_ms = now_ms;
+    alert_thread_send(watch->options.alerts, batch_of(watch, snapshot->conf));
 }

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "change/gate.h"
+#include "observe/alert_report.h"
 #include "proxy/publish.h"
 #include "proxy/snapshot.h"
 #include "watch/alerts.h"
@@ -53,6 +54,7 @@ void watch_free(struct watch **holder)
     distributions_free(&watch->distributions);
     json_decref(watch->pool_alerts);
     json_decref(watch->undeliverable);
+    alert_report_free(&watch->report);
     xfree(watch->route_requests);
     watch->tag = 0;
     xfree(watch);
@@ -66,7 +68,6 @@ void watch_tick(struct watch *watch, const struct summary *summary)
     CHECK_OBJ(watch, WATCH_TAG);
     look_at_summary(watch, summary);
     look_at_routes(watch);
-    notify_take_report(watch, summary);
 }
 
 static void look_at_gate(struct watch *watch)

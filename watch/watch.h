@@ -16,11 +16,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct alert_report;
+struct alert_thread;
 struct certificate_end;
 struct counters;
 struct distributions;
 struct ledger;
-struct observer;
 struct publisher;
 struct registry;
 struct renewals;
@@ -34,7 +35,7 @@ struct watch_options {
     struct publisher *publisher;
     struct registry *registry;
     struct ledger *ledger;               /* NULL in tests without one */
-    struct observer *observer;           /* who tells others; NULL: nobody is told */
+    struct alert_thread *alerts;         /* who tells others; NULL: nobody is told */
     const char *configuration_directory; /* conf.d; borrowed */
     /* conf.d on disk is not what was taken over. */
     bool (*has_drift)(void *context);
@@ -53,6 +54,11 @@ void watch_tick(struct watch *watch, const struct summary *summary);
 
 /* Each second, whether or not the observer says anything: servers, pools and alerts. */
 void watch_second(struct watch *watch);
+
+/* How those who are told of alerts take it; taken. */
+void watch_take_report(struct watch *watch, struct alert_report *report);
+/* The newest of them; NULL: there is none yet.  Lives until the next. */
+const struct alert_report *watch_report(const struct watch *watch);
 
 /* [{name, severity, since, summary, description, …}], each once; the caller's. */
 json_t *watch_alerts(struct watch *watch);

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
+#include "observe/alert_report.h"
 #include "observe/counters.h"
 #include "observe/summary.h"
 #include "watch/internal.h"
@@ -124,41 +126,56 @@ static void lines_that_are_dropped_count_by_the_second(void **state)
     assert_int_equal(watch->log_lines_dropped, 7);
 }
 
+static struct alert_report *report_of(size_t count)
+{
+    struct alert_report *report =
+        xcalloc(1, sizeof(*report) + count * sizeof(struct alert_receiver));
+
+    report->count = count;
+    return report;
+}
+
+static void fails(struct alert_receiver *receiver, const char *name, const char *why)
+{
+    receiver->failing_since_ms = 1;
+    snprintf(receiver->name, sizeof(receiver->name), "%s", name);
+    snprintf(receiver->why, sizeof(receiver->why), "%s", why);
+}
+
 static void receivers_that_take_nothing_are_one_alert(void **state)
 {
-    struct summary_receiver receivers[] = {
-        {.name = "alertmanager http://a:9093", .delivered = 3},
-        {.name = "webhook http://b", .failing_since_ms = 1, .why = "it answered 500"},
-        {.name = "webhook http://c", .failing_since_ms = 1, .why = "Connection refused"},
-    };
-    struct summary summary = {.receivers = receivers, .receiver_count = 3};
+    struct alert_report *report = report_of(3);
     const char *text;
 
     (void)state;
-    notify_take_report(watch, &summary);
+    report->receivers[0].delivered = 3;
+    fails(&report->receivers[1], "webhook http://b", "it answered 500");
+    fails(&report->receivers[2], "webhook http://c", "Connection refused");
+    watch_take_report(watch, report);
+    assert_ptr_equal(watch_report(watch), report);
     assert_non_null(watch->undeliverable);
     text = json_string_value(json_object_get(watch->undeliverable, "summary"));
     assert_string_equal(text, "alerts do not reach 2 of 3 receivers");
     text = json_string_value(json_object_get(watch->undeliverable, "description"));
     assert_non_null(
         strstr(text, "webhook http://b: it answered 500; webhook http://c: Connection refused"));
-    summary.receiver_count = 1;
-    notify_take_report(watch, &summary);
+    watch_take_report(watch, report_of(1));
     assert_null(watch->undeliverable);
 }
 
 static void as_many_as_there_may_be_fit(void **state)
 {
-    static struct summary_receiver receivers[64];
-    struct summary summary = {.receivers = receivers, .receiver_count = 64};
+    struct alert_report *report = report_of(64);
 
     (void)state;
     for (size_t i = 0; i < 64; i++) {
-        receivers[i].failing_since_ms = 1;
-        memset(receivers[i].name, 'n', sizeof(receivers[i].name) - 1);
-        memset(receivers[i].why, 'w', sizeof(receivers[i].why) - 1);
+        struct alert_receiver *receiver = &report->receivers[i];
+
+        receiver->failing_since_ms = 1;
+        memset(receiver->name, 'n', sizeof(receiver->name) - 1);
+        memset(receiver->why, 'w', sizeof(receiver->why) - 1);
     }
-    notify_take_report(watch, &summary);
+    watch_take_report(watch, report);
     assert_non_null(watch->undeliverable);
 }
 

@@ -506,8 +506,8 @@ static enum failure forward_to_pool(struct decision *d, const struct snapshot_ro
         req->passes_upgrade = false;
     req->has_te_trailers = d->message->has_te_trailers || d->message->is_http2;
     req->is_chunked_to_server = req->body.kind == FORWARD_CHUNKED;
-    req->passes_trailers =
-        req->is_chunked_to_server && (d->message->has_te_trailers || d->message->has_trailer_field);
+    req->passes_trailers = req->is_chunked_to_server && !d->message->names_fields &&
+                           (d->message->has_te_trailers || d->message->has_trailer_field);
     /* HTTP/2 says whether a server has looked at a request: any method may have to go again. */
     req->keeps_replay =
         !body_is_empty(&req->body) &&

@@ -289,15 +289,27 @@ void request_upload(struct request *req, struct slice data)
     upstream_send_body(req->upstream, data, req->is_chunked_to_server);
 }
 
-void request_upload_ended(struct request *req, const struct message *trailers)
+static struct message *trailers_for_server(struct request *req, struct message *trailers)
+{
+    const struct snapshot *snapshot = req->hold->snapshot;
+    struct forward_edits identity = {.remove = snapshot->identity_headers,
+                                     .remove_count = snapshot->identity_header_count};
+
+    if (trailers == NULL || !req->passes_trailers)
+        return NULL;
+    forward_drop_edited(trailers, &identity);
+    forward_drop_edited(trailers, &req->route->request_edits);
+    return trailers;
+}
+
+void request_upload_ended(struct request *req, struct message *trailers)
 {
     req->upload = HALF_ENDED;
     if (req->state == REQUEST_ANSWERED) {
         request_end(req, true);
         return;
     }
-    if (!req->passes_trailers)
-        trailers = NULL;
+    trailers = trailers_for_server(req, trailers);
     req->has_sent_trailers = trailers != NULL;
     upstream_send_end(req->upstream, req->is_chunked_to_server, trailers);
 }
@@ -439,6 +451,8 @@ static bool relay_final(struct request *req, struct message *message)
         request_upstream_failed(req, FAILURE_NOT_UPGRADED);
         return false;
     }
+    if (message->names_fields)
+        req->has_te_trailers = false;
     req->closes =
         client_must_close(req) || req->upload == HALF_OPEN || response.body == FORWARD_UNTIL_CLOSE;
     response.closes = req->closes;
@@ -484,9 +498,13 @@ void request_client_drained(struct request *req)
         upstream_resume(req->upstream);
 }
 
-void request_response_ended(struct request *req, const struct message *trailers)
+void request_response_ended(struct request *req, struct message *trailers)
 {
-    req->ops->send_end(req, req->has_te_trailers ? trailers : NULL);
+    if (!req->has_te_trailers)
+        trailers = NULL;
+    if (trailers != NULL)
+        forward_drop_edited(trailers, &req->route->response_edits);
+    req->ops->send_end(req, trailers);
     req->download = HALF_ENDED;
     request_end(req, true);
 }

@@ -177,7 +177,7 @@ bool request_waits_for_client(const struct request *req);
 /* Decoded body bytes; the caller goes on with the request, so this never ends it. */
 void request_upload(struct request *req, struct slice data);
 /* The upload is complete; `trailers` is in worker->trailers or NULL. */
-void request_upload_ended(struct request *req, const struct message *trailers);
+void request_upload_ended(struct request *req, struct message *trailers);
 /* The body is malformed, too large, or stalled. */
 void request_upload_failed(struct request *req, enum failure failure, const char *why);
 /* The client wrote FIN into a tunnel; it may still read. */
@@ -197,7 +197,7 @@ bool request_response(struct request *req);
 void request_response_body(struct request *req, struct slice data, bool is_last);
 /* What was given goes to the client now; the server's side is paused when it takes no more. */
 void request_response_settle(struct request *req);
-void request_response_ended(struct request *req, const struct message *trailers);
+void request_response_ended(struct request *req, struct message *trailers);
 void request_upstream_failed(struct request *req, enum failure failure);
 void request_upstream_drained(struct request *req);
 void request_tunnel_from_server(struct request *req, struct slice data);

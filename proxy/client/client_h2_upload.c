@@ -49,7 +49,7 @@ static void give(struct client_stream *stream, struct slice data)
 }
 
 /* The lines that were kept, as a message; NULL: none.  False: it is none. */
-static bool read_trailers(struct client_stream *stream, const struct message **trailers_out,
+static bool read_trailers(struct client_stream *stream, struct message **trailers_out,
                           const char **why_out)
 {
     struct worker *worker = client_h2_worker(stream->h2);
@@ -67,7 +67,7 @@ static bool read_trailers(struct client_stream *stream, const struct message **t
 static void give_end(struct client_stream *stream)
 {
     struct request *req = stream->request;
-    const struct message *trailers;
+    struct message *trailers;
     const char *why;
 
     if (req->state == REQUEST_TUNNEL)

@@ -77,6 +77,9 @@ void forward_write_response(struct writer *w, const struct message *message,
 /* 103, 102 and the like: fields pass, framing does not. */
 void forward_write_interim(struct writer *w, const struct message *message);
 
+/* Marks the fields that are set or removed as dropped: what may not come in a head may not come in
+ * trailers, which some take for the same. */
+void forward_drop_edited(struct message *trailers, const struct forward_edits *edits);
 /* Trailers that may pass, each a line; the empty line behind them is the caller's. */
 void forward_write_trailers(struct writer *w, const struct message *trailers);
 

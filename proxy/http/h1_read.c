@@ -171,6 +171,7 @@ static void drop_named(struct message *message, struct slice name)
 {
     if (header_find(name) != HEADER_OTHER)
         return;
+    message->names_fields = true;
     for (uint32_t i = 0; i < message->field_count; i++)
         if (message->fields[i].header == HEADER_OTHER &&
             slice_equal_nocase(message->fields[i].name, name))

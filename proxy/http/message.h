@@ -57,6 +57,7 @@ struct message {
     bool expects_continue;
     bool has_te_trailers;
     bool has_trailer_field;
+    bool names_fields; /* in Connection: trailers of these names would be of this hop, too */
     uint32_t dropped_fields;
     struct slice upgrade;             /* the first protocol offered that may pass; empty: none */
     struct slice known[HEADER_COUNT]; /* the first value of each known field */

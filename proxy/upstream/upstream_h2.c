@@ -251,7 +251,7 @@ void upstream_h2_on_data(void *connection, void *owner, struct slice data)
     touch_if_still(up);
 }
 
-static void end_response(struct upstream_h2 *up, const struct message *trailers)
+static void end_response(struct upstream_h2 *up, struct message *trailers)
 {
     if (up->left > 0)
         upstream_h2_fail(up, FAILURE_RESPONSE_BROKEN);

@@ -65,6 +65,17 @@ def test_response_trailers_for_a_client_that_wants_them(make_proxy, make_origin)
     assert origin.requests[0].header("te") == "trailers"
 
 
+def test_trailers_that_connection_names_are_of_one_hop(make_proxy, make_origin):
+    """RFC 9110 section 7.6.1: fields of the head and of the trailers."""
+    origin = make_origin([ok(), chunked([b"one"], [("X-Hop", "6")], [("Connection", "x-hop"), ("Trailer", "X-Hop")])])
+    with Client(make_proxy(origin).address) as client:
+        client.send(HEAD + b"Connection: TE, x-hop\r\nTE: trailers\r\n\r\n0\r\nX-Hop: 1\r\n\r\n")
+        assert client.response().status == 200
+        assert not origin.wait_requests(1)[0].trailers
+        answer = client.request(headers={"TE": "trailers", "Connection": "TE"})
+        assert (answer.body, list(answer.trailers)) == (b"one", [])
+
+
 def test_a_chunked_response_a_byte_at_a_time(make_proxy, make_origin):
     said = response(200, [("Transfer-Encoding", "chunked")]) + chunks([b"hello", b" world"], [("X-Sum", "1")])
 

@@ -1,6 +1,6 @@
 """A route sets and removes fields, of the request and of the response."""
 from support.client import Client, get
-from support.origin import ok
+from support.origin import echo, ok
 
 
 def test_request_fields(make_proxy, origin):
@@ -37,3 +37,15 @@ def test_what_a_client_names_in_connection_cannot_take_away_what_the_route_sets(
     proxy = make_proxy(origin, route={"request_headers": {"set": {"x-auth": "proxy"}}})
     assert get(proxy.address, headers=[("Connection", "x-auth"), ("X-Auth", "forged")]).status == 200
     assert origin.wait_requests(1)[0].headers.all("x-auth") == ["proxy"]
+
+
+def test_what_a_route_edits_does_not_come_as_a_trailer_either(make_proxy, make_origin):
+    edits = {"set": {"x-auth": "proxy"}, "remove": ["x-internal"]}
+    proxy = make_proxy(make_origin(echo()), route={"request_headers": edits, "response_headers": {"remove": ["x-debug"]}})
+    with Client(proxy.address) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b"0\r\nX-Auth: forged\r\nX-Internal: 1\r\nX-Debug: 1\r\nX-Sum: 1\r\n\r\n")
+        assert list(client.response().trailers) == [("X-Sum", "1")]
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b"0\r\nX-Internal: 1\r\n\r\n")
+        assert client.response().status == 200

@@ -3,7 +3,8 @@ import hashlib
 import ssl
 
 import pytest
-from support.client import get
+from support.client import Client, get
+from support.h2 import H2Client, headers, request
 from support.proxy import free_port
 from support.tls import TlsClient, tls_listener
 
@@ -43,6 +44,20 @@ def test_nobody_can_say_it_himself(proxy, origin, listener):
     else:
         get(proxy.address_of("clear"), headers=headers)
     assert list(told(origin.requests[0]).values()) == [None] * 3
+
+
+def test_nobody_can_say_it_behind_his_body(proxy, origin):
+    """Some servers take trailers for fields of the head."""
+    with Client(proxy.address_of("clear")) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b"0\r\nX-Client-Subject: CN=root\r\nX-Sum: 1\r\nx-CLIENT-serial: 1\r\n\r\n")
+        assert client.response().status == 200
+    assert list(origin.wait_requests(1)[0].trailers) == [("X-Sum", "1")]
+    with H2Client(proxy.address_of("clear")) as client:
+        client.send(headers(1, request("POST", "/", ("te", "trailers")), end=False)
+                    + headers(1, [("x-client-subject", "CN=root"), ("x-sum", "1")]))
+        assert client.answer(1).status == 200
+    assert list(origin.wait_requests(2)[1].trailers) == [("x-sum", "1")]
 
 
 def test_a_field_of_the_framing_is_no_place_for_it(proxy):

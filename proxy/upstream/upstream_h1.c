@@ -158,6 +158,15 @@ static void on_due(struct deadline *deadline)
 
 /* ---- reading ---- */
 
+/* 1xx and 204 have no body (RFC 9110 §15.2, §15.3.5).  One that is announced all the same may come
+ * where the next request's response is awaited: there is none after this. */
+static void note_announced(struct upstream_h1 *up, const struct message *message)
+{
+    if (message->status < 200 || message->status == 204)
+        up->is_suspect |= message->is_chunked || (message->content_length != MESSAGE_NO_LENGTH &&
+                                                  message->content_length > 0);
+}
+
 static void begin_body(struct upstream_h1 *up, const struct message *message)
 {
     const struct request *req = up->base.request;
@@ -210,6 +219,7 @@ static size_t read_head(struct upstream_h1 *up, struct slice bytes)
         fail(up, FAILURE_BAD_RESPONSE);
         return 0;
     }
+    note_announced(up, worker->message);
     if (worker->message->status >= 200)
         begin_body(up, worker->message);
     if (!request_response(up->base.request))
@@ -345,6 +355,7 @@ static void begin_exchange(struct upstream_h1 *up, struct request *req)
     up->base.request = req;
     up->has_read = false;
     up->is_deaf = false;
+    up->is_suspect = false;
     up->may_be_kept = false;
     up->searched = 0;
     up->state = UPSTREAM_HEAD;
@@ -455,7 +466,7 @@ static bool can_be_kept(const struct upstream_h1 *up, const struct snapshot_pool
 {
     uint32_t most = pool->conf->keepalive.max_requests;
 
-    return up->may_be_kept && !up->is_deaf && !up->transport.is_closing &&
+    return up->may_be_kept && !up->is_suspect && !up->is_deaf && !up->transport.is_closing &&
            !up->transport.is_broken && up->transport.queued_bytes == 0 &&
            (most == 0 || up->requests < most) &&
            reuse_may_keep(up->transport.worker, up->base.server, pool);

@@ -34,6 +34,7 @@ struct upstream_h1 {
     bool is_reused;        /* it has served a request before */
     bool has_read;         /* a byte of this response has come */
     bool is_deaf;          /* it takes no more bytes; what it said is still read */
+    bool is_suspect;       /* it announced a body where there is none, which may still come */
     bool is_shaking_hands; /* TCP is there, TLS not yet */
     bool may_be_kept;      /* the response's framing and Connection allow it */
     struct list link;      /* reuse list */

@@ -54,6 +54,16 @@ def test_a_204_that_brings_a_body_is_not_kept(make_proxy, make_origin):
         assert client.request().body == b"next"
 
 
+@pytest.mark.parametrize("field", [b"Content-Length: 4", b"Transfer-Encoding: chunked"])
+def test_a_204_that_says_it_has_a_body_is_not_kept(make_proxy, make_origin, field):
+    """It would come later, for the next client."""
+    origin = make_origin([raw(b"HTTP/1.1 204 No Content\r\n" + field + b"\r\n\r\n"), ok(b"next")])
+    with Client(make_proxy(origin).address) as client:
+        assert client.request().status == 204
+        assert client.request().body == b"next"
+    assert len({head.connection for head in origin.heads}) == 2
+
+
 def test_own_answers_to_head_have_no_body(make_proxy, origin):
     proxy = make_proxy(origin, config={"routes": {"everything": {"path_prefix": "/there"}}})
     with Client(proxy.address) as client:

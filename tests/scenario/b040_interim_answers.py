@@ -55,6 +55,16 @@ def test_hop_by_hop_fields_stay_behind(make_proxy, make_origin):
         assert not {"connection", "x-hop", "keep-alive"} & set(hint.headers.names())
 
 
+def test_after_an_interim_answer_that_says_it_has_a_body_the_connection_is_not_kept(make_proxy, make_origin):
+    said = b"HTTP/1.1 103 Early Hints\r\nContent-Length: 4\r\n\r\n"
+    origin = make_origin(interim([said], ok(b"end")))
+    with Client(make_proxy(origin).address) as client:
+        for _ in range(2):
+            answer = client.request()
+            assert (answer.body, [i.status for i in answer.interim]) == (b"end", [103])
+    assert len({head.connection for head in origin.heads}) == 2
+
+
 def test_interim_answers_without_end_are_cut_off(make_proxy, make_origin):
     origin = make_origin(raw(HINT * 1000))
     with Client(make_proxy(origin).address) as client:

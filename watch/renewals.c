@@ -27,10 +27,11 @@ enum verdict { SAME, TAKE, REFUSE };
 struct watched {
     struct watched *next;
     char *name;
-    uint64_t seen;   /* what the files looked like at the last look */
-    uint64_t judged; /* and when they were judged; with what runs then */
+    uint64_t seen; /* what the files looked like at the last look; and what ran */
+    uint64_t seen_with;
+    uint64_t judged; /* the same, when they were judged */
     uint64_t judged_with;
-    unsigned rests; /* looks until it is tried again */
+    unsigned rests; /* looks until those that were refused are judged again */
     struct buffer chain, key;
     char why[TEXT]; /* why they are not taken up; "": they are what runs */
     bool is_named;
@@ -271,22 +272,40 @@ static void refuse(struct watched *watched, const struct conf_certificate *one)
 
 /* ---- a look ---- */
 
+/* What stood in the way may have gone by itself: who may read the file, a time that has come. */
+static bool is_due(struct watched *watched)
+{
+    if (watched->seen != watched->judged || watched->seen_with != watched->judged_with)
+        return true;
+    if (watched->why[0] == '\0')
+        return false;
+    if (watched->rests > 0)
+        watched->rests--;
+    return watched->rests == 0;
+}
+
+static void note_judged(struct watched *watched)
+{
+    watched->judged = watched->seen;
+    watched->judged_with = watched->seen_with;
+    watched->rests = AGAIN_LOOKS;
+}
+
 static void look(struct renewals *renewals, struct watched *watched,
                  const struct configuration *conf, const struct conf_certificate *one,
                  int64_t wall_ms, size_t *count)
 {
     uint64_t now = fingerprint_of(one);
-    uint64_t runs = hash_of_running(one);
     bool has_settled = now == watched->seen;
+    bool is_news = now != watched->judged;
+    char before[TEXT];
     enum verdict verdict;
 
     watched->seen = now;
-    if (watched->rests > 0) {
-        watched->rests--;
+    watched->seen_with = hash_of_running(one);
+    if (!has_settled || !is_due(watched))
         return;
-    }
-    if (!has_settled || (now == watched->judged && runs == watched->judged_with))
-        return;
+    (void)snprintf(before, sizeof(before), "%s", watched->why);
     verdict = judge(renewals, watched, conf, one, wall_ms);
     if (fingerprint_of(one) != now) { /* written to while it was read: at the next look */
         forget(watched);
@@ -296,12 +315,11 @@ static void look(struct renewals *renewals, struct watched *watched,
         take(renewals, watched, one, count);
         return; /* it is the same, once it runs */
     }
-    watched->judged = now;
-    watched->judged_with = runs;
-    if (verdict == REFUSE)
-        refuse(watched, one);
-    else
+    note_judged(watched);
+    if (verdict == SAME)
         watched->why[0] = '\0';
+    else if (is_news || strcmp(before, watched->why) != 0)
+        refuse(watched, one);
     forget(watched);
 }
 
@@ -332,7 +350,7 @@ void renewals_failed(struct renewals *renewals, const char *why)
         if (!watched->is_taken)
             continue;
         watched->is_taken = false;
-        watched->rests = AGAIN_LOOKS;
+        note_judged(watched);
         (void)snprintf(watched->why, sizeof(watched->why), "%s", why);
     }
 }

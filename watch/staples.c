@@ -22,7 +22,7 @@
 #include "tls/certificate.h"
 #include "tls/staple.h"
 
-enum { TEXT = 512 };
+enum { TEXT = 512, AGAIN_LOOKS = 15 };
 
 /* One file, for one certificate: two configurations may have two of one name. */
 struct entry {
@@ -34,8 +34,10 @@ struct entry {
     struct buffer der;    /* that is shown; empty: nothing is */
     struct tls_staple_facts facts;
     char why[TEXT]; /* why what the file holds now is not shown; "": it is */
+    unsigned rests; /* looks until one that was refused is read again */
     bool is_revoked;
     bool has_been_read;
+    bool is_news; /* what is judged has not been before */
     bool is_running;
     bool is_named; /* by what runs, or is tried */
 };
@@ -124,6 +126,11 @@ static uint64_t fingerprint_of(const char *path)
 
 static void refuse(struct entry *entry, const char *why)
 {
+    bool is_told = !entry->is_news && strcmp(entry->why, why) == 0;
+
+    entry->rests = AGAIN_LOOKS;
+    if (is_told)
+        return;
     (void)snprintf(entry->why, sizeof(entry->why), "%s", why);
     log_event(EV_STAPLE_REFUSED, LOG_TEXT("certificate", entry->name),
               LOG_TEXT("file", entry->path), LOG_TEXT("why", why));
@@ -174,6 +181,17 @@ static void read_again(const struct staples *staples, struct entry *entry,
     buffer_fini(&der);
 }
 
+/* What stood in the way may have gone by itself: who may read the file, a time that has come. */
+static bool is_due(struct entry *entry, uint64_t fingerprint)
+{
+    entry->is_news = !entry->has_been_read || fingerprint != entry->fingerprint;
+    if (entry->is_news || entry->why[0] == '\0')
+        return entry->is_news;
+    if (entry->rests > 0)
+        entry->rests--;
+    return entry->rests == 0;
+}
+
 /* True: something else is to be shown. */
 static bool look(struct staples *staples, struct entry *entry, const struct conf_certificate *conf)
 {
@@ -181,7 +199,7 @@ static bool look(struct staples *staples, struct entry *entry, const struct conf
     uint64_t before = hash_slice(&HASH_STABLE, buffer_slice(&entry->der));
     struct tls_certificate *certificate;
 
-    if (!entry->has_been_read || fingerprint != entry->fingerprint) {
+    if (is_due(entry, fingerprint)) {
         entry->has_been_read = true;
         entry->fingerprint = fingerprint;
         certificate =

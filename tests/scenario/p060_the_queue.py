@@ -137,13 +137,14 @@ def test_another_server_with_room_is_taken_first(make_proxy, make_origin):
 @pytest.mark.race
 @pytest.mark.parametrize("workers", [1, 4])
 def test_nobody_is_passed_over_for_ever(make_proxy, workers):
-    """24 clients, one server that takes two at once: each waits about as long, whoever frees the place."""
+    """24 clients, one server that takes two at once: while one waits, each other is served about once."""
     origin = QuickOrigin("s1", delay=0.002)
     try:
         proxy = make_proxy({"s1": {"address": origin.address, "max_connections": 2}}, process={"workers": workers},
-                           pool={"queue": {"timeout": "1500ms"}}, listener={"keepalive_requests": "unlimited"})
-        load = Load(proxy.address, 24, seconds=5).run()
-        assert set(load.statuses) == {200} and not load.broken, (load.statuses, load.slowest)
+                           pool={"queue": {"timeout": "30s"}}, listener={"keepalive_requests": "unlimited"})
+        load = Load(proxy.address, 24, 2000).run()
+        assert load.statuses == {200: 2000} and not load.broken, (load.statuses, load.broken)
+        assert load.passed_over < 10 * 24
         assert queue_length(proxy) == 0
         proxy.wait_for(lambda: proxy.metrics().value("twokey_server_in_flight", pool="app", server="s1") == 0)
     finally:
@@ -152,13 +153,14 @@ def test_nobody_is_passed_over_for_ever(make_proxy, workers):
 
 @pytest.mark.race
 def test_a_place_that_is_freed_just_as_somebody_begins_to_wait(make_proxy):
-    """Few clients and one place: a wake that is lost shows as a wait until the timeout."""
+    """Few clients and one place: who is not woken sees thousands served before himself, or waits until the timeout."""
     origin = QuickOrigin("s1")
     try:
         proxy = make_proxy({"s1": {"address": origin.address, "max_connections": 1}}, process={"workers": 2},
                            pool={"queue": {"timeout": "10s"}}, listener={"keepalive_requests": "unlimited"})
         load = Load(proxy.address, 3, 15000).run()
-        assert load.statuses == {200: 15000} and load.slowest < 5, (load.statuses, load.slowest)
+        assert load.statuses == {200: 15000}, (load.statuses, load.broken)
+        assert load.passed_over < 1000
     finally:
         origin.stop()
 

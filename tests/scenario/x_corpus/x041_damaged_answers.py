@@ -28,7 +28,8 @@ def test_damaged_answers():
         return now["then"]
     origin = Origin({"/case": behave, "*": ok(AFTER)})
     proxy = simple_proxy(origin, process={"workers": 1}, pool={
-        "ejection": {"consecutive_failures": 0}, "retry": {"attempts": 0}, "timeouts": {"response": "1s"}}).start()
+        "ejection": {"consecutive_failures": 0}, "retry": {"attempts": 0}},
+        config={"routes": {"case": {"path": "/case", "pool": "app", "timeouts": {"response": "1s"}}}}).start()
     try:
         for turn in range(ROUNDS):
             now["raw"] = mutate(chance, chance.choice(RAWS), RAWS)

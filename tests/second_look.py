@@ -1,11 +1,13 @@
 """
 second_look FIRST.xml             names the tests that failed, as pytest takes them
 second_look --late FIRST.xml      only those that lateness may explain: no sanitizer and no panic has spoken
+second_look --names FIRST.xml     names them as people read them; nothing where there is no such file
 second_look FIRST.xml SECOND.xml  takes back the failures of FIRST that SECOND, the same tests one at a time, has not
 
 Scenarios run many at once, so that a busy machine may be what made one late.  What fails by itself as well has
 failed; what does not is named, so that nobody overlooks a test that is unsure.
 """
+import os
 import sys
 import xml.etree.ElementTree as xml
 
@@ -33,6 +35,11 @@ def name_failed(path, only_late=False):
             print("tests/%s.py::%s" % (case.get("classname").replace(".", "/"), case.get("name")))
 
 
+def tell_names(path):
+    if os.path.exists(path):
+        print("".join(name_of(case) + "\n" for case in xml.parse(path).iter("testcase") if faults_of(case)), end="")
+
+
 def take_back(first_path, second_path):
     first = xml.parse(first_path)
     passed = {name_of(case) for case in xml.parse(second_path).iter("testcase") if not faults_of(case)}
@@ -48,5 +55,7 @@ def take_back(first_path, second_path):
 if __name__ == "__main__":
     if sys.argv[1] == "--late":
         name_failed(sys.argv[2], only_late=True)
+    elif sys.argv[1] == "--names":
+        tell_names(sys.argv[2])
     else:
         (name_failed if len(sys.argv) == 2 else take_back)(*sys.argv[1:])

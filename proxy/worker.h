@@ -63,8 +63,10 @@ struct gather {
 /* Connections to one server (reuse.c); zero until first used. */
 struct reuse_list {
     struct list idle;
-    struct list shared; /* of HTTP/2, that take streams */
-    uint32_t count;
+    struct list opening; /* their requests were cancelled */
+    struct list shared;  /* of HTTP/2, that take streams */
+    uint32_t count;      /* idle */
+    uint32_t opening_count;
     bool is_ready;
     struct tls_session *session; /* with this server, to be taken up again; NULL: none */
     uint64_t session_key;        /* of the trust that it was made under */
@@ -152,7 +154,7 @@ struct worker {
     /* By server slot: newest_generation where the current snapshot or the candidate has it. */
     uint64_t *server_generations;
     uint64_t newest_generation;
-    uint64_t idle_upstreams;
+    uint64_t kept_upstreams;         /* of HTTP/1: idle, or being opened for nobody */
     struct deadline resume_deadline; /* looks again whether accepting may go on */
     /* When the observer was last told of one (HTTP/2), by enum h2_budget_kind. */
     uint64_t told_violation_ms[COUNTERS_VIOLATIONS];

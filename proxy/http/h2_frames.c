@@ -118,6 +118,13 @@ static void tell_drained(struct h2_frames *frames, struct h2_stream *stream)
         frames->events->on_drained(frames->connection, stream->owner);
 }
 
+/* Not within nghttp2's own end of the stream, for whoever is told may free what he likes. */
+void h2_tell_closed(struct h2_frames *frames)
+{
+    while (!list_is_empty(&frames->closed))
+        tell_closed(frames, container_of(frames->closed.next, struct h2_stream, link));
+}
+
 /* Tells what had to wait until nghttp2 returned. */
 static void settle(struct h2_frames *frames)
 {
@@ -127,8 +134,7 @@ static void settle(struct h2_frames *frames)
     }
     while (!list_is_empty(&frames->drained))
         tell_drained(frames, container_of(frames->drained.next, struct h2_stream, draining));
-    while (!list_is_empty(&frames->closed))
-        tell_closed(frames, container_of(frames->closed.next, struct h2_stream, link));
+    h2_tell_closed(frames);
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *context)

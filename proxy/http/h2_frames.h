@@ -78,7 +78,8 @@ struct h2_events {
     /* END_STREAM has come; after is_last of a head, too. */
     void (*on_end)(void *connection, void *owner);
     /* The last event of a stream, however it ended: a code that the peer sent, or that we did. Told
-     * at the end of the call that it happened in, after which `stream` is gone. */
+     * in the call that it happened in, at its end or (server's end) before the next request begins;
+     * then `stream` is gone. */
     void (*on_closed)(void *connection, void *owner, uint32_t code, bool is_by_peer);
     /* h2_stream_unsent() has come under the mark of h2_stream_is_full() after it was over it. */
     void (*on_drained)(void *connection, void *owner);

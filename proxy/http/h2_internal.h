@@ -82,7 +82,8 @@ struct h2_frames {
     void *connection;
     struct h2_limits limits;
     struct list streams;
-    struct list closed;  /* whose on_closed is to be told */
+    struct list closed;  /* whose on_closed is to be told: by the next frame that comes, or when
+                            nghttp2 has returned */
     struct list drained; /* the same of on_drained */
     uint32_t open;
     enum h2_end end;
@@ -104,6 +105,9 @@ struct h2_frames {
 void h2_violate(struct h2_frames *frames, const char *why, uint32_t code);
 /* False: it is used up, and the connection over. */
 bool h2_spend(struct h2_frames *frames, enum h2_budget_kind kind);
+
+/* Tells on_closed of those that were closed before. */
+void h2_tell_closed(struct h2_frames *frames);
 
 struct h2_stream *h2_stream_new(struct h2_frames *frames, int32_t id, void *owner);
 void h2_stream_free(struct h2_stream *stream);

@@ -207,12 +207,15 @@ static void count_head(struct h2_frames *frames, const nghttp2_frame_hd *hd)
         (void)h2_spend(frames, H2_BUDGET_CLOSED);
 }
 
-/* Every frame passes here before nghttp2 looks at what is in it. */
+/* Every frame passes here before nghttp2 looks at what is in it.  What a client has reset ends
+ * before the next request begins, so that a read full of both has few under way at once. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *context)
 {
     struct h2_frames *frames = context;
 
     (void)session;
+    if (hd->type == NGHTTP2_HEADERS && frames->end == H2_SERVER && !frames->is_over)
+        h2_tell_closed(frames);
     frames->head.has_begun = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
     switch (hd->type) {
     case NGHTTP2_DATA: frames->data_in_frame = 0; break;

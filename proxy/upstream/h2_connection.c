@@ -11,7 +11,6 @@
 #include "proxy/request.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/limits.h"
-#include "proxy/upstream/opening.h"
 #include "proxy/upstream/reuse.h"
 #include "proxy/upstream/server.h"
 #include "proxy/upstream/upstream_h2.h"
@@ -78,6 +77,7 @@ static void close_now(struct h2_connection *conn)
     note_busy(conn);
     forget(conn);
     conn->state = H2_CLOSED;
+    opening_end(&conn->opening);
     deadline_clear(&conn->deadline);
     late_forget(&conn->late);
     transport_close(&conn->transport);
@@ -273,15 +273,36 @@ static void open_gate(struct h2_connection *conn)
     }
 }
 
+/* Nothing is under way on it, and nobody waits for it. */
+static void rest(struct h2_connection *conn, const struct snapshot_pool *pool)
+{
+    bool may_stay = reuse_may_keep(conn->transport.worker, conn->server, pool);
+
+    if (conn->state == H2_CONNECTING && (conn->is_leaving || !may_stay))
+        close_now(conn);
+    else if (conn->state == H2_CONNECTING)
+        return; /* for the next */
+    else if (conn->is_leaving)
+        h2_connection_mark(conn);
+    else if (may_stay)
+        note_idle(conn);
+    else
+        h2_connection_retire(conn);
+}
+
 static void on_settings(void *connection, uint32_t streams)
 {
     struct h2_connection *conn = connection;
+    bool is_lone = !has_requests(conn);
 
     conn->most_streams = streams < H2_CONNECTION_STREAMS ? streams : H2_CONNECTION_STREAMS;
     if (conn->state != H2_CONNECTING)
         return;
     conn->state = H2_OPEN;
     deadline_clear(&conn->deadline);
+    if (is_lone)
+        rest(conn, conn->opening.pool);
+    opening_end(&conn->opening);
     open_gate(conn);
 }
 
@@ -319,11 +340,6 @@ static const struct h2_events events = {
 
 /* ---- connecting ---- */
 
-static struct request *first_request(const struct h2_connection *conn)
-{
-    return container_of(conn->waiting.next, struct upstream_h2, link)->base.request;
-}
-
 /* timeouts.connect counts on until the server's SETTINGS are here. */
 static void greet(struct h2_connection *conn)
 {
@@ -336,16 +352,16 @@ static void on_connected(struct transport *transport, int status)
     struct h2_connection *conn = connection_of(transport);
 
     worker_note_time(transport->worker);
-    if (conn->state != H2_CONNECTING || list_is_empty(&conn->waiting))
+    if (conn->state != H2_CONNECTING)
         return;
     if (status < 0) {
         lose(conn, opening_failure(status));
         return;
     }
     transport_read_start(transport);
-    conn->is_shaking_hands = first_request(conn)->pool->trust != NULL;
+    conn->is_shaking_hands = conn->opening.pool->trust != NULL;
     if (conn->is_shaking_hands)
-        opening_shake_hands(transport, first_request(conn));
+        opening_shake_hands(&conn->opening, transport);
     else
         greet(conn);
 }
@@ -355,7 +371,7 @@ static void on_secured(struct transport *transport)
     struct h2_connection *conn = connection_of(transport);
 
     conn->is_shaking_hands = false;
-    if (conn->state != H2_CONNECTING || list_is_empty(&conn->waiting))
+    if (conn->state != H2_CONNECTING)
         return;
     if (tls_engine_is_resumed(transport->tls))
         count_one(&h2_connection_row(conn)->tls_resumed);
@@ -404,7 +420,6 @@ static struct h2_connection *new_connection(const struct request *req)
     list_init(&conn->active);
     late_init(&conn->late, on_late);
     deadline_init(&conn->deadline, on_due);
-    conn->connect.on_connected = on_connected;
     return conn;
 }
 
@@ -412,8 +427,7 @@ static enum failure open_connection(const struct request *req, struct h2_connect
 {
     struct worker *worker = req->worker;
     struct h2_connection *conn = new_connection(req);
-    int error = transport_connect(&conn->transport, worker, &ops, &conn->connect,
-                                  &req->server->address.any);
+    int error = opening_begin(&conn->opening, &conn->transport, req, &ops, on_connected);
 
     list_append(&worker->h2_connections, &conn->all);
     if (error != 0) {
@@ -503,14 +517,7 @@ void h2_connection_part(struct upstream_h2 *up)
     if (conn->state == H2_CLOSED || has_requests(conn))
         return;
     reuse_keep_session(conn->transport.worker, conn->server, conn->trust_key, conn->transport.tls);
-    if (conn->state == H2_CONNECTING)
-        close_now(conn); /* nobody waits for it */
-    else if (conn->is_leaving)
-        h2_connection_mark(conn);
-    else if (reuse_may_keep(up->base.request->worker, conn->server, up->base.request->pool))
-        note_idle(conn);
-    else
-        h2_connection_retire(conn);
+    rest(conn, up->base.request->pool);
 }
 
 void h2_connection_lost_stream(struct h2_connection *conn)

@@ -6,6 +6,7 @@
  * Nothing is asked before the server has said SETTINGS: what fails until then may be tried again
  * whatever the method, and a server that speaks something else is told from one that failed.  A
  * connection that is leaving (GOAWAY, reload, stop, keepalive.max_requests) takes no new streams.
+ * One whose requests were all cancelled is opened for the next.
  *
  * Owner    the worker: its list of all, and, while it takes streams, its server's.
  * Threads  the worker's
@@ -24,6 +25,7 @@
 #include "proxy/http/h2_frames.h"
 #include "proxy/late.h"
 #include "proxy/transport.h"
+#include "proxy/upstream/opening.h"
 
 enum {
     H2_CONNECTION_TAG = 0x48324353,
@@ -61,7 +63,7 @@ struct h2_connection {
     struct upstream_h2 *unsettled; /* got bytes that were not given to its client's socket yet */
     struct late late;
     struct deadline deadline; /* while it connects, and while it is idle */
-    struct transport_connect connect;
+    struct opening opening;
 };
 
 /* One that is open and has room, or NULL. */

@@ -5,12 +5,34 @@
  */
 #include "proxy/upstream/opening.h"
 
+#include "proxy/hold.h"
 #include "proxy/request.h"
 #include "proxy/secure.h"
 #include "proxy/snapshot.h"
-#include "proxy/transport.h"
 #include "proxy/upstream/reuse.h"
 #include "proxy/upstream/server.h"
+
+int opening_begin(struct opening *opening, struct transport *transport, const struct request *req,
+                  const struct transport_ops *ops, transport_connected_fn *on_connected)
+{
+    int error;
+
+    opening->connect.on_connected = on_connected;
+    error = transport_connect(transport, req->worker, ops, &opening->connect,
+                              &req->server->address.any);
+    opening->hold = error == 0 ? hold_pin(req->hold) : NULL;
+    opening->pool = req->pool;
+    opening->server_index = req->server_index;
+    return error;
+}
+
+void opening_end(struct opening *opening)
+{
+    if (opening->hold == NULL)
+        return;
+    hold_unpin(&opening->hold);
+    opening->pool = NULL;
+}
 
 enum failure opening_failure(int error)
 {
@@ -27,13 +49,15 @@ enum failure opening_failure(int error)
     }
 }
 
-void opening_shake_hands(struct transport *transport, const struct request *req)
+void opening_shake_hands(struct opening *opening, struct transport *transport)
 {
-    const struct snapshot_pool *pool = req->pool;
-    const struct conf_server *server = &pool->conf->servers[pool->server_conf[req->server_index]];
+    const struct snapshot_pool *pool = opening->pool;
+    const struct conf_server *server =
+        &pool->conf->servers[pool->server_conf[opening->server_index]];
 
-    transport_secure_to(transport, pool->trust, secure_server_name(&pool->conf->tls, server),
-                        reuse_session(req->worker, req->server, pool->trust_key));
+    transport_secure_to(
+        transport, pool->trust, secure_server_name(&pool->conf->tls, server),
+        reuse_session(transport->worker, pool->servers[opening->server_index], pool->trust_key));
 }
 
 void opening_note_trouble(struct server_row *row, struct server *server, enum tls_trouble trouble,

@@ -2,6 +2,9 @@
  * reuse - one worker's idle connections to servers, newest first; and those of HTTP/2, oldest
  * first, so that as few as possible are used.
  *
+ * A request that is cancelled while its connection is being opened leaves it here: a peer that asks
+ * and cancels, again and again, has no more of them opened than it asked for at once.
+ *
  * Per worker and not shared: no lock, at the price of up to `workers` times as many idle
  * connections; idle_per_worker bounds them.
  *
@@ -25,6 +28,7 @@ static struct reuse_list *list_of(struct worker *worker, const struct server *se
 
     if (!list->is_ready) {
         list_init(&list->idle);
+        list_init(&list->opening);
         list_init(&list->shared);
         list->is_ready = true;
     }
@@ -76,11 +80,16 @@ void reuse_forget(struct worker *worker, struct upstream_h1 *up)
 {
     struct reuse_list *list = list_of(worker, up->base.server);
 
+    worker->kept_upstreams--;
+    list_remove(&up->link);
+    if (up->state == UPSTREAM_CONNECTING) {
+        CHECK(list->opening_count > 0);
+        list->opening_count--;
+        return; /* its time goes on */
+    }
     CHECK(list->count > 0);
     list->count--;
-    worker->idle_upstreams--;
     count_less(&row_of(worker, up)->connections_idle);
-    list_remove(&up->link);
     deadline_clear(&up->deadline);
 }
 
@@ -123,7 +132,7 @@ void reuse_keep(struct worker *worker, struct upstream_h1 *up, const struct snap
     }
     up->state = UPSTREAM_IDLE;
     list->count++;
-    worker->idle_upstreams++;
+    worker->kept_upstreams++;
     count_one(&row_of(worker, up)->connections_idle);
     list_prepend(&list->idle, &up->link);
     deadline_set(&worker->deadlines, &up->deadline,
@@ -131,14 +140,62 @@ void reuse_keep(struct worker *worker, struct upstream_h1 *up, const struct snap
     transport_read_start(&up->transport);
 }
 
+/* ---- connections that nobody waits for yet ---- */
+
+bool reuse_keep_opening(struct worker *worker, struct upstream_h1 *up)
+{
+    struct reuse_list *list = list_of(worker, up->base.server);
+    const struct snapshot_pool *pool = up->opening.pool;
+
+    if (!reuse_may_keep(worker, up->base.server, pool) ||
+        list->count + list->opening_count >= pool->conf->keepalive.idle_per_worker)
+        return false;
+    list->opening_count++;
+    worker->kept_upstreams++;
+    list_append(&list->opening, &up->link);
+    return true;
+}
+
+/* The oldest: it will be open first. */
+struct upstream_h1 *reuse_take_opening(struct worker *worker, const struct server *server,
+                                       uint64_t trust_key)
+{
+    struct reuse_list *list = list_of(worker, server);
+
+    LIST_EACH (item, &list->opening) {
+        struct upstream_h1 *up = container_of(item, struct upstream_h1, link);
+
+        if (up->trust_key != trust_key)
+            continue;
+        reuse_forget(worker, up);
+        return up;
+    }
+    return NULL;
+}
+
+/* ---- the end ---- */
+
+static void drop_all(struct worker *worker, struct list *of)
+{
+    while (!list_is_empty(of)) {
+        struct upstream_h1 *up = container_of(of->next, struct upstream_h1, link);
+
+        reuse_forget(worker, up);
+        upstream_h1_drop(&up);
+    }
+}
+
+static void drop_both(struct worker *worker, struct reuse_list *list)
+{
+    drop_all(worker, &list->idle);
+    drop_all(worker, &list->opening);
+}
+
 void reuse_close_server(struct worker *worker, struct server *server)
 {
-    struct upstream_h1 *up;
-
     if (!worker->reuse[server->slot].is_ready)
         return;
-    while ((up = reuse_take(worker, server)) != NULL)
-        upstream_h1_drop(&up);
+    drop_both(worker, &worker->reuse[server->slot]);
     LIST_EACH_SAFE (item, reuse_shared(worker, server))
         h2_connection_retire(container_of(item, struct h2_connection, link));
     drop_session(&worker->reuse[server->slot]);
@@ -146,16 +203,9 @@ void reuse_close_server(struct worker *worker, struct server *server)
 
 void reuse_close_all(struct worker *worker)
 {
-    for (unsigned slot = 0; slot < WORKER_SLOTS && worker->idle_upstreams > 0; slot++) {
-        struct reuse_list *list = &worker->reuse[slot];
-
-        while (list->is_ready && list->count > 0) {
-            struct upstream_h1 *up = container_of(list->idle.next, struct upstream_h1, link);
-
-            reuse_forget(worker, up);
-            upstream_h1_drop(&up);
-        }
-    }
+    for (unsigned slot = 0; slot < WORKER_SLOTS && worker->kept_upstreams > 0; slot++)
+        if (worker->reuse[slot].is_ready)
+            drop_both(worker, &worker->reuse[slot]);
     h2_connection_retire_all(worker);
 }
 

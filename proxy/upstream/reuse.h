@@ -27,6 +27,12 @@ uint64_t reuse_idle_ms(struct worker *worker, uint64_t timeout_ms);
 /* HTTP/1: the newest idle one, or NULL; and back. */
 struct upstream_h1 *reuse_take(struct worker *worker, struct server *server);
 void reuse_keep(struct worker *worker, struct upstream_h1 *up, const struct snapshot_pool *pool);
+/* The same of those that are being opened and whose request was cancelled.  False: there are as
+ * many as may be idle, and this one is to end. */
+struct upstream_h1 *reuse_take_opening(struct worker *worker, const struct server *server,
+                                       uint64_t trust_key);
+bool reuse_keep_opening(struct worker *worker, struct upstream_h1 *up);
+/* It is kept no longer, as either. */
 void reuse_forget(struct worker *worker, struct upstream_h1 *up);
 
 /* HTTP/2: those of the server that take streams. */

@@ -12,7 +12,6 @@
 #include "proxy/request.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/limits.h"
-#include "proxy/upstream/opening.h"
 #include "proxy/upstream/reuse.h"
 #include "proxy/upstream/server.h"
 #include "proxy/worker.h"
@@ -51,6 +50,7 @@ void upstream_h1_drop(struct upstream_h1 **holder)
     up->state = UPSTREAM_CLOSED;
     up->base.request = NULL;
     deadline_clear(&up->deadline);
+    opening_end(&up->opening);
     transport_close(&up->transport);
 }
 
@@ -67,8 +67,13 @@ static void on_closed(struct transport *transport)
 /* Tells the request, which drops this connection. */
 static void fail(struct upstream_h1 *up, enum failure failure)
 {
-    if (up->base.request != NULL)
+    if (up->base.request != NULL) {
+        opening_end(&up->opening); /* it is for nobody */
         request_upstream_failed(up->base.request, failure);
+    } else if (up->state == UPSTREAM_CONNECTING) {
+        reuse_forget(up->transport.worker, up);
+        upstream_h1_drop(&up);
+    }
 }
 
 static void fail_handshake(struct upstream_h1 *up, enum tls_trouble trouble, const char *why)
@@ -380,8 +385,28 @@ struct upstream *upstream_h1_reuse(struct request *req)
     return NULL;
 }
 
+/* Nobody waits for it any more. */
+static void begin_idle(struct upstream_h1 *up)
+{
+    struct worker *worker = up->transport.worker;
+    const struct snapshot_pool *pool = up->opening.pool;
+
+    reuse_forget(worker, up);
+    if (reuse_may_keep(worker, up->base.server, pool)) {
+        reuse_keep(worker, up, pool);
+        opening_end(&up->opening);
+    } else {
+        upstream_h1_drop(&up);
+    }
+}
+
 static void begin_first(struct upstream_h1 *up)
 {
+    if (up->base.request == NULL) {
+        begin_idle(up);
+        return;
+    }
+    opening_end(&up->opening);
     begin_exchange(up, up->base.request);
     request_connected(up->base.request);
 }
@@ -391,16 +416,16 @@ static void on_connected(struct transport *transport, int status)
     struct upstream_h1 *up = upstream_of(transport);
 
     worker_note_time(transport->worker);
-    if (up->state != UPSTREAM_CONNECTING || up->base.request == NULL)
+    if (up->state != UPSTREAM_CONNECTING)
         return;
     if (status < 0) {
         fail(up, opening_failure(status));
         return;
     }
     transport_read_start(transport);
-    up->is_shaking_hands = up->base.request->pool->trust != NULL;
+    up->is_shaking_hands = up->opening.pool->trust != NULL;
     if (up->is_shaking_hands)
-        opening_shake_hands(transport, up->base.request); /* timeouts.connect counts on */
+        opening_shake_hands(&up->opening, transport); /* timeouts.connect counts on */
     else
         begin_first(up);
 }
@@ -413,7 +438,7 @@ static void on_secured(struct transport *transport)
     server_note_handshake(up->base.server, NULL);
     if (tls_engine_is_resumed(transport->tls))
         count_one(&upstream_h1_row(up)->tls_resumed);
-    if (up->state == UPSTREAM_CONNECTING && up->base.request != NULL)
+    if (up->state == UPSTREAM_CONNECTING)
         begin_first(up);
 }
 
@@ -428,18 +453,16 @@ static void on_insecure(struct transport *transport)
     fail_handshake(up, tls_engine_trouble(transport->tls), tls_engine_why(transport->tls));
 }
 
-enum failure upstream_h1_open(struct request *req)
+static struct upstream_h1 *new_connection(const struct request *req)
 {
-    struct worker *worker = req->worker;
-    struct upstream_h1 *up = slab_take(&worker->upstream_slab);
-    int error;
+    struct upstream_h1 *up = slab_take(&req->worker->upstream_slab);
 
     up->base.ops = &upstream_h1_ops;
     up->tag = UPSTREAM_TAG;
     up->state = UPSTREAM_CONNECTING;
     up->is_reused = false;
     up->base.server = req->server;
-    up->base.request = req;
+    up->base.request = NULL;
     up->requests = 0;
     up->is_shaking_hands = false;
     up->trust_key = req->pool->trust_key;
@@ -447,17 +470,27 @@ enum failure upstream_h1_open(struct request *req)
     list_init(&up->link);
     deadline_init(&up->deadline, on_due);
     buffer_init(&up->inbox);
-    up->connect.on_connected = on_connected;
-    req->upstream = &up->base;
-    error = transport_connect(&up->transport, worker, &ops, &up->connect,
-                              &up->base.server->address.any);
-    if (error != 0) {
-        req->upstream = NULL;
-        upstream_h1_drop(&up);
-        return opening_failure(error);
+    return up;
+}
+
+enum failure upstream_h1_open(struct request *req)
+{
+    struct worker *worker = req->worker;
+    struct upstream_h1 *up = reuse_take_opening(worker, req->server, req->pool->trust_key);
+    int error;
+
+    if (up == NULL) {
+        up = new_connection(req);
+        error = opening_begin(&up->opening, &up->transport, req, &ops, on_connected);
+        if (error != 0) {
+            upstream_h1_drop(&up);
+            return opening_failure(error);
+        }
+        count_one(&upstream_h1_row(up)->connections);
+        deadline_set(&worker->deadlines, &up->deadline, req->pool->conf->timeouts.connect_ms);
     }
-    count_one(&upstream_h1_row(up)->connections);
-    deadline_set(&worker->deadlines, &up->deadline, req->pool->conf->timeouts.connect_ms);
+    up->base.request = req;
+    req->upstream = &up->base;
     return FAILURE_NONE;
 }
 
@@ -488,11 +521,15 @@ static void release(struct upstream *base, const struct snapshot_pool *pool)
     reuse_keep(worker, up, pool);
 }
 
+/* What is being opened is for the next request. */
 static void drop(struct upstream *base)
 {
     struct upstream_h1 *up = upstream_h1_of(base);
 
-    upstream_h1_drop(&up);
+    if (opening_lasts(&up->opening) && reuse_keep_opening(up->transport.worker, up))
+        base->request = NULL;
+    else
+        upstream_h1_drop(&up);
 }
 
 /* ---- what the request asks for ---- */

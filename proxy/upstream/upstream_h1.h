@@ -1,7 +1,8 @@
 /*
  * upstream_h1 - one connection to a server, and the HTTP/1 spoken on it.
  *
- * Owner    while it works: its request.  While idle: the worker's reuse list.
+ * Owner    while it works: its request.  While idle, or while it is being opened and its request
+ *          was cancelled: the worker's reuse list.
  * Threads  the worker's
  */
 #ifndef PROXY_UPSTREAM_UPSTREAM_H1_H
@@ -13,6 +14,7 @@
 #include "proxy/deadline.h"
 #include "proxy/http/body.h"
 #include "proxy/transport.h"
+#include "proxy/upstream/opening.h"
 #include "proxy/upstream/upstream.h"
 
 enum { UPSTREAM_TAG = 0x55505354 };
@@ -31,7 +33,7 @@ struct upstream_h1 {
     struct upstream base;
     uint32_t tag;
     uint8_t state;
-    bool is_reused;        /* it has served a request before */
+    bool is_reused;        /* it was idle before this request */
     bool has_read;         /* a byte of this response has come */
     bool is_deaf;          /* it takes no more bytes; what it said is still read */
     bool is_suspect;       /* it announced a body where there is none, which may still come */
@@ -39,7 +41,7 @@ struct upstream_h1 {
     bool may_be_kept;      /* the response's framing and Connection allow it */
     struct list link;      /* reuse list */
     struct deadline deadline;
-    struct transport_connect connect;
+    struct opening opening;
     struct buffer inbox; /* bytes of a head or trailers not whole yet */
     size_t searched;
     struct body body;

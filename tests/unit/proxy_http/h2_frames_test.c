@@ -142,6 +142,25 @@ static void test_resets_say_whose_they_are(void **state)
     pair_fini(&pair);
 }
 
+static void test_a_reset_is_told_before_the_request_behind_it(void **state)
+{
+    struct pair pair;
+    struct h2_stream *stream;
+
+    (void)state;
+    pair_init(&pair, &h2_test_limits);
+    stream = ask(&pair, ASK, true);
+    carry(&pair.client, &pair.server);
+    forget(&pair.server);
+    h2_stream_reset(stream, H2_CANCEL);
+    (void)ask(&pair, ASK, true);
+    carry(&pair.client, &pair.server); /* in one read */
+    assert_told(&pair.server, "closed 8 by peer\n"
+                              "request 3 last :method=GET :scheme=http :path=/a?b :authority=a\n"
+                              "end\n");
+    pair_fini(&pair);
+}
+
 static void test_goaway_lets_streams_finish(void **state)
 {
     struct pair pair;
@@ -346,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_bodies_and_trailers_go_both_ways),
         cmocka_unit_test(test_a_body_waits_for_the_window),
         cmocka_unit_test(test_resets_say_whose_they_are),
+        cmocka_unit_test(test_a_reset_is_told_before_the_request_behind_it),
         cmocka_unit_test(test_goaway_lets_streams_finish),
         cmocka_unit_test(test_streams_that_a_server_never_saw_are_refused),
         cmocka_unit_test(test_a_client_opens_as_many_as_the_server_takes),

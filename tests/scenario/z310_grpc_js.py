@@ -1,4 +1,4 @@
-"""A gRPC client and servers that somebody else wrote (tests/grpc, npm packages), through the proxy."""
+"""Another gRPC client and other servers (tests/grpc, npm packages), through the proxy; z300 needs no npm."""
 import fcntl
 import json
 import os

@@ -193,8 +193,18 @@ def compare(want, request):
                 f"{request.method} {request.target} with {len(request.body)} bytes seen")
     if request.version != "1.1":
         return f"forwarded as HTTP/{request.version}"
+    fault = compare_fields(want, request.headers)
+    if fault:
+        return fault
+    if want.trailers is not None and [(n.lower(), v) for n, v in request.trailers] != want.trailers:
+        return f"trailers should be {want.trailers}, are {request.trailers}"
+    return None
+
+
+def compare_fields(want, seen):
+    """None, or which field differs from `want.headers` or stands there although it is `want.absent`."""
     for name, value in want.headers.items():
-        values = request.headers.all(name)
+        values = seen.all(name)
         if isinstance(value, re.Pattern):
             right = len(values) == 1 and value.fullmatch(values[0])
         else:
@@ -202,10 +212,8 @@ def compare(want, request):
         if not right:
             return f"{name} should be {value!r}, is {values}"
     for name in want.absent:
-        if request.headers.all(name):
-            return f"{name} should be gone, is {request.headers.all(name)}"
-    if want.trailers is not None and [(n.lower(), v) for n, v in request.trailers] != want.trailers:
-        return f"trailers should be {want.trailers}, are {request.trailers}"
+        if seen.all(name):
+            return f"{name} should be gone, is {seen.all(name)}"
     return None
 
 

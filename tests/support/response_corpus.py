@@ -8,11 +8,11 @@ The other half of the corpus: what an origin answers, and what the client may se
 In any case the next request of somebody else gets its own answer, and where the
 server's connection is not to be trusted any more it comes over another one.
 """
-import re
 import time
 from dataclasses import dataclass, field
 
 from support.client import Client, Ended, build, get
+from support.corpus import compare_fields
 from support.origin import CLOSE, ok
 
 AFTER = b"the answer to another\n"
@@ -144,17 +144,9 @@ def _judge(outcome, case, client, got, how, origin, mark):
 def _compare(outcome, got):
     if got.body != outcome.body:
         return f"the body is {got.body[:80]!r} ({got.body_bytes} bytes)"
-    for name, value in outcome.headers.items():
-        values = got.headers.all(name)
-        if isinstance(value, re.Pattern):
-            right = len(values) == 1 and value.fullmatch(values[0])
-        else:
-            right = values == (value if isinstance(value, list) else [value])
-        if not right:
-            return f"{name} should be {value!r}, is {values}"
-    for name in outcome.absent:
-        if got.headers.all(name):
-            return f"{name} should be gone, is {got.headers.all(name)}"
+    fault = compare_fields(outcome, got.headers)
+    if fault:
+        return fault
     if outcome.interim is not None and [one.status for one in got.interim] != outcome.interim:
         return f"interim responses are {[one.status for one in got.interim]}"
     if outcome.trailers is not None and got.trailers != outcome.trailers:

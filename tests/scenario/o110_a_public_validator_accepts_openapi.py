@@ -1,27 +1,14 @@
 """GET /v1/openapi.json is accepted by a validator that somebody else wrote (tests/openapi, an npm package)."""
-import fcntl
 import json
-import os
-import shutil
 import subprocess
 
 import pytest
-
-FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "openapi")
+from support import npm
 
 
 @pytest.fixture(scope="module")
 def validator():
-    """The folder with the validator installed; by one test process at a time."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("npm is not installed")
-    with open(os.path.join(FOLDER, "package-lock.json")) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.isdir(os.path.join(FOLDER, "node_modules", "@seriousme")):
-            done = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=FOLDER, capture_output=True, text=True, timeout=100)
-            if done.returncode != 0:
-                pytest.skip(f"the validator cannot be installed here: {done.stderr[-300:]}")
-    return FOLDER
+    return npm.install("openapi", "@seriousme")
 
 
 def judged(folder, document):

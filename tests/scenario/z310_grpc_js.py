@@ -1,30 +1,20 @@
 """Another gRPC client and other servers (tests/grpc, npm packages), through the proxy; z300 needs no npm."""
-import fcntl
 import json
-import os
 import queue
-import shutil
 import subprocess
 import threading
 
 import pytest
+from support import npm
 from support.h2_origin import h2_pool
 
-FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "grpc")
+FOLDER = npm.folder("grpc")
 pytestmark = pytest.mark.timeout(200)
 
 
 @pytest.fixture(scope="module")
 def installed():
-    """By one test process at a time."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("npm is not installed")
-    with open(os.path.join(FOLDER, "package-lock.json")) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.isdir(os.path.join(FOLDER, "node_modules", "@grpc", "proto-loader")):
-            done = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=FOLDER, capture_output=True, text=True, timeout=150)
-            if done.returncode != 0:
-                pytest.skip(f"gRPC cannot be installed here: {done.stderr[-300:]}")
+    npm.install("grpc", "@grpc/proto-loader")
 
 
 class Server:

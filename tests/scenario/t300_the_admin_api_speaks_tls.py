@@ -7,8 +7,9 @@ import ssl
 import subprocess
 
 import pytest
+from support import wire
 from support.client import Client, build
-from support.tls import TlsClient, admin_tls, client_context
+from support.tls import TlsByHand, TlsClient, admin_tls, client_context
 
 
 @pytest.fixture
@@ -70,39 +71,24 @@ def test_who_does_not_read_holds_up_nobody_and_gets_all_in_the_end(make_proxy, o
 
 def test_who_stops_speaking_still_gets_his_answer(make_proxy, origin, authority, admin):
     proxy = make_proxy([origin], **admin_tls(authority, admin))
-    host, _, port = proxy.admin_address.rpartition(":")
     for notify in (True, False):
-        context = client_context(authority)
-        into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = context.wrap_bio(into, out, server_hostname="localhost")
-        with socket.create_connection((host, int(port)), timeout=30) as plain:
-            def step(function):
-                while True:
-                    try:
-                        result = function()
-                    except ssl.SSLWantReadError:
-                        result = None
-                    plain.sendall(out.read())
-                    if result is not None:
-                        return result
-                    into.write(plain.recv(65536))
-            step(lambda: tls.do_handshake() or True)
-            tls.write(build("GET", "/v1/openapi.json", host="localhost"))
+        with wire.connect(proxy.admin_address, 30) as plain:
+            hand = TlsByHand(client_context(authority), "localhost", plain)
+            hand.shake_hands()
+            hand.flush()
+            hand.tls.write(build("GET", "/v1/openapi.json", host="localhost"))
             if notify:
-                with pytest.raises(ssl.SSLWantReadError):
-                    tls.unwrap()  # close_notify goes out, and nothing is there yet
-            plain.sendall(out.read())
+                hand.say_end()
+            hand.flush()
             plain.shutdown(socket.SHUT_WR)
-            got = bytearray()
-            while part := plain.recv(65536):
-                got += part
+            got = hand.rest()
         if notify:  # OpenSSL reads no more behind its own end: it is there by its size
             assert len(got) > 50_000
             continue
-        into.write(bytes(got))
+        hand.into.write(got)
         text = bytearray()
         while b"twokey admin API" not in text:
-            text += tls.read(65536)
+            text += hand.tls.read(65536)
         assert text.startswith(b"HTTP/1.1 200 OK")
 
 

@@ -2,12 +2,11 @@
 import os
 import random
 import socket
-import ssl
 import time
 
 import pytest
 from support.client import build
-from support.tls import TlsClient, admin_tls, client_context
+from support.tls import TlsByHand, TlsClient, admin_tls, client_context
 
 
 @pytest.fixture
@@ -17,11 +16,7 @@ def admin(authority):
 
 def hello(authority):
     """The first bytes of a handshake."""
-    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = client_context(authority).wrap_bio(into, out, server_hostname="localhost")
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return out.read()
+    return TlsByHand(client_context(authority), "localhost").hello()
 
 
 def connect(proxy, source="127.0.0.1"):
@@ -141,25 +136,15 @@ def test_who_leaves_a_stream_is_noticed_when_it_is_said_to_be_alive(make_enforce
 def test_a_record_that_was_tampered_with_ends_the_call(make_proxy, origin, authority, admin):
     proxy = make_proxy([origin], **admin_tls(authority, admin))
     plain = connect(proxy)
-    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = client_context(authority).wrap_bio(into, out, server_hostname="localhost")
-    while True:
-        try:
-            tls.do_handshake()
-            break
-        except ssl.SSLWantReadError:
-            plain.sendall(out.read())
-            into.write(plain.recv(65536))
-    plain.sendall(out.read())
-    tls.write(b"POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
-    plain.sendall(out.read())
-    tls.write(b"}")
-    last = bytearray(out.read())
+    hand = TlsByHand(client_context(authority), "localhost", plain)
+    hand.shake_hands()
+    hand.flush()
+    hand.send(b"POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+    hand.tls.write(b"}")
+    last = bytearray(hand.out.read())
     last[-1] ^= 1
     plain.sendall(bytes(last))
-    got = b""
-    while part := plain.recv(65536):
-        got += part
+    hand.rest()
     plain.close()
     assert proxy.status()["running"]["generation"] == 1  # it never was a whole call
 

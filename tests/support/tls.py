@@ -12,6 +12,8 @@ import socket
 import ssl
 import subprocess
 
+import pytest
+
 from support import wire
 from support.client import Client
 
@@ -200,6 +202,56 @@ class RawTls:
         self.ssl.SSL_free(self.connection)
         self.ssl.SSL_CTX_free(self.context)
         self.sock.close()
+
+
+class TlsByHand:
+    """TLS over `plain` (which may be connected later) whose records are sent when it is said: until then they wait in `out`."""
+
+    def __init__(self, context, name=None, plain=None):
+        self.plain = plain
+        self.into, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.into, self.out, server_hostname=name)
+
+    def hello(self):
+        """The first bytes of a handshake, for the caller to send."""
+        with pytest.raises(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        return self.out.read()
+
+    def shake_hands(self):
+        """What ends it on our side waits in `out`."""
+        self.pump(self.tls.do_handshake)
+
+    def pump(self, step):
+        """step(), as soon as the other side has sent what it needs."""
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self.flush()
+                data = self.plain.recv(65536)
+                assert data, "closed"
+                self.into.write(data)
+
+    def flush(self):
+        self.plain.sendall(self.out.read())
+
+    def send(self, data):
+        self.tls.write(data)
+        self.flush()
+
+    def say_end(self):
+        """close_notify, to which nothing has come yet."""
+        with pytest.raises(ssl.SSLWantReadError):
+            self.tls.unwrap()
+        self.flush()
+
+    def rest(self):
+        """The records that still come, as they are."""
+        got = bytearray()
+        while part := self.plain.recv(65536):
+            got += part
+        return bytes(got)
 
 
 def refused(address, **options):

@@ -315,17 +315,14 @@ static void test_what_comes_slowly_goes_on(void **state)
 
 static void test_what_is_not_read_ends_the_connection(void **state)
 {
-    struct raw raw;
+    struct raw *raw = *state;
 
-    (void)state;
-    raw_init(&raw, &h2_test_limits);
-    for (; raw.peer.now_ms < 200000; raw.peer.now_ms += 105) {
-        raw_frame(&raw.out, RAW_PING, 0, 0, SLICE("12345678"));
-        if (!raw_give(&raw))
+    for (; raw->peer.now_ms < 200000; raw->peer.now_ms += 105) {
+        raw_frame(&raw->out, RAW_PING, 0, 0, SLICE("12345678"));
+        if (!raw_give(raw))
             break;
     }
-    assert_non_null(strstr(buffer_text(&raw.peer.told), "violation unread\n"));
-    raw_fini(&raw);
+    assert_non_null(strstr(buffer_text(&raw->peer.told), "violation unread\n"));
 }
 
 /* ---- honest peers ---- */
@@ -333,125 +330,107 @@ static void test_what_is_not_read_ends_the_connection(void **state)
 /* A browser leaves a page: all that is open is reset, again and again. */
 static void test_a_browser_may_leave_pages(void **state)
 {
-    struct raw raw;
+    struct raw *raw = *state;
     uint32_t stream = 1;
 
-    (void)state;
-    raw_init(&raw, &h2_test_limits);
     for (unsigned page = 0; page < 50; page++) {
         for (unsigned i = 0; i < 100; i++, stream += 2)
-            raw_headers(&raw.out, stream, RAW_END_STREAM, ASK);
-        assert_true(raw_give(&raw));
+            raw_headers(&raw->out, stream, RAW_END_STREAM, ASK);
+        assert_true(raw_give(raw));
         for (uint32_t open = stream - 200; open < stream; open += 2)
-            raw_number(&raw.out, RAW_RST_STREAM, open, H2_CANCEL);
-        assert_true(raw_give(&raw));
-        raw_answer(&raw);
-        raw.peer.now_ms += 2000;
+            raw_number(&raw->out, RAW_RST_STREAM, open, H2_CANCEL);
+        assert_true(raw_give(raw));
+        raw_answer(raw);
+        raw->peer.now_ms += 2000;
     }
-    assert_int_equal(h2_frames_streams(raw.peer.frames), 0);
-    raw_fini(&raw);
+    assert_int_equal(h2_frames_streams(raw->peer.frames), 0);
 }
 
 /* gRPC measures the way with a PING for data, and gives windows back for each message. */
 static void test_a_peer_may_answer_each_data_frame(void **state)
 {
-    struct raw raw;
+    struct raw *raw = *state;
 
-    (void)state;
-    raw_init(&raw, &h2_test_limits);
-    raw_headers(&raw.out, 1, 0, ASK);
-    assert_true(raw_give(&raw));
-    h2_stream_respond(raw.peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    raw_headers(&raw->out, 1, 0, ASK);
+    assert_true(raw_give(raw));
+    h2_stream_respond(raw->peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
     for (unsigned i = 0; i < 20000; i++) {
-        h2_stream_send(raw.peer.last, SLICE("message"));
-        raw_answer(&raw);
-        raw_frame(&raw.out, RAW_PING, 0, 0, SLICE("12345678"));
+        h2_stream_send(raw->peer.last, SLICE("message"));
+        raw_answer(raw);
+        raw_frame(&raw->out, RAW_PING, 0, 0, SLICE("12345678"));
         for (unsigned n = 0; n < 4; n++)
-            raw_number(&raw.out, RAW_WINDOW_UPDATE, n % 2, 4);
-        assert_true(raw_give(&raw));
+            raw_number(&raw->out, RAW_WINDOW_UPDATE, n % 2, 4);
+        assert_true(raw_give(raw));
     }
-    raw_fini(&raw);
 }
 
 /* A proxy in front of us: many callers on one connection, one in six gives up. */
 static void test_who_takes_many_responses_may_give_up_some(void **state)
 {
-    struct raw raw;
+    struct raw *raw = *state;
     uint32_t stream = 1;
 
-    (void)state;
-    raw_init(&raw, &h2_test_limits);
     for (unsigned turn = 0; turn < 3000; turn++) {
         for (unsigned i = 0; i < 6; i++, stream += 2) {
-            raw_headers(&raw.out, stream, RAW_END_STREAM, ASK);
+            raw_headers(&raw->out, stream, RAW_END_STREAM, ASK);
             if (i == 5)
-                raw_number(&raw.out, RAW_RST_STREAM, stream, H2_CANCEL);
-            assert_true(raw_give(&raw));
+                raw_number(&raw->out, RAW_RST_STREAM, stream, H2_CANCEL);
+            assert_true(raw_give(raw));
             if (i < 5)
-                h2_stream_respond(raw.peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), true);
+                h2_stream_respond(raw->peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), true);
         }
-        raw_answer(&raw);
-        forget(&raw.peer);
+        raw_answer(raw);
+        forget(&raw->peer);
     }
-    raw_fini(&raw);
 }
 
 /* Some servers answer each upload before its end, and say so; some flush what is empty. */
 static void test_a_server_may_refuse_each_request(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
     for (unsigned i = 0; i < 2000; i++) {
-        ask(&pair, LINE("POST / HTTP/1.1") HOST END, false);
-        carry(&pair.client, &pair.server);
-        h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), true);
-        h2_stream_reset(pair.server.last, H2_NO_ERROR);
-        carry(&pair.server, &pair.client);
-        assert_null(strstr(buffer_text(&pair.client.told), "violation"));
-        forget(&pair.client);
-        forget(&pair.server);
+        ask(pair, LINE("POST / HTTP/1.1") HOST END, false);
+        carry(&pair->client, &pair->server);
+        h2_stream_respond(pair->server.last, SLICE(LINE("HTTP/1.1 200 OK") END), true);
+        h2_stream_reset(pair->server.last, H2_NO_ERROR);
+        carry(&pair->server, &pair->client);
+        assert_null(strstr(buffer_text(&pair->client.told), "violation"));
+        forget(&pair->client);
+        forget(&pair->server);
     }
-    pair_fini(&pair);
 }
 
 static void test_each_data_frame_may_have_an_empty_one_behind_it(void **state)
 {
-    struct raw raw;
+    struct raw *raw = *state;
 
-    (void)state;
-    raw_init(&raw, &h2_test_limits);
-    raw_headers(&raw.out, 1, 0, "|:method=POST|:scheme=http|:path=/|:authority=a");
+    raw_headers(&raw->out, 1, 0, "|:method=POST|:scheme=http|:path=/|:authority=a");
     for (unsigned i = 0; i < 5000; i++) {
-        raw_frame(&raw.out, RAW_DATA, 0, 1, SLICE("data"));
-        raw_frame(&raw.out, RAW_DATA, 0, 1, SLICE(""));
-        assert_true(raw_give(&raw));
-        raw_answer(&raw);
+        raw_frame(&raw->out, RAW_DATA, 0, 1, SLICE("data"));
+        raw_frame(&raw->out, RAW_DATA, 0, 1, SLICE(""));
+        assert_true(raw_give(raw));
+        raw_answer(raw);
     }
-    raw_fini(&raw);
 }
 
 /* h2load -m 100: a hundred at a time, each answered. */
 static void test_a_load_of_requests_is_no_flood(void **state)
 {
-    struct raw raw;
+    struct raw *raw = *state;
     uint32_t stream = 1;
 
-    (void)state;
-    raw_init(&raw, &h2_test_limits);
     for (unsigned turn = 0; turn < 300; turn++) {
         for (unsigned i = 0; i < 100; i++, stream += 2) {
-            raw_headers(&raw.out, stream, RAW_END_STREAM, ASK);
-            assert_true(raw_give(&raw));
-            h2_stream_respond(raw.peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
-            h2_stream_send(raw.peer.last, SLICE("body"));
-            h2_stream_end(raw.peer.last, SLICE(""));
+            raw_headers(&raw->out, stream, RAW_END_STREAM, ASK);
+            assert_true(raw_give(raw));
+            h2_stream_respond(raw->peer.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+            h2_stream_send(raw->peer.last, SLICE("body"));
+            h2_stream_end(raw->peer.last, SLICE(""));
         }
-        raw_answer(&raw);
-        raw_number(&raw.out, RAW_WINDOW_UPDATE, 0, 400);
+        raw_answer(raw);
+        raw_number(&raw->out, RAW_WINDOW_UPDATE, 0, 400);
     }
-    raw_fini(&raw);
 }
 
 int main(void)
@@ -462,13 +441,13 @@ int main(void)
         cmocka_unit_test(test_a_clock_that_goes_back_gives_nothing),
         cmocka_unit_test(test_floods_end_the_connection),
         cmocka_unit_test(test_what_comes_slowly_goes_on),
-        cmocka_unit_test(test_what_is_not_read_ends_the_connection),
-        cmocka_unit_test(test_a_browser_may_leave_pages),
-        cmocka_unit_test(test_a_peer_may_answer_each_data_frame),
-        cmocka_unit_test(test_who_takes_many_responses_may_give_up_some),
-        cmocka_unit_test(test_a_server_may_refuse_each_request),
-        cmocka_unit_test(test_each_data_frame_may_have_an_empty_one_behind_it),
-        cmocka_unit_test(test_a_load_of_requests_is_no_flood),
+        raw_test(test_what_is_not_read_ends_the_connection),
+        raw_test(test_a_browser_may_leave_pages),
+        raw_test(test_a_peer_may_answer_each_data_frame),
+        raw_test(test_who_takes_many_responses_may_give_up_some),
+        pair_test(test_a_server_may_refuse_each_request),
+        raw_test(test_each_data_frame_may_have_an_empty_one_behind_it),
+        raw_test(test_a_load_of_requests_is_no_flood),
     };
 
     return cmocka_run_group_tests(tests, headers_ready, NULL);

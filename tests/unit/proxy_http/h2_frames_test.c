@@ -25,185 +25,162 @@ static void test_the_ends_exchange_settings(void **state)
 
 static void test_a_request_without_a_body_is_answered(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    ask(&pair, GET_LINE HOST LINE("X-Upper: 1") LINE("TE: trailers") LINE("Connection: TE") END,
+    ask(pair, GET_LINE HOST LINE("X-Upper: 1") LINE("TE: trailers") LINE("Connection: TE") END,
         true);
-    carry(&pair.client, &pair.server);
-    assert_told(&pair.server, "request 1 last :method=GET :scheme=http :path=/a?b :authority=a "
-                              "x-upper=1 te=trailers\nend\n");
-    assert_int_equal(h2_frames_streams(pair.server.frames), 1);
+    carry(&pair->client, &pair->server);
+    assert_told(&pair->server, "request 1 last :method=GET :scheme=http :path=/a?b :authority=a "
+                               "x-upper=1 te=trailers\nend\n");
+    assert_int_equal(h2_frames_streams(pair->server.frames), 1);
     h2_stream_respond(
-        pair.server.last,
+        pair->server.last,
         SLICE(LINE("HTTP/1.1 200 OK") LINE("Content-Length: 5") LINE("Connection: close") END),
         false);
-    h2_stream_send(pair.server.last, SLICE("hello"));
-    h2_stream_end(pair.server.last, SLICE(""));
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.server, "closed 0\n");
-    assert_told(&pair.client, "response :status=200 content-length=5\ndata hello\nend\nclosed 0\n");
-    assert_int_equal(h2_frames_streams(pair.server.frames), 0);
-    assert_int_equal(h2_frames_streams(pair.client.frames), 0);
-    pair_fini(&pair);
+    h2_stream_send(pair->server.last, SLICE("hello"));
+    h2_stream_end(pair->server.last, SLICE(""));
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->server, "closed 0\n");
+    assert_told(&pair->client,
+                "response :status=200 content-length=5\ndata hello\nend\nclosed 0\n");
+    assert_int_equal(h2_frames_streams(pair->server.frames), 0);
+    assert_int_equal(h2_frames_streams(pair->client.frames), 0);
 }
 
 static void test_a_response_may_be_a_head_alone(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    ask(&pair, ASK, true);
-    carry(&pair.client, &pair.server);
-    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 204 No Content") END), true);
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "response last :status=204\nend\nclosed 0\n");
-    pair_fini(&pair);
+    ask(pair, ASK, true);
+    carry(&pair->client, &pair->server);
+    h2_stream_respond(pair->server.last, SLICE(LINE("HTTP/1.1 204 No Content") END), true);
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "response last :status=204\nend\nclosed 0\n");
 }
 
 static void test_bodies_and_trailers_go_both_ways(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
     struct h2_stream *stream;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    stream = ask(&pair, POST END, false);
-    carry(&pair.client, &pair.server);
-    assert_told(&pair.server, "request 1 :method=POST :scheme=http :path=/ :authority=a\n");
+    stream = ask(pair, POST END, false);
+    carry(&pair->client, &pair->server);
+    assert_told(&pair->server, "request 1 :method=POST :scheme=http :path=/ :authority=a\n");
     h2_stream_send(stream, SLICE("ping"));
-    carry(&pair.client, &pair.server);
-    assert_told(&pair.server, "data ping\n");
-    h2_stream_interim(pair.server.last,
+    carry(&pair->client, &pair->server);
+    assert_told(&pair->server, "data ping\n");
+    h2_stream_interim(pair->server.last,
                       SLICE(LINE("HTTP/1.1 103 Early Hints") LINE("Link: x") END));
-    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
-    h2_stream_send(pair.server.last, SLICE("pong"));
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "response :status=103 link=x\nresponse :status=200\ndata pong\n");
+    h2_stream_respond(pair->server.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_send(pair->server.last, SLICE("pong"));
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "response :status=103 link=x\nresponse :status=200\ndata pong\n");
     h2_stream_end(stream, SLICE(LINE("X-Sum: 1")));
-    carry(&pair.client, &pair.server);
-    assert_told(&pair.server, "trailers x-sum=1\nend\n");
-    h2_stream_end(pair.server.last, SLICE(LINE("Grpc-Status: 0") LINE("Grpc-Message: ")));
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "trailers grpc-status=0 grpc-message=\nend\nclosed 0\n");
-    assert_told(&pair.server, "closed 0\n");
-    pair_fini(&pair);
+    carry(&pair->client, &pair->server);
+    assert_told(&pair->server, "trailers x-sum=1\nend\n");
+    h2_stream_end(pair->server.last, SLICE(LINE("Grpc-Status: 0") LINE("Grpc-Message: ")));
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "trailers grpc-status=0 grpc-message=\nend\nclosed 0\n");
+    assert_told(&pair->server, "closed 0\n");
 }
 
 static void test_a_body_waits_for_the_window(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
     static char body[200000];
     struct h2_stream *stream;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    pair.server.keeps_windows = true;
-    stream = ask(&pair, POST END, false);
+    pair->server.keeps_windows = true;
+    stream = ask(pair, POST END, false);
     assert_false(h2_stream_is_full(stream));
     h2_stream_send(stream, slice_of(body, sizeof(body)));
     assert_true(h2_stream_is_full(stream));
     h2_stream_end(stream, SLICE(""));
-    carry_both(&pair.client, &pair.server);
+    carry_both(&pair->client, &pair->server);
     assert_int_equal(h2_stream_unsent(stream), sizeof(body) - 65536);
-    assert_false(h2_frames_wants_write(pair.client.frames));
-    h2_stream_consumed(pair.server.last, 65536);
-    carry_both(&pair.client, &pair.server);
+    assert_false(h2_frames_wants_write(pair->client.frames));
+    h2_stream_consumed(pair->server.last, 65536);
+    carry_both(&pair->client, &pair->server);
     assert_int_equal(h2_stream_unsent(stream), sizeof(body) - 2 * 65536);
-    forget(&pair.client);
-    h2_stream_consumed(pair.server.last, 65536);
-    carry_both(&pair.client, &pair.server);
+    forget(&pair->client);
+    h2_stream_consumed(pair->server.last, 65536);
+    carry_both(&pair->client, &pair->server);
     assert_int_equal(h2_stream_unsent(stream), sizeof(body) - 3 * 65536);
-    assert_told(&pair.client, "drained\n");
-    h2_stream_consumed(pair.server.last, 65536);
-    carry_both(&pair.client, &pair.server);
+    assert_told(&pair->client, "drained\n");
+    h2_stream_consumed(pair->server.last, 65536);
+    carry_both(&pair->client, &pair->server);
     assert_int_equal(h2_stream_unsent(stream), 0);
-    pair_fini(&pair);
 }
 
 static void test_resets_say_whose_they_are(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
     struct h2_stream *stream;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    stream = ask(&pair, POST END, false);
-    carry(&pair.client, &pair.server);
-    forget(&pair.server);
+    stream = ask(pair, POST END, false);
+    carry(&pair->client, &pair->server);
+    forget(&pair->server);
     h2_stream_reset(stream, H2_CANCEL);
-    assert_told(&pair.client, "");
-    carry(&pair.client, &pair.server);
-    assert_told(&pair.client, "closed 8\n");
-    assert_told(&pair.server, "closed 8 by peer\n");
-    assert_int_equal(h2_frames_streams(pair.server.frames), 0);
-    pair_fini(&pair);
+    assert_told(&pair->client, "");
+    carry(&pair->client, &pair->server);
+    assert_told(&pair->client, "closed 8\n");
+    assert_told(&pair->server, "closed 8 by peer\n");
+    assert_int_equal(h2_frames_streams(pair->server.frames), 0);
 }
 
 static void test_a_reset_is_told_before_the_request_behind_it(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
     struct h2_stream *stream;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    stream = ask(&pair, ASK, true);
-    carry(&pair.client, &pair.server);
-    forget(&pair.server);
+    stream = ask(pair, ASK, true);
+    carry(&pair->client, &pair->server);
+    forget(&pair->server);
     h2_stream_reset(stream, H2_CANCEL);
-    (void)ask(&pair, ASK, true);
-    carry(&pair.client, &pair.server); /* in one read */
-    assert_told(&pair.server, "closed 8 by peer\n"
-                              "request 3 last :method=GET :scheme=http :path=/a?b :authority=a\n"
-                              "end\n");
-    pair_fini(&pair);
+    (void)ask(pair, ASK, true);
+    carry(&pair->client, &pair->server); /* in one read */
+    assert_told(&pair->server, "closed 8 by peer\n"
+                               "request 3 last :method=GET :scheme=http :path=/a?b :authority=a\n"
+                               "end\n");
 }
 
 static void test_goaway_lets_streams_finish(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    ask(&pair, ASK, true);
-    carry(&pair.client, &pair.server);
-    h2_frames_goaway(pair.server.frames);
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "goaway 2147483647 0\n");
-    assert_null(h2_frames_request(pair.client.frames, SLICE(ASK), false, true, (void *)1));
-    h2_frames_goaway_final(pair.server.frames, H2_NO_ERROR);
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "goaway 1 0\n");
-    assert_false(h2_frames_is_over(pair.server.frames));
-    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), true);
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "response last :status=200\nend\nclosed 0\n");
-    assert_true(h2_frames_is_over(pair.server.frames));
-    assert_true(h2_frames_is_over(pair.client.frames));
-    pair_fini(&pair);
+    ask(pair, ASK, true);
+    carry(&pair->client, &pair->server);
+    h2_frames_goaway(pair->server.frames);
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "goaway 2147483647 0\n");
+    assert_null(h2_frames_request(pair->client.frames, SLICE(ASK), false, true, (void *)1));
+    h2_frames_goaway_final(pair->server.frames, H2_NO_ERROR);
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "goaway 1 0\n");
+    assert_false(h2_frames_is_over(pair->server.frames));
+    h2_stream_respond(pair->server.last, SLICE(LINE("HTTP/1.1 200 OK") END), true);
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "response last :status=200\nend\nclosed 0\n");
+    assert_true(h2_frames_is_over(pair->server.frames));
+    assert_true(h2_frames_is_over(pair->client.frames));
 }
 
 static void test_streams_that_a_server_never_saw_are_refused(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    ask(&pair, ASK, true);
-    carry(&pair.client, &pair.server);
-    h2_frames_goaway_final(pair.server.frames, H2_NO_ERROR);
-    ask(&pair, ASK, true);
-    ask(&pair, POST END, false);
-    carry(&pair.client, &pair.server);
-    forget(&pair.server);
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "goaway 1 0\nclosed 7\nclosed 7\n");
-    assert_int_equal(h2_frames_streams(pair.client.frames), 1);
+    ask(pair, ASK, true);
+    carry(&pair->client, &pair->server);
+    h2_frames_goaway_final(pair->server.frames, H2_NO_ERROR);
+    ask(pair, ASK, true);
+    ask(pair, POST END, false);
+    carry(&pair->client, &pair->server);
+    forget(&pair->server);
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "goaway 1 0\nclosed 7\nclosed 7\n");
+    assert_int_equal(h2_frames_streams(pair->client.frames), 1);
     /* they had come before it was written */
-    assert_told(&pair.server, "closed 7\nclosed 7\n");
-    pair_fini(&pair);
+    assert_told(&pair->server, "closed 7\nclosed 7\n");
 }
 
 static void test_a_client_opens_as_many_as_the_server_takes(void **state)
@@ -226,55 +203,46 @@ static void test_a_client_opens_as_many_as_the_server_takes(void **state)
 
 static void test_what_was_not_sent_yet_can_be_cancelled(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
     struct h2_stream *stream;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    stream = ask(&pair, POST END, false);
+    stream = ask(pair, POST END, false);
     h2_stream_send(stream, SLICE("abc"));
     h2_stream_reset(stream, H2_CANCEL);
-    carry(&pair.client, &pair.server);
-    assert_told(&pair.client, "closed 8\n");
-    assert_told(&pair.server, "");
-    assert_int_equal(h2_frames_streams(pair.client.frames), 0);
-    pair_fini(&pair);
+    carry(&pair->client, &pair->server);
+    assert_told(&pair->client, "closed 8\n");
+    assert_told(&pair->server, "");
+    assert_int_equal(h2_frames_streams(pair->client.frames), 0);
 }
 
 static void test_a_stream_that_is_over_takes_nothing_more(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
     struct h2_stream *stream;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    ask(&pair, ASK, true);
-    carry(&pair.client, &pair.server);
-    stream = pair.server.last;
+    ask(pair, ASK, true);
+    carry(&pair->client, &pair->server);
+    stream = pair->server.last;
     h2_stream_respond(stream, SLICE(LINE("HTTP/1.1 200 OK") END), true);
     h2_stream_respond(stream, SLICE(LINE("HTTP/1.1 200 OK") END), true);
     h2_stream_interim(stream, SLICE(LINE("HTTP/1.1 103 x") END));
     h2_stream_send(stream, SLICE("abc"));
     h2_stream_end(stream, SLICE(LINE("X: y")));
     assert_int_equal(h2_stream_unsent(stream), 0);
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "response last :status=200\nend\nclosed 0\n");
-    pair_fini(&pair);
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "response last :status=200\nend\nclosed 0\n");
 }
 
 static void test_trailers_may_come_without_a_body(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    ask(&pair, ASK, true);
-    carry(&pair.client, &pair.server);
-    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
-    h2_stream_end(pair.server.last, SLICE(LINE("grpc-status: 5")));
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "response :status=200\ntrailers grpc-status=5\nend\nclosed 0\n");
-    pair_fini(&pair);
+    ask(pair, ASK, true);
+    carry(&pair->client, &pair->server);
+    h2_stream_respond(pair->server.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_end(pair->server.last, SLICE(LINE("grpc-status: 5")));
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "response :status=200\ntrailers grpc-status=5\nend\nclosed 0\n");
 }
 
 static void test_heads_of_many_fields_pass(void **state)
@@ -301,81 +269,72 @@ static void test_heads_of_many_fields_pass(void **state)
 /* A peer that floods is as bad at the other end. */
 static void test_a_server_may_not_flood_either(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    ask(&pair, ASK, true);
+    ask(pair, ASK, true);
     for (unsigned i = 0; i < 201; i++)
-        h2_frames_ping(pair.server.frames);
-    carry(&pair.server, &pair.client);
-    assert_told(&pair.client, "violation ping\n");
-    h2_frames_free(&pair.client.frames);
-    assert_told(&pair.client, "closed 2\n");
-    pair_fini(&pair);
+        h2_frames_ping(pair->server.frames);
+    carry(&pair->server, &pair->client);
+    assert_told(&pair->client, "violation ping\n");
+    h2_frames_free(&pair->client.frames);
+    assert_told(&pair->client, "closed 2\n");
 }
 
 static void test_streams_that_are_left_are_told_closed(void **state)
 {
-    struct pair pair;
+    struct pair *pair = *state;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    ask(&pair, ASK, true);
-    carry(&pair.client, &pair.server);
-    forget(&pair.server);
-    h2_frames_free(&pair.server.frames);
-    assert_null(pair.server.frames);
-    assert_told(&pair.server, "closed 2\n");
-    pair_fini(&pair);
+    ask(pair, ASK, true);
+    carry(&pair->client, &pair->server);
+    forget(&pair->server);
+    h2_frames_free(&pair->server.frames);
+    assert_null(pair->server.frames);
+    assert_told(&pair->server, "closed 2\n");
 }
 
 static void test_what_is_taken_fits_any_room(void **state)
 {
+    struct pair *pair = *state;
     static char body[50000];
-    struct pair pair;
     char piece[8192];
     size_t all = 0;
     size_t count;
 
-    (void)state;
-    pair_init(&pair, &h2_test_limits);
-    ask(&pair, ASK, true);
-    carry(&pair.client, &pair.server);
-    h2_stream_respond(pair.server.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
-    h2_stream_send(pair.server.last, slice_of(body, sizeof(body)));
-    h2_stream_end(pair.server.last, SLICE(""));
-    for (size_t room = 2048; (count = h2_frames_take(pair.server.frames, piece, room)) > 0;
+    ask(pair, ASK, true);
+    carry(&pair->client, &pair->server);
+    h2_stream_respond(pair->server.last, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_send(pair->server.last, slice_of(body, sizeof(body)));
+    h2_stream_end(pair->server.last, SLICE(""));
+    for (size_t room = 2048; (count = h2_frames_take(pair->server.frames, piece, room)) > 0;
          room = room % 6000 + 2049) {
         assert_true(count <= room);
         all += count;
-        assert_true(h2_frames_read(pair.client.frames, slice_of(piece, count), 1000));
+        assert_true(h2_frames_read(pair->client.frames, slice_of(piece, count), 1000));
     }
     assert_true(all > sizeof(body));
-    assert_non_null(strstr(buffer_text(&pair.client.told), "end\nclosed 0\n"));
-    pair_fini(&pair);
+    assert_non_null(strstr(buffer_text(&pair->client.told), "end\nclosed 0\n"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_ends_exchange_settings),
-        cmocka_unit_test(test_a_request_without_a_body_is_answered),
-        cmocka_unit_test(test_a_response_may_be_a_head_alone),
-        cmocka_unit_test(test_bodies_and_trailers_go_both_ways),
-        cmocka_unit_test(test_a_body_waits_for_the_window),
-        cmocka_unit_test(test_resets_say_whose_they_are),
-        cmocka_unit_test(test_a_reset_is_told_before_the_request_behind_it),
-        cmocka_unit_test(test_goaway_lets_streams_finish),
-        cmocka_unit_test(test_streams_that_a_server_never_saw_are_refused),
+        pair_test(test_a_request_without_a_body_is_answered),
+        pair_test(test_a_response_may_be_a_head_alone),
+        pair_test(test_bodies_and_trailers_go_both_ways),
+        pair_test(test_a_body_waits_for_the_window),
+        pair_test(test_resets_say_whose_they_are),
+        pair_test(test_a_reset_is_told_before_the_request_behind_it),
+        pair_test(test_goaway_lets_streams_finish),
+        pair_test(test_streams_that_a_server_never_saw_are_refused),
         cmocka_unit_test(test_a_client_opens_as_many_as_the_server_takes),
-        cmocka_unit_test(test_what_was_not_sent_yet_can_be_cancelled),
-        cmocka_unit_test(test_a_stream_that_is_over_takes_nothing_more),
-        cmocka_unit_test(test_trailers_may_come_without_a_body),
+        pair_test(test_what_was_not_sent_yet_can_be_cancelled),
+        pair_test(test_a_stream_that_is_over_takes_nothing_more),
+        pair_test(test_trailers_may_come_without_a_body),
         cmocka_unit_test(test_heads_of_many_fields_pass),
-        cmocka_unit_test(test_a_server_may_not_flood_either),
-        cmocka_unit_test(test_streams_that_are_left_are_told_closed),
-        cmocka_unit_test(test_what_is_taken_fits_any_room),
+        pair_test(test_a_server_may_not_flood_either),
+        pair_test(test_streams_that_are_left_are_told_closed),
+        pair_test(test_what_is_taken_fits_any_room),
     };
 
     return cmocka_run_group_tests(tests, headers_ready, NULL);

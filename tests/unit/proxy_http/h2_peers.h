@@ -218,6 +218,24 @@ static inline void pair_fini(struct pair *pair)
     peer_fini(&pair->server);
 }
 
+/* A test whose state is a pair with the usual limits. */
+static inline int pair_setup(void **state)
+{
+    static struct pair pair;
+
+    pair_init(&pair, &h2_test_limits);
+    *state = &pair;
+    return 0;
+}
+
+static inline int pair_teardown(void **state)
+{
+    pair_fini(*state);
+    return 0;
+}
+
+#define pair_test(test) cmocka_unit_test_setup_teardown(test, pair_setup, pair_teardown)
+
 static inline struct h2_stream *ask(struct pair *pair, const char *head, bool is_last)
 {
     struct h2_stream *stream =

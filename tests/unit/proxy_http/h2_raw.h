@@ -189,4 +189,22 @@ static inline void raw_fini(struct raw *raw)
     buffer_fini(&raw->in);
 }
 
+/* A test whose state is such an end with the usual limits. */
+static inline int raw_setup(void **state)
+{
+    static struct raw raw;
+
+    raw_init(&raw, &h2_test_limits);
+    *state = &raw;
+    return 0;
+}
+
+static inline int raw_teardown(void **state)
+{
+    raw_fini(*state);
+    return 0;
+}
+
+#define raw_test(test) cmocka_unit_test_setup_teardown(test, raw_setup, raw_teardown)
+
 #endif

@@ -25,17 +25,11 @@ static const char *why;
 static struct h2_head head_of(const char *text)
 {
     struct h2_head head = {fields, 0};
-    const char *end;
+    struct h2_field field;
 
-    for (const char *at = text; *at == '|'; at = end) {
-        const char *equals = strchr(at + 1, '=');
-
-        end = strchr(equals, '|');
-        if (end == NULL)
-            end = at + strlen(at);
+    while (next_field(&text, &field.name, &field.value)) {
         assert_true(head.count < MOST_FIELDS);
-        fields[head.count].name = slice_of(at + 1, (size_t)(equals - at) - 1);
-        fields[head.count++].value = slice_of(equals + 1, (size_t)(end - equals) - 1);
+        fields[head.count++] = field;
     }
     return head;
 }

@@ -74,17 +74,11 @@ static inline void raw_field(struct buffer *to, struct slice name, struct slice 
 /* "|name=value|name=value", as fields. */
 static inline void raw_fields(struct buffer *to, const char *text)
 {
-    const char *end;
+    struct slice name;
+    struct slice value;
 
-    for (const char *at = text; *at == '|'; at = end) {
-        const char *equals = strchr(at + 1, '=');
-
-        end = strchr(equals, '|');
-        if (end == NULL)
-            end = at + strlen(at);
-        raw_field(to, slice_of(at + 1, (size_t)(equals - at) - 1),
-                  slice_of(equals + 1, (size_t)(end - equals) - 1));
-    }
+    while (next_field(&text, &name, &value))
+        raw_field(to, name, value);
 }
 
 static inline void raw_headers(struct buffer *to, uint32_t stream, unsigned flags,

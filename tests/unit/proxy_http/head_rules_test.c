@@ -171,17 +171,11 @@ static struct head_case case_of(enum kind kind)
 static struct head_case case_of_text(enum kind kind, const char *text)
 {
     struct head_case head = case_of(kind);
-    const char *end;
+    struct slice name;
+    struct slice value;
 
-    for (const char *at = text; *at == '|'; at = end) {
-        const char *equals = strchr(at + 1, '=');
-
-        end = strchr(equals, '|');
-        if (end == NULL)
-            end = at + strlen(at);
-        add_field(&head, slice_of(at + 1, (size_t)(equals - at) - 1),
-                  slice_of(equals + 1, (size_t)(end - equals) - 1));
-    }
+    while (next_field(&text, &name, &value))
+        add_field(&head, name, value);
     return head;
 }
 

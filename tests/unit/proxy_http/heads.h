@@ -23,6 +23,20 @@
 
 static const struct head_limits test_limits = {65536, 8192, 100, HEAD_UNDERSCORES_DROP};
 
+/* The next field of "|name=value|name=value"; false behind the last one. */
+static inline bool next_field(const char **at, struct slice *name, struct slice *value)
+{
+    const char *equals;
+
+    if (**at != '|')
+        return false;
+    equals = strchr(*at + 1, '=');
+    *name = slice_of(*at + 1, (size_t)(equals - *at) - 1);
+    *at = equals + 1 + strcspn(equals + 1, "|");
+    *value = slice_of(equals + 1, (size_t)(*at - equals) - 1);
+    return true;
+}
+
 /* A copy on the heap, of the exact size, so that a sanitizer sees a read past the end. */
 static inline struct slice exact(struct slice text)
 {

@@ -10,11 +10,11 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "base/fingerprint.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -74,7 +74,7 @@ struct reload {
 
 /* ---- files ---- */
 
-/* Names, sizes and times of the documents: equal as long as nobody touched them. */
+/* Names and fingerprints of the documents: equal as long as nobody touched them. */
 static uint64_t fingerprint_of(const char *directory)
 {
     DIR *dir = opendir(directory);
@@ -85,20 +85,15 @@ static uint64_t fingerprint_of(const char *directory)
         return 0;
     while ((entry = readdir(dir)) != NULL) {
         char path[4096];
-        struct stat status;
         size_t bytes = strlen(entry->d_name);
-        uint64_t facts[3];
+        uint64_t one;
 
         if (bytes < 6 || strcmp(entry->d_name + bytes - 5, ".json") != 0)
             continue;
         snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-        if (stat(path, &status) != 0)
-            continue;
-        facts[0] = (uint64_t)status.st_size;
-        facts[1] = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
-        facts[2] = (uint64_t)status.st_ino;
-        sum += hash_bytes(&HASH_STABLE, facts, sizeof(facts)) ^
-               hash_slice(&HASH_STABLE, slice_from(entry->d_name));
+        one = fingerprint_file(path);
+        if (one != 0)
+            sum += one ^ hash_slice(&HASH_STABLE, slice_from(entry->d_name));
     }
     (void)closedir(dir);
     return sum;

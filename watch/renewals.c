@@ -7,11 +7,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/error.h"
+#include "base/fingerprint.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -115,23 +115,9 @@ static struct watched *watched_of(struct renewals *renewals, const char *name)
 
 /* ---- what they look like ---- */
 
-static uint64_t look_at(const char *path)
-{
-    struct stat status;
-    uint64_t facts[4];
-
-    if (stat(path, &status) != 0)
-        return 1;
-    facts[0] = (uint64_t)status.st_size;
-    facts[1] = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
-    facts[2] = (uint64_t)status.st_ino;
-    facts[3] = (uint64_t)status.st_dev;
-    return hash_bytes(&HASH_STABLE, facts, sizeof(facts));
-}
-
 static uint64_t fingerprint_of(const struct conf_certificate *conf)
 {
-    return (look_at(conf->cert_file) + hash_mix(look_at(conf->key_file))) | 1;
+    return (fingerprint_file(conf->cert_file) + hash_mix(fingerprint_file(conf->key_file))) | 1;
 }
 
 static struct slice slice_of_content(const struct conf_content *content)

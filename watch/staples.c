@@ -7,12 +7,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buffer.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fingerprint.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -110,20 +110,6 @@ static struct entry *entry_of(struct staples *staples, const struct conf_certifi
     return entry;
 }
 
-static uint64_t fingerprint_of(const char *path)
-{
-    struct stat status;
-    uint64_t facts[4];
-
-    if (stat(path, &status) != 0)
-        return 0;
-    facts[0] = (uint64_t)status.st_size;
-    facts[1] = (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
-    facts[2] = (uint64_t)status.st_ino;
-    facts[3] = (uint64_t)status.st_dev;
-    return hash_bytes(&HASH_STABLE, facts, sizeof(facts)) | 1;
-}
-
 static void refuse(struct entry *entry, const char *why)
 {
     bool is_told = !entry->is_news && strcmp(entry->why, why) == 0;
@@ -195,7 +181,7 @@ static bool is_due(struct entry *entry, uint64_t fingerprint)
 /* True: something else is to be shown. */
 static bool look(struct staples *staples, struct entry *entry, const struct conf_certificate *conf)
 {
-    uint64_t fingerprint = fingerprint_of(entry->path);
+    uint64_t fingerprint = fingerprint_file(entry->path);
     uint64_t before = hash_slice(&HASH_STABLE, buffer_slice(&entry->der));
     struct tls_certificate *certificate;
 

@@ -50,6 +50,24 @@ static const json_t *find(const json_t *records, const char *chain, const char *
     return NULL;
 }
 
+struct replacing {
+    json_t *over;
+    const json_t *map;
+    const json_t *records;
+    int64_t read_ms;
+};
+
+static void replace(const struct replacing *replacing, const char *cert_file, const char *key_file)
+{
+    const json_t *to = find(replacing->records, text_of(replacing->map, cert_file),
+                            text_of(replacing->map, key_file), replacing->read_ms);
+
+    if (to == NULL)
+        return;
+    json_object_set_new(replacing->over, cert_file, json_string(text_of(to, "cert")));
+    json_object_set_new(replacing->over, key_file, json_string(text_of(to, "key")));
+}
+
 json_t *renewals_over(struct ledger *ledger, const json_t *map, int64_t read_ms,
                       const struct configuration *conf)
 {
@@ -59,15 +77,13 @@ json_t *renewals_over(struct ledger *ledger, const json_t *map, int64_t read_ms,
     if (over == NULL || !conf->policy.certificate_watch)
         return over;
     records = stored_json(ledger, "renewals", NULL);
-    for (size_t i = 0; records != NULL && i < conf->certificate_count; i++) {
-        const struct conf_certificate *one = &conf->certificates[i];
-        const json_t *to =
-            find(records, text_of(map, one->cert_file), text_of(map, one->key_file), read_ms);
+    if (records != NULL) {
+        struct replacing replacing = {over, map, records, read_ms};
 
-        if (to == NULL)
-            continue;
-        json_object_set_new(over, one->cert_file, json_string(text_of(to, "cert")));
-        json_object_set_new(over, one->key_file, json_string(text_of(to, "key")));
+        for (size_t i = 0; i < conf->certificate_count; i++)
+            replace(&replacing, conf->certificates[i].cert_file, conf->certificates[i].key_file);
+        if (conf->admin.has_tls)
+            replace(&replacing, conf->admin.tls.cert_file, conf->admin.tls.key_file);
     }
     json_decref(records);
     return over;

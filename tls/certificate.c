@@ -5,6 +5,7 @@
  */
 #include "tls/certificate.h"
 
+#include <arpa/inet.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -145,6 +146,20 @@ static void add_name(struct tls_certificate *one, const char *text, size_t len)
     one->names[one->facts.name_count++] = name;
 }
 
+static void add_address(struct tls_certificate *one, const ASN1_OCTET_STRING *bytes)
+{
+    int len = ASN1_STRING_length(bytes);
+    char text[INET6_ADDRSTRLEN];
+
+    if ((len != 4 && len != 16) ||
+        inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(bytes), text,
+                  sizeof(text)) == NULL)
+        return;
+    one->addresses =
+        xrealloc(one->addresses, (one->facts.address_count + 1) * sizeof(*one->addresses));
+    one->addresses[one->facts.address_count++] = xstrdup(text);
+}
+
 static void note_names(struct tls_certificate *one)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(one->leaf, NID_subject_alt_name, NULL, NULL);
@@ -155,10 +170,13 @@ static void note_names(struct tls_certificate *one)
         if (name->type == GEN_DNS)
             add_name(one, (const char *)ASN1_STRING_get0_data(name->d.dNSName),
                      (size_t)ASN1_STRING_length(name->d.dNSName));
+        else if (name->type == GEN_IPADD)
+            add_address(one, name->d.iPAddress);
     }
     GENERAL_NAMES_free(names);
     ERR_clear_error(); /* no such extension: no names */
     one->facts.names = (const char *const *)one->names;
+    one->facts.addresses = (const char *const *)one->addresses;
 }
 
 static bool was_signed_by(X509 *below, X509 *above)
@@ -235,6 +253,9 @@ void tls_certificate_free(struct tls_certificate **holder)
     for (size_t i = 0; i < one->facts.name_count; i++)
         xfree(one->names[i]);
     xfree(one->names);
+    for (size_t i = 0; i < one->facts.address_count; i++)
+        xfree(one->addresses[i]);
+    xfree(one->addresses);
     X509_free(one->leaf);
     sk_X509_pop_free(one->chain, X509_free);
     EVP_PKEY_free(one->key);

@@ -23,6 +23,8 @@ struct tls_certificate_facts {
     int64_t not_after_ms;     /* of the certificate that ends first, of the chain */
     const char *const *names; /* DNS names it is for, lower case; "*.x" is a wildcard */
     size_t name_count;
+    const char *const *addresses; /* IP addresses, as text */
+    size_t address_count;
     bool is_self_signed;
     bool is_chain_in_order; /* each was signed by the next */
     size_t chain_count;     /* certificates in the file */

@@ -23,6 +23,7 @@ struct tls_certificate {
     EVP_PKEY *key;          /* NULL: public only */
     struct tls_certificate_facts facts;
     char **names;
+    char **addresses; /* likewise */
 };
 
 /* The first error that OpenSSL holds, in words; the rest is dropped. */

@@ -38,6 +38,15 @@ struct watched {
     bool is_taken; /* by the last look */
 };
 
+/* A chain and its key, as they are configured and as they run. */
+struct pair {
+    const char *name;
+    const char *cert_file;
+    const char *key_file;
+    struct slice chain;
+    struct slice key;
+};
+
 struct renewals {
     const char *configuration_directory;
     struct watched *all;
@@ -113,44 +122,66 @@ static struct watched *watched_of(struct renewals *renewals, const char *name)
     return watched;
 }
 
-/* ---- what they look like ---- */
-
-static uint64_t fingerprint_of(const struct conf_certificate *conf)
-{
-    return (fingerprint_file(conf->cert_file) + hash_mix(fingerprint_file(conf->key_file))) | 1;
-}
+/* ---- which files ---- */
 
 static struct slice slice_of_content(const struct conf_content *content)
 {
     return slice_of(content->bytes, content->count);
 }
 
-static uint64_t hash_of_running(const struct conf_certificate *conf)
+static struct pair pair_of_certificate(const struct conf_certificate *conf)
 {
-    return hash_slice(&HASH_STABLE, slice_of_content(&conf->chain)) ^
-           hash_mix(hash_slice(&HASH_STABLE, slice_of_content(&conf->key)));
+    return (struct pair){conf->name, conf->cert_file, conf->key_file,
+                         slice_of_content(&conf->chain), slice_of_content(&conf->key)};
+}
+
+/* No certificate can have its name: names have no dots. */
+static struct pair pair_of_admin(const struct conf_admin_tls *conf)
+{
+    return (struct pair){"admin.tls", conf->cert_file, conf->key_file,
+                         slice_of_content(&conf->chain), slice_of_content(&conf->key)};
+}
+
+/* ---- what they look like ---- */
+
+static uint64_t fingerprint_of(const struct pair *pair)
+{
+    return (fingerprint_file(pair->cert_file) + hash_mix(fingerprint_file(pair->key_file))) | 1;
+}
+
+static uint64_t hash_of_running(const struct pair *pair)
+{
+    return hash_slice(&HASH_STABLE, pair->chain) ^ hash_mix(hash_slice(&HASH_STABLE, pair->key));
 }
 
 /* ---- whether they may be taken up ---- */
 
-static bool has_name(const struct tls_certificate_facts *facts, const char *name)
+static bool are_among(const char *const *some, size_t count, const char *const *all,
+                      size_t all_count)
 {
-    for (size_t i = 0; i < facts->name_count; i++)
-        if (strcmp(facts->names[i], name) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+
+        while (at < all_count && strcmp(some[i], all[at]) != 0)
+            at++;
+        if (at == all_count)
+            return false;
+    }
+    return true;
 }
 
 static bool has_same_names(const struct tls_certificate_facts *a,
                            const struct tls_certificate_facts *b)
 {
-    for (size_t i = 0; i < a->name_count; i++)
-        if (!has_name(b, a->names[i]))
-            return false;
-    for (size_t i = 0; i < b->name_count; i++)
-        if (!has_name(a, b->names[i]))
-            return false;
-    return true;
+    return are_among(a->names, a->name_count, b->names, b->name_count) &&
+           are_among(b->names, b->name_count, a->names, a->name_count);
+}
+
+static bool has_same_addresses(const struct tls_certificate_facts *a,
+                               const struct tls_certificate_facts *b)
+{
+    return are_among(a->addresses, a->address_count, b->addresses, b->address_count) &&
+           are_among(b->addresses, b->address_count, a->addresses, a->address_count);
 }
 
 /* NULL: they may; else why not, as the end of a sentence. */
@@ -159,6 +190,8 @@ static const char *compare(const struct tls_certificate_facts *runs,
 {
     if (!has_same_names(runs, found))
         return "it is for other names";
+    if (!has_same_addresses(runs, found))
+        return "it is for other addresses";
     if (runs->kind != found->kind)
         return "it has another kind of key";
     if (!found->is_chain_in_order)
@@ -183,22 +216,21 @@ static bool is_trusted(const struct configuration *conf, const char *path)
     for (size_t i = 0; i < conf->pool_count; i++)
         if (conf->pools[i].has_tls && strcmp(conf->pools[i].tls.ca_file, path) == 0)
             return true;
-    return conf->admin.has_tls && ((conf->admin.tls.client_ca_file != NULL &&
-                                    strcmp(conf->admin.tls.client_ca_file, path) == 0) ||
-                                   strcmp(conf->admin.tls.cert_file, path) == 0);
+    return conf->admin.has_tls && conf->admin.tls.client_ca_file != NULL &&
+           strcmp(conf->admin.tls.client_ca_file, path) == 0;
 }
 
 static enum verdict judge_contents(struct watched *watched, const struct configuration *conf,
-                                   const struct conf_certificate *one, int64_t wall_ms)
+                                   const struct pair *one, int64_t wall_ms)
 {
     struct error why = {0};
     struct tls_certificate *found =
         tls_certificate_load(buffer_slice(&watched->chain), buffer_slice(&watched->key), &why);
-    struct tls_certificate *runs = tls_certificate_load_public(slice_of_content(&one->chain), NULL);
+    struct tls_certificate *runs = tls_certificate_load_public(one->chain, NULL);
     const char *unlike =
         found == NULL || runs == NULL ? why.text
         : is_trusted(conf, one->cert_file)
-            ? "its file is trusted too, or the admin listener's"
+            ? "its file is trusted too"
             : compare(tls_certificate_facts(runs), tls_certificate_facts(found), wall_ms);
 
     (void)snprintf(watched->why, sizeof(watched->why), "%s", unlike != NULL ? unlike : "");
@@ -208,8 +240,7 @@ static enum verdict judge_contents(struct watched *watched, const struct configu
 }
 
 static enum verdict judge(const struct renewals *renewals, struct watched *watched,
-                          const struct configuration *conf, const struct conf_certificate *one,
-                          int64_t wall_ms)
+                          const struct configuration *conf, const struct pair *one, int64_t wall_ms)
 {
     struct contents_roots roots = {&conf->process.file_roots, renewals->configuration_directory};
     const char *why = contents_from_disk(&roots, one->cert_file, false, &watched->chain);
@@ -223,14 +254,14 @@ static enum verdict judge(const struct renewals *renewals, struct watched *watch
         (void)snprintf(watched->why, sizeof(watched->why), "%s cannot be read: %s", path, why);
         return REFUSE;
     }
-    if (slice_equal(buffer_slice(&watched->chain), slice_of_content(&one->chain)) &&
-        slice_equal(buffer_slice(&watched->key), slice_of_content(&one->key)))
+    if (slice_equal(buffer_slice(&watched->chain), one->chain) &&
+        slice_equal(buffer_slice(&watched->key), one->key))
         return SAME;
     return judge_contents(watched, conf, one, wall_ms);
 }
 
-static void take(struct renewals *renewals, struct watched *watched,
-                 const struct conf_certificate *one, size_t *count)
+static void take(struct renewals *renewals, struct watched *watched, const struct pair *one,
+                 size_t *count)
 {
     struct tls_certificate *found =
         tls_certificate_load_public(buffer_slice(&watched->chain), NULL);
@@ -241,8 +272,8 @@ static void take(struct renewals *renewals, struct watched *watched,
         .name = one->name,
         .cert_file = one->cert_file,
         .key_file = one->key_file,
-        .old_chain = slice_of_content(&one->chain),
-        .old_key = slice_of_content(&one->key),
+        .old_chain = one->chain,
+        .old_key = one->key,
         .chain = buffer_slice(&watched->chain),
         .key = buffer_slice(&watched->key),
         .not_after_ms = tls_certificate_facts(found)->not_after_ms,
@@ -250,7 +281,7 @@ static void take(struct renewals *renewals, struct watched *watched,
     tls_certificate_free(&found);
 }
 
-static void refuse(struct watched *watched, const struct conf_certificate *one)
+static void refuse(struct watched *watched, const struct pair *one)
 {
     log_event(EV_CERTIFICATE_REFUSED, LOG_TEXT("certificate", watched->name),
               LOG_TEXT("file", one->cert_file), LOG_TEXT("why", watched->why));
@@ -277,16 +308,17 @@ static void note_judged(struct watched *watched)
     watched->rests = AGAIN_LOOKS;
 }
 
-static void look(struct renewals *renewals, struct watched *watched,
-                 const struct configuration *conf, const struct conf_certificate *one,
-                 int64_t wall_ms, size_t *count)
+static void look(struct renewals *renewals, const struct configuration *conf,
+                 const struct pair *one, int64_t wall_ms, size_t *count)
 {
+    struct watched *watched = watched_of(renewals, one->name);
     uint64_t now = fingerprint_of(one);
     bool has_settled = now == watched->seen;
     bool is_news = now != watched->judged;
     char before[TEXT];
     enum verdict verdict;
 
+    watched->is_named = true;
     watched->seen = now;
     watched->seen_with = hash_of_running(one);
     if (!has_settled || !is_due(watched))
@@ -313,18 +345,23 @@ const struct ledger_renewal *renewals_look(struct renewals *renewals,
                                            const struct configuration *running, int64_t wall_ms,
                                            size_t *count_out)
 {
+    bool is_on = running->policy.certificate_watch;
+
     ON_CONTROL();
     *count_out = 0;
     for (struct watched *watched = renewals->all; watched != NULL; watched = watched->next) {
         watched->is_named = watched->is_taken = false;
         forget(watched);
     }
-    for (size_t i = 0; running->policy.certificate_watch && i < running->certificate_count; i++) {
-        const struct conf_certificate *one = &running->certificates[i];
-        struct watched *watched = watched_of(renewals, one->name);
+    for (size_t i = 0; is_on && i < running->certificate_count; i++) {
+        struct pair pair = pair_of_certificate(&running->certificates[i]);
 
-        watched->is_named = true;
-        look(renewals, watched, running, one, wall_ms, count_out);
+        look(renewals, running, &pair, wall_ms, count_out);
+    }
+    if (is_on && running->admin.has_tls) {
+        struct pair pair = pair_of_admin(&running->admin.tls);
+
+        look(renewals, running, &pair, wall_ms, count_out);
     }
     sweep(renewals, true);
     return renewals->taken;

@@ -50,6 +50,8 @@ static void a_certificate_says_what_it_is_for(void **state)
     assert_int_equal(facts->name_count, 2);
     assert_string_equal(facts->names[0], "shop.example");
     assert_string_equal(facts->names[1], "*.shop.example");
+    assert_int_equal(facts->address_count, 1);
+    assert_string_equal(facts->addresses[0], "10.0.0.1");
     assert_int_equal(facts->chain_count, 2);
     assert_true(facts->is_chain_in_order);
     assert_false(facts->is_self_signed);

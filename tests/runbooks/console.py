@@ -6,7 +6,8 @@ front of the servers, as `./dev run` gives a reader: the configuration, the peop
 under build/demo; only the ports differ.  `systemctl` starts and stops that proxy, as it would twokey.service.
 What is printed is compared after masking what differs from run to run: numbers, times, digests, ids.  A line `…`
 stands for any lines, `…` within one for any text.  A command that only looks is repeated for a while, as a reader
-would repeat it.  What a command puts into a variable the later ones have.
+would repeat it, and so is one that puts what it sees into a variable.  What a command puts into a variable the
+later ones have.
 """
 import os
 import re
@@ -18,10 +19,11 @@ import tempfile
 import time
 import urllib.request
 
+from support.bounds import SCALE
 from support.proxy import ROOT, binary, free_port
 
 PORTS = ("8080", "8443", "9901", "9001", "9002", "9003", "9004")
-PATIENCE_S = 20
+PATIENCE_S = 60
 CHANGES = re.compile(r"-X (POST|PUT|DELETE|PATCH)| -d |sed -i|\b(cp|mv|rm|kill|systemctl) ")
 VARIABLE = re.compile(r"([A-Z_]+)=(\$\(.*\)|\"[^\"]*\"|\S+)$", re.S)
 SOURCED = re.compile(r"\. build/demo/tokens$")
@@ -94,7 +96,8 @@ def is_alive(group):
 
 SYSTEMCTL = """#!/bin/sh
 # what a document does with twokey.service is done with the proxy of its stage
-echo "$1" >systemctl.asks
+echo "$1" >systemctl.asked
+mv systemctl.asked systemctl.asks
 while [ -e systemctl.asks ]; do sleep 0.05; done
 """
 
@@ -133,7 +136,7 @@ class Stage:
             self.servers.append(self.spawn(sys.executable, os.path.join(ROOT, "demo", "server.py"), "s%d" % number,
                                            "127.0.0.1:" + self.ports["900%d" % number]))
         for number in (1, 2, 3):
-            self.wait("http://127.0.0.1:%s/healthz" % self.ports["900%d" % number])
+            self.wait_server("s%d" % number, self.ports["900%d" % number])
         self.start_proxy()
         return self
 
@@ -176,6 +179,13 @@ class Stage:
                 assert time.monotonic() < until, "%s does not answer:\n%s" % (url, self.log())
                 time.sleep(0.05)
 
+    def wait_server(self, name, port):
+        """It says that it listens: an answer might be somebody else's."""
+        until = time.monotonic() + PATIENCE_S
+        while "demo server %s on 127.0.0.1:%s\n" % (name, port) not in self.log():
+            assert time.monotonic() < until, "%s does not listen:\n%s" % (name, self.log())
+            time.sleep(0.05)
+
     def log(self):
         with open(os.path.join(self.folder, "log"), errors="replace") as file:
             return file.read()[-3000:]
@@ -187,7 +197,7 @@ class Stage:
         with open(self.path("printed"), "w+") as printed:
             ran = subprocess.Popen(["bash", "-c", script], cwd=self.folder, stdin=subprocess.DEVNULL, env=environment,
                                    stdout=printed, stderr=subprocess.STDOUT, start_new_session=True)
-            until = time.monotonic() + 120
+            until = time.monotonic() + 180 * SCALE
             while ran.poll() is None:
                 self.serve_systemctl()
                 if time.monotonic() > until:
@@ -199,7 +209,7 @@ class Stage:
             return printed.read().splitlines()
 
     def keep(self, name, command):
-        """Runs an assignment once; its variable is there for all that follows."""
+        """Runs an assignment; its variable is there for all that follows."""
         printed = self.once("%s\ndeclare -p %s" % (command, name))
         declared = [line for line in printed if line.startswith("declare -- %s=" % name)]
         if declared:
@@ -214,22 +224,33 @@ class Stage:
         variable = VARIABLE.match(command)
         if variable:
             return self.assigned(line, command, variable.group(1))
-        until = time.monotonic() + PATIENCE_S * float(os.environ.get("TWOKEY_TEST_SCALE", "1"))
+        until = self.until()
         printed = self.once(command)
         while not agrees(expected, printed):
-            if (CHANGES.search(command) and "/explain" not in command) or time.monotonic() > until:
+            if self.is_done(command, until):
                 return "line %d: $ %s\n-- shown:\n%s\n-- printed:\n%s" % (
                     line, command, "\n".join(expected), "\n".join(printed))
             time.sleep(0.3)
             printed = self.once(command)
         return None
 
+    def until(self):
+        return time.monotonic() + PATIENCE_S * SCALE
+
+    def is_done(self, command, until):
+        """It is not to be repeated: it changes something, or time is over."""
+        return bool(CHANGES.search(command) and "/explain" not in command) or time.monotonic() > until
+
     def assigned(self, line, command, name):
-        printed = self.keep(name, command)
-        value = self.variables.get(name, "").partition("=")[2].strip('"')
-        if printed or value in ("", "null"):
-            return "line %d: $ %s\n-- gives %r, printed:\n%s" % (line, command, value, "\n".join(printed))
-        return None
+        until = self.until()
+        while True:
+            printed = self.keep(name, command)
+            value = self.variables.get(name, "").partition("=")[2].strip('"')
+            if not printed and value not in ("", "null"):
+                return None
+            if self.is_done(command, until):
+                return "line %d: $ %s\n-- gives %r, printed:\n%s" % (line, command, value, "\n".join(printed))
+            time.sleep(0.3)
 
     def end(self):
         if self.proxy is not None and self.proxy.poll() is None:

@@ -10,6 +10,7 @@ The binary is $TWOKEY_BIN, or build/twokey.
 """
 import copy
 import errno
+import fcntl
 import http.client
 import json
 import os
@@ -40,14 +41,27 @@ def binary():
 
 
 _given_ports = set()
+_ports_of_all = []  # the file in which each process that runs tests locks the ports that it gives
+
+
+def _is_ours_alone(port):
+    """No other process that runs tests has given this port; it stays ours until this one ends."""
+    if not _ports_of_all:
+        _ports_of_all.append(open(os.path.join(tempfile.gettempdir(), f"tk-ports-{os.getuid()}"), "ab"))
+    try:
+        fcntl.lockf(_ports_of_all[0], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
 
 
 def free_port(host="127.0.0.1"):
-    """A port below the ephemeral range, so that no outgoing connection takes it meanwhile; none twice."""
+    """A port below the ephemeral range, so that no outgoing connection takes it meanwhile; none twice, also to two
+    processes that test side by side: what is to listen there may do so late, and another's server would answer for it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(200):
         port = random.randint(11000, 31999)
-        if port in _given_ports:
+        if port in _given_ports or not _is_ours_alone(port):
             continue
         with socket.socket(family) as probe:
             try:

@@ -228,6 +228,44 @@ void servers_are_not_verified(struct detect_run *run)
                       "any certificate will do for its %zu servers", pool->server_count);
 }
 
+/* ---- T005 ---- */
+
+/* Which certificate both show to clients of HTTP/2 that take them for one; NULL: none. */
+static const char *shared_certificate(const struct conf_listener *a, const struct conf_listener *b)
+{
+    if (!a->has_tls || !b->has_tls || (a->tls.alpn & b->tls.alpn & CONF_ALPN_H2) == 0 ||
+        a->address.port == 0 || a->address.port != b->address.port)
+        return NULL;
+    for (size_t i = 0; i < a->tls.certificates.count; i++)
+        if (detect_has_text(&b->tls.certificates, a->tls.certificates.items[i]))
+            return a->tls.certificates.items[i];
+    return NULL;
+}
+
+/* A route for one of the two; NULL: none. */
+static const struct conf_route *route_of_one(struct detect_run *run, const struct conf_listener *a,
+                                             const struct conf_listener *b)
+{
+    FOR_ROUTES(run, route)
+    if (arrives_at(route, a) != arrives_at(route, b))
+        return route;
+    return NULL;
+}
+
+void clients_take_the_wrong_listener(struct detect_run *run)
+{
+    FOR_LISTENERS(run, a)
+    for (const struct conf_listener *b = a + 1; b < a_end; b++) {
+        const char *certificate = shared_certificate(a, b);
+        const struct conf_route *route = certificate != NULL ? route_of_one(run, a, b) : NULL;
+
+        if (route != NULL)
+            detect_report(run, AT("listeners", b->name, "tls", "certificates"),
+                          "%s is shown by listener %s too, and route %s is for one of the two only",
+                          certificate, a->name, route->name);
+    }
+}
+
 /* ---- T006 ---- */
 
 static void compare_authorities(struct detect_run *run, const struct conf_listener *before,

@@ -24,6 +24,12 @@
     "{" FILES("shop.pem",                                                                          \
               "shop.key") "," SHOWN(",'client_auth':{'mode':'" mode "','ca_file':'/" ca "'}") "}"
 
+#define TWO_LISTENERS(other, route)                                                                \
+    "{'certificates':{'c':{'cert_file':'/shop.pem','key_file':'/shop.key'},'d':{'cert_file':'/"    \
+    "shop.pem','key_file':'/shop.key'}},'listeners':{'l':{'address':'127.0.0.1:8443','tls':{"      \
+    "'certificates':['c']}},'m':{'address':'127.0.0.2:8443'," other "}},'routes':{'r':{"           \
+    "'respond':{'status':200}" route "}}}"
+
 #define ADMIN(cert, key, more)                                                                     \
     "{'admin':{'tls':{'cert_file':'/" cert "','key_file':'/" key "'" more "}}}"
 #define PEOPLE(ca) ADMIN("shop.pem", "shop.key", ",'client_ca_file':'/" ca "'")
@@ -91,6 +97,26 @@ static const struct detect_case cases[] = {
     JUST_QUIET("T004", POOL("'tls':{'verify':true}," TWO)),
     QUIET("T004", POOL("'tls':{}," TWO)),
     QUIET("T004", POOL(TWO)),
+    /* T005 */
+    JUST_FIRES("T005", TWO_LISTENERS("'tls':{'certificates':['c']}", ",'listeners':['l']"),
+               "/listeners/m/tls/certificates",
+               "c is shown by listener l too, and route r is for one of the two only", WARNING),
+    FIRES("T005", TWO_LISTENERS("'tls':{'certificates':['c']}", ",'listeners':['m']"),
+          "/listeners/m/tls/certificates", "route r is for one of the two only", WARNING),
+    JUST_QUIET("T005", TWO_LISTENERS("'tls':{'certificates':['c']}", ",'listeners':['l','m']")),
+    JUST_QUIET("T005", TWO_LISTENERS("'tls':{'certificates':['c']}", "")),
+    JUST_QUIET("T005", TWO_LISTENERS("'tls':{'certificates':['c'],'alpn':['http/1.1']}",
+                                     ",'listeners':['l']")),
+    QUIET("T005", TWO_LISTENERS("'tls':{'certificates':['d']}", ",'listeners':['l']")),
+    JUST_QUIET(
+        "T005",
+        "{" FILES(
+            "shop.pem",
+            "shop.key") ",'listeners':{'l':{'address':'127.0.0.1:8443','"
+                        "tls':{'certificates':['c']}},'m':{'address':'127.0.0.2:8444','tls':{'"
+                        "certificates'"
+                        ":['c']}}},'routes':{'r':{'listeners':['l'],'respond':{'status':200}}}}"),
+    QUIET("T005", TWO_LISTENERS("'timeouts':{}", ",'listeners':['l']")),
     /* T006 */
     FIRES("T006", TRUSTS("require", "shop.pem"), "/listeners/l/tls/client_auth/ca_file",
           "has none of the authorities", ERROR, .base = TRUSTS("request", "ca.pem")),

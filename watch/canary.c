@@ -22,9 +22,11 @@
 #include "observe/distribution.h"
 #include "proxy/snapshot.h"
 #include "watch/gate_arms.h"
+#include "watch/gate_due.h"
 #include "watch/gate_health.h"
 #include "watch/gate_spread.h"
 #include "watch/history.h"
+#include "watch/watched.h"
 
 enum { CANARY_WATCH_TAG = 0x43414e57, TICKS_A_MINUTE = 6, CLASS_5XX = 5, SECOND_MS = 1000 };
 
@@ -42,7 +44,7 @@ struct tried_pool {
     const json_t *instead;                    /* the subject's */
     struct pool_counts instead_start;
     uint64_t *picks_start; /* by configured server: of the share, then of the rest */
-    size_t server_count;
+    struct gate_due due;   /* of the share */
 };
 
 struct canary_watch {
@@ -78,6 +80,7 @@ static void forget_subject(struct canary_watch *watch)
     for (size_t i = 0; i < watch->arms.count; i++) {
         xfree(watch->arms.arms[i].pool);
         xfree(watch->pools[i].picks_start);
+        gate_due_fini(&watch->pools[i].due);
     }
     xfree(watch->arms.arms);
     xfree(watch->pools);
@@ -215,7 +218,7 @@ static uint64_t *count_picks(const struct canary_watch *watch, const struct conf
 
 /* ---- a step begins ---- */
 
-static void begin_pool(struct canary_watch *watch, const struct snapshot *tried_snapshot,
+static void begin_pool(struct canary_watch *watch, const struct canary_sight *sight,
                        const struct snapshot_pool *pool, const json_t *instead,
                        const json_t *prediction)
 {
@@ -224,13 +227,13 @@ static void begin_pool(struct canary_watch *watch, const struct snapshot *tried_
 
     arm->pool = xstrdup(pool->conf->name);
     arm->is_quiet_by_plan =
-        gate_predicts_none(prediction, arm->pool) || !gate_is_led_to(tried_snapshot, pool);
+        gate_predicts_none(prediction, arm->pool) || !gate_is_led_to(sight->tried, pool);
     tried->slot = pool->counter_slot;
     tried->start = count_pool(watch, tried->slot);
     tried->instead = instead;
     tried->instead_start = count_instead(watch, instead);
-    tried->server_count = pool->conf->server_count;
     tried->picks_start = count_picks(watch, pool->conf);
+    gate_due_begin(&tried->due, pool, tried->picks_start, sight->now_ms);
 }
 
 static void begin_step(struct canary_watch *watch, const struct canary_sight *sight,
@@ -254,7 +257,7 @@ static void begin_step(struct canary_watch *watch, const struct canary_sight *si
         const json_t *instead = json_object_get(subject->changed, pool->conf->name);
 
         if (instead != NULL)
-            begin_pool(watch, sight->tried, pool, instead, subject->prediction);
+            begin_pool(watch, sight, pool, instead, subject->prediction);
     }
 }
 
@@ -338,15 +341,6 @@ static struct gate_reading errors_reading(struct canary_watch *watch)
     return pools;
 }
 
-/* What each server should get by its capacity; all alike where it is not known of each. */
-static double capacity_of(const struct snapshot_pool *pool, size_t server)
-{
-    for (size_t i = 0; i < pool->conf->server_count; i++)
-        if (pool->conf->servers[i].capacity_rps == 0)
-            return 1;
-    return (double)pool->conf->servers[server].capacity_rps;
-}
-
 struct by_capacity {
     uint64_t *tried;
     uint64_t *rest;
@@ -355,28 +349,31 @@ struct by_capacity {
     size_t count;
 };
 
+/* As the monitor has it, of those that serve. */
 static void fill_by_capacity(struct by_capacity *spread, const struct snapshot_pool *pool,
-                             const uint64_t *picks)
+                             const uint64_t *picks, uint64_t now_ms)
 {
     size_t servers = pool->conf->server_count;
+    double *due = watched_capacity_of(pool, now_ms);
     double sum = 0;
 
     for (size_t i = 0; i < servers; i++) {
-        if (pool->conf->servers[i].is_backup || !gate_is_serving(pool, i))
+        if (due[i] <= 0 || !gate_is_serving(pool, i))
             continue;
         spread->tried[spread->count] = picks[i];
         spread->rest[spread->count] = picks[servers + i];
         spread->names[spread->count] = pool->conf->servers[i].name;
-        spread->expected[spread->count] = capacity_of(pool, i);
+        spread->expected[spread->count] = due[i];
         sum += spread->expected[spread->count++];
     }
     for (size_t i = 0; i < spread->count; i++)
         spread->expected[i] /= sum;
+    xfree(due);
 }
 
 /* A share above what its capacity tolerates is this change's doing only where the rest is not so
  * already. */
-static struct gate_reading judge_by_capacity(const struct by_capacity *spread)
+static struct gate_reading judge_by_capacity(const struct by_capacity *spread, const char *words)
 {
     struct distribution_over tried = distribution_over_share(spread->tried, spread->expected,
                                                              spread->count, 1, DISTRIBUTION_FAST);
@@ -387,14 +384,14 @@ static struct gate_reading judge_by_capacity(const struct by_capacity *spread)
     if (!tried.is_over || (rest.is_over && rest.server == tried.server))
         return reading;
     reading.word = GATE_FAIL;
-    (void)snprintf(
-        reading.why, sizeof(reading.why),
-        "%.60s got %.1f%% of the share's requests, by its capacity it should have %.1f%%",
-        spread->names[tried.server], 100 * tried.share, 100 * tried.expected);
+    (void)snprintf(reading.why, sizeof(reading.why),
+                   "%.60s got %.1f%% of the share's requests; %s %.1f%%",
+                   spread->names[tried.server], 100 * tried.share, words, 100 * tried.expected);
     return reading;
 }
 
-static struct gate_reading capacity_reading(const struct snapshot_pool *pool, const uint64_t *picks)
+static struct gate_reading capacity_reading(const struct snapshot_pool *pool, const uint64_t *picks,
+                                            uint64_t now_ms)
 {
     size_t room = pool->conf->server_count + 1;
     struct by_capacity spread = {.tried = xcalloc(room, sizeof(uint64_t)),
@@ -403,9 +400,9 @@ static struct gate_reading capacity_reading(const struct snapshot_pool *pool, co
                                  .names = xcalloc(room, sizeof(char *))};
     struct gate_reading reading = {.word = GATE_PASS};
 
-    fill_by_capacity(&spread, pool, picks);
+    fill_by_capacity(&spread, pool, picks, now_ms);
     if (spread.count > 1)
-        reading = judge_by_capacity(&spread);
+        reading = judge_by_capacity(&spread, gate_words_of_capacity(pool));
     xfree(spread.tried);
     xfree(spread.rest);
     xfree(spread.expected);
@@ -416,18 +413,18 @@ static struct gate_reading capacity_reading(const struct snapshot_pool *pool, co
 /* Against what was approved, and against capacity. */
 static struct gate_reading spread_of(const struct canary_watch *watch, size_t at,
                                      const struct snapshot_pool *pool, const json_t *prediction,
-                                     bool *is_known_out)
+                                     uint64_t now_ms, bool *is_known_out)
 {
-    const struct tried_pool *tried = &watch->pools[at];
+    struct tried_pool *tried = &watch->pools[at];
     uint64_t *picks = count_picks(watch, pool->conf);
     struct gate_reading by_capacity;
     struct gate_reading reading;
 
-    for (size_t i = 0; i < 2 * tried->server_count; i++)
+    gate_due_note(&tried->due, pool, prediction, picks, now_ms);
+    for (size_t i = 0; i < 2 * tried->due.count; i++)
         picks[i] = less(picks[i], tried->picks_start[i]);
-    reading = gate_spread_predicted(pool, &(struct gate_picks){.picks = picks, .dispersion = 1},
-                                    prediction, is_known_out);
-    by_capacity = capacity_reading(pool, picks);
+    reading = gate_spread_predicted(pool, &tried->due, 1, is_known_out);
+    by_capacity = capacity_reading(pool, picks, now_ms);
     xfree(picks);
     if (by_capacity.word != GATE_FAIL)
         return reading;
@@ -449,9 +446,9 @@ static struct gate_reading spread_reading(const struct canary_watch *watch,
         bool is_known = false;
 
         if (pool == NULL || arm->is_quiet_by_plan ||
-            pool->conf->server_count != watch->pools[i].server_count)
+            pool->conf->server_count != watch->pools[i].due.count)
             continue;
-        one = spread_of(watch, i, pool, prediction, &is_known);
+        one = spread_of(watch, i, pool, prediction, sight->now_ms, &is_known);
         if (!is_known)
             continue;
         gate_reading_of_pool(&one, arm->pool);

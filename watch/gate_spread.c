@@ -13,6 +13,7 @@
 #include "observe/distribution.h"
 #include "proxy/snapshot.h"
 #include "watch/distributions.h"
+#include "watch/gate_due.h"
 #include "watch/gate_health.h"
 
 /* ---- the prediction ---- */
@@ -57,8 +58,7 @@ bool gate_is_led_to(const struct snapshot *snapshot, const struct snapshot_pool 
     return false;
 }
 
-/* Negative: not known. */
-static double predicted_share(const json_t *row, const char *server)
+double gate_predicted_share(const json_t *row, const char *server)
 {
     const json_t *one;
     size_t i;
@@ -84,24 +84,20 @@ struct spread {
     uint64_t requests;
 };
 
-/* Those in service, their expected shares made to add up to 1 again.  False: not known. */
+/* Those in service, their expected shares made to add up to 1 again.  False: nothing was due. */
 static bool fill(struct spread *spread, const struct snapshot_pool *pool,
-                 const struct gate_picks *picks, const json_t *row)
+                 const struct gate_due *due)
 {
     double sum = 0;
 
     for (size_t i = 0; i < pool->conf->server_count; i++) {
-        double share = predicted_share(row, pool->conf->servers[i].name);
-
-        if (share < 0)
-            return false;
         if (!gate_is_serving(pool, i))
             continue;
         spread->names[spread->count] = pool->conf->servers[i].name;
-        spread->picks[spread->count] = picks->picks[i];
-        spread->expected[spread->count] = share;
-        spread->requests += picks->picks[i];
-        sum += share;
+        spread->picks[spread->count] = due->picks[i];
+        spread->expected[spread->count] = due->due[i];
+        spread->requests += due->picks[i];
+        sum += due->due[i];
         spread->count++;
     }
     for (size_t i = 0; i < spread->count && sum > 0; i++)
@@ -132,19 +128,18 @@ static struct gate_reading judge(const struct spread *spread, double dispersion)
 }
 
 struct gate_reading gate_spread_predicted(const struct snapshot_pool *pool,
-                                          const struct gate_picks *picks, const json_t *prediction,
+                                          const struct gate_due *due, double dispersion,
                                           bool *is_known_out)
 {
-    const json_t *row = gate_predicted_pool(prediction, pool->conf->name);
     size_t room = pool->conf->server_count + 1;
     struct spread spread = {.picks = xcalloc(room, sizeof(*spread.picks)),
                             .expected = xcalloc(room, sizeof(*spread.expected)),
                             .names = xcalloc(room, sizeof(*spread.names))};
     struct gate_reading reading = {.word = GATE_INCONCLUSIVE};
 
-    *is_known_out = fill(&spread, pool, picks, row);
+    *is_known_out = due->is_known && fill(&spread, pool, due);
     if (*is_known_out)
-        reading = judge(&spread, picks->dispersion);
+        reading = judge(&spread, dispersion);
     xfree(spread.picks);
     xfree(spread.expected);
     xfree(spread.names);
@@ -152,6 +147,14 @@ struct gate_reading gate_spread_predicted(const struct snapshot_pool *pool,
 }
 
 /* ---- what the monitor says ---- */
+
+const char *gate_words_of_capacity(const struct snapshot_pool *pool)
+{
+    for (size_t i = 0; i < pool->conf->server_count; i++)
+        if (!pool->conf->servers[i].is_backup && pool->conf->servers[i].capacity_rps == 0)
+            return "by capacity (equal parts, as not every capacity_rps is declared) it is due";
+    return "by capacity it is due";
+}
 
 static void fail_by(struct gate_reading *reading, const struct distributions_since *since,
                     const struct distribution_over *found, const char *reference)
@@ -175,7 +178,7 @@ struct gate_reading gate_spread_monitored(const struct snapshot_pool *pool,
     if (at_least.healthy < at_least.servers)
         return reading;
     if (capacity->is_known && !capacity->was_over && capacity->over.is_over)
-        fail_by(&reading, since, &capacity->over, "by capacity it is due");
+        fail_by(&reading, since, &capacity->over, gate_words_of_capacity(pool));
     else if (!is_changed && previous->is_known && !previous->was_over && previous->over.is_over)
         fail_by(&reading, since, &previous->over, "not changed, and before it had");
     else if (!is_changed && previous->is_known && !previous->was_over && previous->under.is_over)

@@ -10,25 +10,20 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "change/gate.h"
 
 struct distributions_since;
+struct gate_due;
 struct snapshot;
 struct snapshot_pool;
 
-/* What the servers of a pool were chosen for since apply, in the order of the configuration. */
-struct gate_picks {
-    const uint64_t *picks;
-    double dispersion; /* at least 1 */
-};
-
 /* Against the shares of the approved prediction.  Servers that are not in service now are left out
  * of both: drains stay allowed, and health is an input of its own.  Inconclusive: too few requests;
- * where the prediction says nothing of the pool, *is_known_out is false. */
+ * where the prediction says nothing of the pool, *is_known_out is false.  `dispersion` is at least
+ * 1. */
 struct gate_reading gate_spread_predicted(const struct snapshot_pool *pool,
-                                          const struct gate_picks *picks, const json_t *prediction,
+                                          const struct gate_due *due, double dispersion,
                                           bool *is_known_out);
 
 /* What the monitor says of the pool since apply: against capacity; where it was not changed,
@@ -36,8 +31,13 @@ struct gate_reading gate_spread_predicted(const struct snapshot_pool *pool,
 struct gate_reading gate_spread_monitored(const struct snapshot_pool *pool,
                                           const struct distributions_since *since, bool is_changed);
 
+/* How a share by capacity is spoken of: whether the pool's servers declare it. */
+const char *gate_words_of_capacity(const struct snapshot_pool *pool);
+
 /* The row of the pool in an impact, or NULL. */
 const json_t *gate_predicted_pool(const json_t *prediction, const char *pool);
+/* Of the row of a pool; negative: it is not known. */
+double gate_predicted_share(const json_t *row, const char *server);
 /* It is predicted to get no request at all. */
 bool gate_predicts_none(const json_t *prediction, const char *pool);
 /* Some route leads to it: else it gets nothing, whatever was predicted. */

@@ -23,6 +23,7 @@
 #include "proxy/upstream/server.h"
 #include "watch/distributions.h"
 #include "watch/gate_arms.h"
+#include "watch/gate_due.h"
 #include "watch/gate_health.h"
 #include "watch/gate_spread.h"
 #include "watch/history.h"
@@ -45,8 +46,7 @@ struct watched {
     uint32_t slot;
     struct pool_counts start;                 /* as counted at apply */
     struct pool_counts ticks[TICKS_A_MINUTE]; /* as counted at the last readings, a ring */
-    uint64_t *picks_start;                    /* by configured server */
-    size_t server_count;
+    struct gate_due due;                      /* by configured server */
 };
 
 struct gate_watch {
@@ -91,7 +91,7 @@ static void forget_subject(struct gate_watch *watch)
 {
     for (size_t i = 0; i < watch->arms.count; i++) {
         xfree(watch->arms.arms[i].pool);
-        xfree(watch->watched[i].picks_start);
+        gate_due_fini(&watch->watched[i].due);
     }
     xfree(watch->arms.arms);
     xfree(watch->watched);
@@ -218,18 +218,19 @@ static void close_bucket(struct gate_watch *watch, const struct gate_sight *sigh
 
 /* ---- a change comes ---- */
 
-static void read_picks(const struct gate_watch *watch, const struct snapshot_pool *pool,
-                       uint64_t *picks_out)
+static uint64_t *read_picks(const struct gate_watch *watch, const struct snapshot_pool *pool)
 {
+    uint64_t *picks = xcalloc(pool->conf->server_count + 1, sizeof(*picks));
+
     for (size_t i = 0; i < pool->conf->server_count; i++) {
         uint32_t slot = counters_slot(watch->counters, SCOPE_SERVER, pool->conf->name,
                                       pool->conf->servers[i].name);
 
-        picks_out[i] = 0;
         for (unsigned w = 0; w < watch->worker_count; w++)
-            picks_out[i] += atomic_load_explicit(
-                &counters_server(watch->counters, w, slot)->requests, memory_order_relaxed);
+            picks[i] += atomic_load_explicit(&counters_server(watch->counters, w, slot)->requests,
+                                             memory_order_relaxed);
     }
+    return picks;
 }
 
 static struct pool_counts instead_of(const struct gate_watch *watch, const json_t *others)
@@ -248,24 +249,24 @@ static struct pool_counts instead_of(const struct gate_watch *watch, const json_
     return sum;
 }
 
-static void begin_pool(struct gate_watch *watch, const struct snapshot *running,
+static void begin_pool(struct gate_watch *watch, const struct gate_sight *sight,
                        const struct snapshot_pool *pool, const json_t *instead,
                        const json_t *prediction)
 {
+    uint64_t *picks = read_picks(watch, pool);
     struct gate_arm *arm = &watch->arms.arms[watch->arms.count];
     struct watched *watched = &watch->watched[watch->arms.count++];
 
     arm->pool = xstrdup(pool->conf->name);
     arm->is_quiet_by_plan =
-        gate_predicts_none(prediction, arm->pool) || !gate_is_led_to(running, pool);
+        gate_predicts_none(prediction, arm->pool) || !gate_is_led_to(sight->running, pool);
     arm->before = history_of_pool(watch->history, pool->counter_slot);
     arm->instead = instead_of(watch, instead);
     arm->health_before = health_before(watch, arm->pool);
     watched->slot = pool->counter_slot;
     watched->start = counted_of_pool(watch->counters, watch->worker_count, watched->slot);
-    watched->server_count = pool->conf->server_count;
-    watched->picks_start = xcalloc(watched->server_count + 1, sizeof(uint64_t));
-    read_picks(watch, pool, watched->picks_start);
+    gate_due_begin(&watched->due, pool, picks, sight->now_ms);
+    xfree(picks);
 }
 
 static void begin_subject(struct gate_watch *watch, const struct gate_sight *sight,
@@ -293,7 +294,7 @@ static void begin_subject(struct gate_watch *watch, const struct gate_sight *sig
         const json_t *instead = json_object_get(subject->changed, pool->conf->name);
 
         if (instead != NULL)
-            begin_pool(watch, sight->running, pool, instead, subject->prediction);
+            begin_pool(watch, sight, pool, instead, subject->prediction);
     }
 }
 
@@ -370,27 +371,24 @@ static struct gate_reading workers_reading(const struct gate_sight *sight, uint6
     return reading;
 }
 
-static struct gate_reading spread_of(struct gate_watch *watch, size_t at,
-                                     const struct snapshot_pool *pool, double dispersion,
-                                     const json_t *prediction, bool *is_known_out)
+static void note_due(struct gate_watch *watch, const struct gate_sight *sight, size_t at,
+                     const json_t *prediction)
 {
-    const struct watched *watched = &watch->watched[at];
-    uint64_t *picks = xcalloc(watched->server_count + 1, sizeof(*picks));
-    struct gate_reading reading;
+    const struct snapshot_pool *pool =
+        snapshot_find_pool(sight->running, watch->arms.arms[at].pool);
+    struct gate_due *due = &watch->watched[at].due;
+    uint64_t *picks;
 
-    read_picks(watch, pool, picks);
-    for (size_t i = 0; i < watched->server_count; i++)
-        picks[i] -= watched->picks_start[i];
-    reading =
-        gate_spread_predicted(pool, &(struct gate_picks){.picks = picks, .dispersion = dispersion},
-                              prediction, is_known_out);
+    if (pool == NULL || pool->conf->server_count != due->count)
+        return;
+    picks = read_picks(watch, pool);
+    gate_due_note(due, pool, prediction, picks, sight->now_ms);
     xfree(picks);
-    return reading;
 }
 
 /* Of one pool; false: nothing is to be said of it. */
 static bool read_spread(struct gate_watch *watch, const struct snapshot_pool *pool, size_t at,
-                        const json_t *prediction, struct arena *arena, struct gate_reading *out)
+                        struct arena *arena, struct gate_reading *out)
 {
     bool is_changed = at < watch->arms.count;
     struct distributions_since since = {.dispersion = 1};
@@ -404,8 +402,8 @@ static bool read_spread(struct gate_watch *watch, const struct snapshot_pool *po
         is_known = out->word == GATE_FAIL;
     }
     if (!is_known && is_changed && !watch->arms.arms[at].is_quiet_by_plan &&
-        pool->conf->server_count == watch->watched[at].server_count)
-        *out = spread_of(watch, at, pool, since.dispersion, prediction, &is_known);
+        pool->conf->server_count == watch->watched[at].due.count)
+        *out = gate_spread_predicted(pool, &watch->watched[at].due, since.dispersion, &is_known);
     if (is_known)
         gate_reading_of_pool(out, pool->conf->name);
     return is_known;
@@ -418,8 +416,7 @@ static bool is_quiet(const struct gate_watch *watch, size_t at, const struct gat
            watch->arms.arms[at].since.all.requests < GATE_REQUESTS;
 }
 
-static struct gate_reading spread_reading(struct gate_watch *watch, const struct gate_sight *sight,
-                                          const json_t *prediction)
+static struct gate_reading spread_reading(struct gate_watch *watch, const struct gate_sight *sight)
 {
     struct gate_reading all = {.word = GATE_PASS, .why = "spread as it should be"};
     struct gate_reading quiet = all;
@@ -433,8 +430,7 @@ static struct gate_reading spread_reading(struct gate_watch *watch, const struct
             next < watch->arms.count && strcmp(watch->arms.arms[next].pool, pool->conf->name) == 0;
         struct gate_reading one;
 
-        if (read_spread(watch, pool, is_changed ? next : watch->arms.count, prediction, arena,
-                        &one)) {
+        if (read_spread(watch, pool, is_changed ? next : watch->arms.count, arena, &one)) {
             if (is_quiet(watch, next, &one)) {
                 quiet = one;
             } else {
@@ -458,6 +454,7 @@ static void take_readings(struct gate_watch *watch, const struct gate_sight *sig
     for (size_t i = 0; i < watch->arms.count; i++) {
         read_pool(watch, i);
         read_health(&watch->arms.arms[i], sight);
+        note_due(watch, sight, i, subject->prediction);
     }
     watch->readings++;
     watch->arms.is_minute_over = watch->readings >= TICKS_A_MINUTE;
@@ -465,7 +462,7 @@ static void take_readings(struct gate_watch *watch, const struct gate_sight *sig
     out->inputs[GATE_ERRORS] = gate_arms_errors(&watch->arms);
     out->inputs[GATE_LATENCY] = gate_arms_latency(&watch->arms);
     out->inputs[GATE_HEALTH] = gate_arms_health(&watch->arms);
-    out->inputs[GATE_DISTRIBUTION] = spread_reading(watch, sight, subject->prediction);
+    out->inputs[GATE_DISTRIBUTION] = spread_reading(watch, sight);
     out->inputs[GATE_REFUSALS] = gate_arms_refusals(
         watch->connections_before, counts_less(connections, watch->connections_start),
         counts_less(connections, watch->connections_last));

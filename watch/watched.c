@@ -219,6 +219,21 @@ void watched_find_due(struct watched *watched, uint64_t now_ms)
     balance_view_free(&view);
 }
 
+double *watched_capacity_of(const struct snapshot_pool *pool, uint64_t now_ms)
+{
+    size_t count = pool->conf->server_count;
+    struct watched watched = {.pool = pool,
+                              .servers = xcalloc(count + 1, sizeof(struct watched_server)),
+                              .server_count = count};
+    double *due = xcalloc(count + 1, sizeof(*due));
+
+    watched_find_due(&watched, now_ms);
+    for (size_t i = 0; i < count; i++)
+        due[i] = watched.servers[i].due[REF_CAPACITY];
+    xfree(watched.servers);
+    return due;
+}
+
 struct monitor *watched_silent_monitor(const struct watched *watched, uint64_t now_s)
 {
     struct monitor *monitor = monitor_new(now_s);

@@ -63,6 +63,10 @@ struct watched *watched_find(const struct distributions *distributions, const ch
 /* What is due to servers of `pool` now: fills `due`, `orders` and is_ramping. */
 void watched_find_due(struct watched *watched, uint64_t now_ms);
 
+/* Of any snapshot's pool, by configured server: what is due to each by its capacity; the caller's.
+ */
+double *watched_capacity_of(const struct snapshot_pool *pool, uint64_t now_ms);
+
 /* One that has seen nothing, for a pool that got no request yet; the caller's. */
 struct monitor *watched_silent_monitor(const struct watched *watched, uint64_t now_s);
 

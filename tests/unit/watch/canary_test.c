@@ -319,6 +319,50 @@ static void what_the_rest_does_as_well_is_not_the_changes_doing(void **state)
     json_decref(prediction);
 }
 
+/* Beside a share, pool shop with these servers, of which s1 gets `first` of 1000 requests of the
+ * share and half of the rest. */
+static void try_shop(const char *shop, unsigned first)
+{
+    char text[1024];
+    struct snapshot *before = world.tried;
+
+    snprintf(text, sizeof(text),
+             "{" LISTENER ",\"pools\":{\"shop\":{%s}},\"routes\":{\"all\":{\"pool\":\"shop\"}}}",
+             shop);
+    world.tried = build(text, 3);
+    world.sight.tried = world.tried;
+    for (size_t i = 0; i < world.tried->pools[0].server_count; i++)
+        set_health(world.tried, "shop", i, HEALTH_UP);
+    world.subject.percent = 50;
+    world.subject.prediction = NULL;
+    assert_false(canary_watch_tick(world.watch, &world.sight, &world.subject, &world.readings));
+    well(false, 4000);
+    answer("shop", true, first, CLASS_2XX, FAST_US, "s1");
+    answer("shop", true, 1000 - first, CLASS_2XX, FAST_US, "s2");
+    read_now();
+    snapshot_free(&before);
+}
+
+static void one_that_is_meant_to_serve_alone_may(void **state)
+{
+    (void)state;
+    try_shop("\"intent\":\"active_standby\",\"servers\":{\"s1\":{\"address\":\"10.0.0.1:80\"},"
+             "\"s2\":{\"address\":\"10.0.0.2:80\",\"weight\":0}}",
+             1000);
+    assert_reads(GATE_DISTRIBUTION, GATE_PASS, "");
+}
+
+static void the_capacity_of_a_backup_is_not_asked(void **state)
+{
+    (void)state;
+    try_shop(
+        "\"servers\":{\"s1\":{\"address\":\"10.0.0.1:80\",\"weight\":900,\"capacity_rps\":900},"
+        "\"s2\":{\"address\":\"10.0.0.2:80\",\"capacity_rps\":100},"
+        "\"s3\":{\"address\":\"10.0.0.3:80\",\"backup\":true}}",
+        900);
+    assert_reads(GATE_DISTRIBUTION, GATE_PASS, "");
+}
+
 static void readings_come_each_ten_seconds_while_something_is_tried(void **state)
 {
     (void)state;
@@ -350,6 +394,8 @@ int main(void)
         TEST(a_share_that_goes_elsewhere_than_approved_fails),
         TEST(what_was_approved_may_still_be_more_than_a_server_can),
         TEST(what_the_rest_does_as_well_is_not_the_changes_doing),
+        TEST(one_that_is_meant_to_serve_alone_may),
+        TEST(the_capacity_of_a_backup_is_not_asked),
         TEST(readings_come_each_ten_seconds_while_something_is_tried),
     };
 

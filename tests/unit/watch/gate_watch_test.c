@@ -243,6 +243,54 @@ static void shares_are_held_against_what_was_approved(void **state)
     assert_non_null(strstr(why(GATE_DISTRIBUTION), "pool shop: s1 got 100.0%"));
 }
 
+/* s2 at a tenth of its weight for so long. */
+static void begin_slowly(unsigned seconds, const struct traffic *traffic)
+{
+    struct balance_live *live = NULL;
+    const struct snapshot_pool *shop = snapshot_find_pool(world.target, "shop");
+
+    for (size_t i = 0; i < shop->server_count; i++)
+        if (strcmp(shop->servers[i]->name, "s2") == 0)
+            live = &shop->servers[i]->live;
+    assert_non_null(live);
+    for (unsigned i = 0; i < seconds; i++) {
+        atomic_store(&live->ramp_from_ms, world.sight.now_ms + 1000);
+        pass_seconds(1, "shop", traffic);
+    }
+    atomic_store(&live->ramp_from_ms, 0);
+}
+
+static void who_begins_slowly_is_due_less(void **state)
+{
+    static const struct traffic slow_start = {.per_second = 100, .ms = 5, .first_percent = 90};
+
+    (void)state;
+    pass_seconds(65, "shop", &good);
+    apply(2);
+    begin_slowly(61, &slow_start);
+    assert_int_equal(world.taken, 6);
+    if (word(GATE_DISTRIBUTION) != GATE_PASS)
+        fail_msg("%s", why(GATE_DISTRIBUTION));
+    pass_seconds(60, "shop", &good); /* what it got less in the beginning is not held against it */
+    if (word(GATE_DISTRIBUTION) != GATE_PASS)
+        fail_msg("%s", why(GATE_DISTRIBUTION));
+    pass_seconds(240, "shop", &slow_start); /* with all of its weight it is not due so little */
+    assert_int_equal(word(GATE_DISTRIBUTION), GATE_FAIL);
+}
+
+static void who_comes_up_late_is_due_nothing_before(void **state)
+{
+    (void)state;
+    pass_seconds(65, "shop", &good);
+    set_health(world.target, "s2", HEALTH_UNKNOWN);
+    apply(2);
+    pass_seconds(60, "shop", &lopsided);
+    set_health(world.target, "s2", HEALTH_UP);
+    pass_seconds(30, "shop", &good);
+    if (word(GATE_DISTRIBUTION) != GATE_PASS)
+        fail_msg("%s", why(GATE_DISTRIBUTION));
+}
+
 /* What the monitor says of shop, whose servers got 97 and 3 of 100. */
 static struct distributions_since monitored(struct distributions_server servers[2])
 {
@@ -525,6 +573,8 @@ int main(void)
         TEST(what_failed_before_may_fail),
         TEST(latency_is_held_against_before),
         TEST(shares_are_held_against_what_was_approved),
+        TEST(who_begins_slowly_is_due_less),
+        TEST(who_comes_up_late_is_due_nothing_before),
         TEST(all_pools_are_held_against_capacity_and_others_against_before),
         TEST(what_was_so_before_is_not_its_doing),
         TEST(where_a_server_is_down_health_has_the_word),

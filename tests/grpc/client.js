@@ -50,7 +50,7 @@ const programs = {
     next();
     return streamed(call);
   },
-  deadline: () => unary('Slow', {}, { deadline: Date.now() + 300 }),
+  deadline: () => unary('Slow', {}, { deadline: Date.now() + 2000 }),
   cancel: () => unary('Slow', {}, {}, (call) => setTimeout(() => call.cancel(), 300)),
 };
 

@@ -97,8 +97,14 @@ def test_a_server_that_leaves_loses_no_call(server, make_proxy):
     """It says GOAWAY, and refuses connections from then on."""
     s1, s2 = server("s1"), server("s2")
     proxy = make_proxy({"s1": {"address": s1.address}, "s2": {"address": s2.address}}, pool=h2_pool())
-    threading.Timer(0.5, s1.order, ["leave"]).start()
-    said = call(proxy, "hello", 2000)
+
+    def leave():
+        proxy.wait_for(lambda: proxy.metrics().value("twokey_server_requests_total", server="s1") >= 20)
+        s1.order("leave")
+    leaves = threading.Thread(target=leave)
+    leaves.start()
+    said = call(proxy, "hello", 600)
+    leaves.join()
     assert said["failures"] == [] and said["servers"]["s2"] > said["servers"].get("s1", 0)
     s1.wait("left")
 

@@ -93,7 +93,7 @@ class H2Conn(Conn):
 
     def more(self, request, body=b"", end=False, trailers=None):
         with self._lock:
-            waiting = self._out.setdefault(request.stream, [b"", None, False])
+            waiting = self._out.setdefault(request.stream, [bytearray(), None, False])
             waiting[0] += body
             waiting[1] = list(trailers) if trailers is not None else None
             waiting[2] = end or trailers is not None
@@ -113,7 +113,8 @@ class H2Conn(Conn):
         for stream, waiting in list(self._out.items()):
             while waiting[0] and self.window > 0 and self.windows.get(stream, self.first_window) > 0:
                 size = min(len(waiting[0]), self.window, self.windows.get(stream, self.first_window), 16384)
-                piece, waiting[0] = waiting[0][:size], waiting[0][size:]
+                piece = bytes(waiting[0][:size])
+                del waiting[0][:size]
                 self.window -= size
                 self.windows[stream] = self.windows.get(stream, self.first_window) - size
                 self.send(h2.data(stream, piece, end=waiting[2] and waiting[1] is None and not waiting[0]))

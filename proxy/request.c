@@ -172,7 +172,7 @@ void request_fail(struct request *req, enum failure failure, const char *why)
 
 /* ---- the head is there ---- */
 
-/* A whole connection is in one arm: its lot was drawn when it was accepted, and the bound only
+/* A whole connection is in one arm: it got its lot when it was accepted, and the bound only
  * grows while a change is tried.  The listeners of both are the same, in the same order. */
 static void pin_snapshot(struct request *req)
 {

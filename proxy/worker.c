@@ -143,6 +143,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->on_ended = options->on_ended;
     worker->context = options->context;
     worker->random = random_seed();
+    worker->lot = (uint16_t)(worker->random % CLIENT_LOTS);
     worker->route_scratch = route_scratch_new();
     list_init(&worker->spare_requests);
     list_init(&worker->clients);

@@ -121,6 +121,7 @@ struct worker {
     int64_t date_second;
     char date[32]; /* of date_second, as HTTP writes it */
     uint64_t random;
+    uint16_t lot;         /* of the newest connection (client.h) */
     struct tap_draw draw; /* which requests go to the tap */
 
     char *read_block;

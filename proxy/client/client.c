@@ -467,6 +467,14 @@ static bool expects_proxy_header(const struct client *client)
            (!client->has_peer || network_contains(&conf->proxy_protocol_from, client->peer));
 }
 
+/* By the golden ratio: of any few connections in a row about `percent` are in, so that a share of
+ * few connections is not of none. */
+static uint16_t next_lot(struct worker *worker)
+{
+    worker->lot = (uint16_t)((worker->lot + LOT_STRIDE) % CLIENT_LOTS);
+    return worker->lot;
+}
+
 void client_accept(struct listener *listener)
 {
     struct worker *worker = listener->worker;
@@ -479,7 +487,7 @@ void client_accept(struct listener *listener)
     client->is_eof = client->is_consuming = client->needs_more = client->lingers = false;
     client->skipped = 0;
     client->served = 0;
-    client->lot = (uint16_t)((random_next(&worker->random) >> 32) % CLIENT_LOTS);
+    client->lot = next_lot(worker);
     client->born_s = (uint32_t)(worker_now_ms(worker) / 1000);
     client->listener = listener;
     client->request = NULL;

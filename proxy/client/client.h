@@ -31,7 +31,8 @@ struct request;
 struct tls_identity;
 struct worker;
 
-enum { CLIENT_TAG = 0x434c4e54, CLIENT_LOTS = 10000 };
+/* The stride is prime to the number of lots: each of them comes once a round. */
+enum { CLIENT_TAG = 0x434c4e54, CLIENT_LOTS = 10000, LOT_STRIDE = 6181 };
 
 enum client_state {
     CLIENT_PROXY_HEADER,
@@ -54,7 +55,7 @@ struct client {
     bool is_counted_place; /* it holds a place of connections_per_client */
     bool has_peer;
     uint16_t peer_port;
-    uint16_t lot; /* below CLIENT_LOTS, drawn once: whether it begins under a candidate */
+    uint16_t lot; /* below CLIENT_LOTS, for good: whether it begins under a candidate */
     uint8_t peer[16];
     uint8_t socket_peer[16]; /* the connection's own, where a PROXY header said another */
     uint32_t served;         /* requests begun */

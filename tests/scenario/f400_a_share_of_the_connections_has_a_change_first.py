@@ -6,6 +6,7 @@ import pytest
 
 from support.client import Client, build, get
 from support.origin import named
+from support.proxy import free_port
 
 
 @pytest.fixture
@@ -44,6 +45,34 @@ def test_so_many_connections_have_it(proxy):
     assert metrics.value("twokey_canary_percent") == 10
     assert metrics.value("twokey_canary_responses_total", code_class="2xx") == 2 * new
     assert metrics.value("twokey_server_requests_total", pool="next", server="n1") == 2 * new
+
+
+def test_of_few_connections_some_have_it(make_origin, make_enforced):
+    """By chance none of 40 would, at 5 %, every eighth time."""
+    proxy = make_enforced([make_origin(named("old"))], process={"workers": 1})
+    proxy.next = make_origin(named("new"))
+    try_it(proxy, 5)
+    for _ in range(5):
+        clients = [Client(proxy.address) for _ in range(40)]
+        answers = [client.request(target="/").body for client in clients]
+        assert 1 <= answers.count(b"new") <= 3, answers
+        for client in clients:
+            client.close()
+
+
+def test_what_does_not_go_with_the_rest_that_runs_is_refused_at_once(make_origin, make_enforced):
+    """The address of a listener that goes: a server may be there when all have the change, and not before."""
+    going = f"127.0.0.1:{free_port()}"
+    proxy = make_enforced([make_origin()], config={"listeners": {"going": {"address": going}}})
+    patch = {"listeners": {"going": None}, "pools": {"next": {"servers": {"n1": {"address": going}}}},
+             "routes": {"everything": {"pool": "next"}}}
+    body = {"title": "t", "reason": "r", "patch": patch, "deletes": ["/listeners/going"], "rollout": [{"percent": 5, "for": "10m"}]}
+    refused = proxy.as_("ann").post("/v1/changes?submit=true", body)
+    assert refused.status == 422 and refused.json()["type"].endswith("invalid-field"), refused.body
+    assert "leave the rollout out" in refused.json()["detail"]
+    assert refused.json()["errors"][0]["pointer"] == "/pools/next/servers/n1/address", refused.body
+    del body["rollout"]
+    assert proxy.as_("ann").post("/v1/changes?submit=true", body).status == 201
 
 
 def test_the_status_says_both(proxy):

@@ -18,6 +18,7 @@
 #include "change/merge.h"
 #include "change/refusal.h"
 #include "change/rollout.h"
+#include "config/load.h"
 #include "config/model.h"
 
 enum { NEXT_TEXT = 96, NONCE_TEXT = 33 };
@@ -51,17 +52,46 @@ static void collect_files(struct candidate *candidate, const struct change *chan
     revision_fini(&base);
 }
 
+/* The pools and routes of the change with all else as it runs: a pool may name a certificate that
+ * comes with the change. */
+static bool check_tried(const struct candidate *candidate, const json_t *tried,
+                        struct refusal *refusal)
+{
+    struct configuration *conf;
+    struct findings findings;
+    size_t bytes;
+    char *text = merge_canonical(tried, &bytes);
+
+    findings_init(&findings, candidate->arena);
+    conf = ledger_parse(slice_of(text, bytes), "rollout", &findings);
+    if (conf == NULL)
+        (void)refuse_findings(refusal, "invalid-field", "PATCH /v1/changes/{id} {\"rollout\":null}",
+                              &findings,
+                              "a rollout tries pools and routes beside what runs otherwise, and "
+                              "these do not go with that: all else changes only when every "
+                              "connection has the change. Make the rest a change before this one, "
+                              "or leave the rollout out");
+    findings_fini(&findings);
+    xfree(text);
+    if (conf == NULL)
+        return false;
+    config_free(&conf);
+    return true;
+}
+
 /* Told before anybody is asked to agree; apply looks again. */
 static bool check_rollout(const struct candidate *candidate, const struct change *change,
                           struct refusal *refusal)
 {
     json_t *tried;
+    bool can_be;
 
     if (rollout_steps(change) == 0)
         return true;
     tried = rollout_tried(candidate->base_json, candidate->target_json, refusal);
+    can_be = tried != NULL && check_tried(candidate, tried, refusal);
     json_decref(tried);
-    return tried != NULL;
+    return can_be;
 }
 
 /* An author's wishes may not undercut the policy of now; and whoever changes how twokey is reached

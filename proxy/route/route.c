@@ -473,7 +473,7 @@ int route_match_hit(const struct route_table *table, struct route_scratch *scrat
 
     CHECK_OBJ(table, TABLE_TAG);
     search.best = (struct route_hit){ROUTE_NONE, 0};
-    if (query->host.len > 0) {
+    if (query->host.len > 0 && table->hosts.count > 0) {
         if (route_map_find(&table->hosts, HOST_EXACT, route_map_hash(query->host), query->host,
                            &site))
             look_at_site(&search, site);

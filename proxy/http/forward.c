@@ -146,8 +146,11 @@ static void write_ours(struct writer *w, const struct message *message,
     write_once(w, message, request, HEADER_X_FORWARDED_PROTO, SLICE("X-Forwarded-Proto"), scheme);
     write_once(w, message, request, HEADER_X_FORWARDED_HOST, SLICE("X-Forwarded-Host"),
                request->forwarded_host);
-    write_once(w, message, request, HEADER_X_FORWARDED_PORT, SLICE("X-Forwarded-Port"), SLICE(""));
-    write_once(w, message, request, HEADER_X_REAL_IP, SLICE("X-Real-IP"), SLICE(""));
+    if (request->is_peer_trusted) { /* we have nothing to say in their place */
+        write_once(w, message, request, HEADER_X_FORWARDED_PORT, SLICE("X-Forwarded-Port"),
+                   SLICE(""));
+        write_once(w, message, request, HEADER_X_REAL_IP, SLICE("X-Real-IP"), SLICE(""));
+    }
     if (request->request_id.len > 0 && !is_left_to_route(request, HEADER_X_REQUEST_ID))
         write_field(w, SLICE("X-Request-Id"), request->request_id);
 }

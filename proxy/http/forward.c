@@ -244,11 +244,17 @@ void forward_write_request(struct writer *w, const struct message *message,
 static void write_status_line(struct writer *w, const struct message *message)
 {
     /* A sender says its own version, whoever it speaks to (RFC 9110 §2.5). */
-    write_literal(w, "HTTP/1.1 ");
-    write_u64(w, message->status);
-    write_literal(w, " ");
-    write_slice(w, message->reason);
-    write_literal(w, "\r\n");
+    char *at = writer_room(w, message->reason.len + sizeof("HTTP/1.1 200 \r\n"));
+
+    if (at == NULL)
+        return;
+    at = put_literal(at, "HTTP/1.1 ");
+    *at++ = (char)('0' + message->status / 100);
+    *at++ = (char)('0' + message->status / 10 % 10);
+    *at++ = (char)('0' + message->status % 10);
+    at = put_literal(at, " ");
+    at = put_slice(at, message->reason);
+    writer_keep(w, put_literal(at, "\r\n"));
 }
 
 static void write_response_fields(struct writer *w, const struct message *message, bool has_chunks,

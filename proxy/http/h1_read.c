@@ -1,9 +1,9 @@
 /*
  * h1_read - HTTP/1 heads, read strictly.  The only file that knows llhttp.
  *
- * llhttp (strict mode, no lenient flag) judges the first line: method, target, status.  Field lines
- * are taken apart here, where their ends are known already, and so is what they mean: Host,
- * Connection, Content-Length, Transfer-Encoding, Expect and the version.
+ * llhttp (strict mode, no lenient flag) judges the request line: method and target.  Status lines
+ * and field lines are taken apart here, where their ends are known already, and so is what fields
+ * mean: Host, Connection, Content-Length, Transfer-Encoding, Expect and the version.
  *
  * Threads  one worker; pure
  */
@@ -21,17 +21,17 @@
 
 enum { EMPTY_LINES_BYTES = 8, MAX_CONNECTION_OPTIONS = 64, MAX_METHOD = 32 };
 
-/* ---- the first line ---- */
+/* ---- the request line ---- */
 
 /* What llhttp fills. */
-struct first_line {
+struct request_line {
     llhttp_t parser;
     struct message *message;
 };
 
 static struct message *message_of(llhttp_t *parser)
 {
-    return container_of(parser, struct first_line, parser)->message;
+    return container_of(parser, struct request_line, parser)->message;
 }
 
 static int on_target(llhttp_t *parser, const char *at, size_t len)
@@ -44,20 +44,7 @@ static int on_target(llhttp_t *parser, const char *at, size_t len)
     return 0;
 }
 
-static int on_reason(llhttp_t *parser, const char *at, size_t len)
-{
-    message_of(parser)->reason = slice_of(at, len);
-    return 0;
-}
-
-static const llhttp_settings_t settings = {.on_url = on_target, .on_status = on_reason};
-
-static llhttp_errno_t read_first_line(struct first_line *first, llhttp_type_t type,
-                                      struct slice line)
-{
-    llhttp_init(&first->parser, type, &settings);
-    return llhttp_execute(&first->parser, line.at, line.len);
-}
+static const llhttp_settings_t settings = {.on_url = on_target};
 
 /* ---- fields ---- */
 
@@ -385,21 +372,22 @@ bool head_find_method(struct slice text, enum method *method_out)
 /* method SP target SP version: llhttp would take several spaces. */
 static unsigned read_request_line(struct message *message, struct slice line, const char **why)
 {
-    struct first_line first = {.message = message};
+    struct request_line parsed = {.message = message};
     struct slice *target = &message->target;
     unsigned status = judge_version(line, &message->http_minor, why);
     llhttp_errno_t result;
 
     if (status != 0)
         return status;
-    result = read_first_line(&first, HTTP_REQUEST, slice_of(line.at, line.len + 2));
+    llhttp_init(&parsed.parser, HTTP_REQUEST, &settings);
+    result = llhttp_execute(&parsed.parser, line.at, line.len + 2);
     /* PRI is the preface of HTTP/2 and no method here. */
-    if (result == HPE_INVALID_METHOD || (result == HPE_OK && first.parser.method == HTTP_PRI))
+    if (result == HPE_INVALID_METHOD || (result == HPE_OK && parsed.parser.method == HTTP_PRI))
         return judge_unknown_method(line, why);
-    *why = result != HPE_OK ? llhttp_get_error_reason(&first.parser) : "a malformed request line";
+    *why = result != HPE_OK ? llhttp_get_error_reason(&parsed.parser) : "a malformed request line";
     if (result != HPE_OK || target->len == 0)
         return 400;
-    message->method = method_of(first.parser.method);
+    message->method = method_of(parsed.parser.method);
     message->method_text = slice_of(line.at, (size_t)(target->at - line.at) - 1);
     return is_token(message->method_text) && target->at + target->len == line.at + line.len - 9
                ? 0
@@ -438,13 +426,12 @@ static bool is_status_line(struct slice line)
 
 static bool read_status_line(struct message *message, struct slice line)
 {
-    struct first_line first = {.message = message};
-
-    if (!is_status_line(line) ||
-        read_first_line(&first, HTTP_RESPONSE, slice_of(line.at, line.len + 2)) != HPE_OK)
+    if (!is_status_line(line))
         return false;
     message->http_minor = (uint8_t)(line.at[7] - '0');
-    message->status = first.parser.status_code;
+    message->status =
+        (uint16_t)((line.at[9] - '0') * 100 + (line.at[10] - '0') * 10 + (line.at[11] - '0'));
+    message->reason = slice_after(line, line.len > 13 ? 13 : line.len);
     return is_field_value(message->reason);
 }
 

@@ -68,7 +68,7 @@ static bool read_field(struct head_reading *reading, struct slice line)
 }
 
 /* Takes a line off `rest`, its CRLF too; false when there is none. */
-static bool take_line(struct slice *rest, struct slice *line_out)
+static inline bool take_line(struct slice *rest, struct slice *line_out)
 {
     const char *newline = rest->len > 0 ? memchr(rest->at, '\n', rest->len) : NULL;
     size_t end = newline == NULL ? 0 : (size_t)(newline - rest->at);

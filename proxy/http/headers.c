@@ -71,7 +71,7 @@ static uint32_t four_at(const char *at)
     return four;
 }
 
-static struct words words_of(struct slice name)
+static inline struct words words_of(struct slice name)
 {
     const char *end = name.at + name.len;
 

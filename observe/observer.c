@@ -477,8 +477,9 @@ void observer_reopen(struct observer *observer)
 
 struct violation_message {
     struct mail message;
-    char listener[64];
-    char client[48];
+    bool is_server;
+    char place[64]; /* listener, or pool */
+    char peer[64];  /* client's address, or server */
     const char *budget;
 };
 
@@ -487,22 +488,39 @@ static void handle_violation(struct mail *message, void *receiver)
     struct violation_message *told = container_of(message, struct violation_message, message);
 
     (void)receiver;
-    log_event(EV_H2_VIOLATION, LOG_TEXT("listener", told->listener),
-              LOG_TEXT("client", told->client), LOG_TEXT("budget", told->budget));
+    if (told->is_server)
+        log_event(EV_SERVER_H2_VIOLATION, LOG_TEXT("pool", told->place),
+                  LOG_TEXT("server", told->peer), LOG_TEXT("budget", told->budget));
+    else
+        log_event(EV_H2_VIOLATION, LOG_TEXT("listener", told->place),
+                  LOG_TEXT("client", told->peer), LOG_TEXT("budget", told->budget));
     xfree(told);
+}
+
+static void tell_violation(struct observer *observer, bool is_server, const char *place,
+                           const char *peer, const char *budget)
+{
+    struct violation_message *told = xcalloc(1, sizeof(*told));
+
+    told->message.handle = handle_violation;
+    told->is_server = is_server;
+    slice_copy(slice_from(place), told->place, sizeof(told->place));
+    slice_copy(slice_from(peer), told->peer, sizeof(told->peer));
+    told->budget = budget;
+    if (!mailbox_post(&observer->mailbox, &told->message))
+        xfree(told); /* it has ended */
 }
 
 void observer_tell_violation(struct observer *observer, const char *listener, const char *client,
                              const char *budget)
 {
-    struct violation_message *told = xcalloc(1, sizeof(*told));
+    tell_violation(observer, false, listener, client, budget);
+}
 
-    told->message.handle = handle_violation;
-    slice_copy(slice_from(listener), told->listener, sizeof(told->listener));
-    slice_copy(slice_from(client), told->client, sizeof(told->client));
-    told->budget = budget;
-    if (!mailbox_post(&observer->mailbox, &told->message))
-        xfree(told); /* it has ended */
+void observer_tell_server_violation(struct observer *observer, const char *pool, const char *server,
+                                    const char *budget)
+{
+    tell_violation(observer, true, pool, server, budget);
 }
 
 void observer_wake(struct observer *observer)

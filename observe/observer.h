@@ -2,7 +2,7 @@
  * observer - the thread that drains the rings and taps: access log, windows, summaries, samples.
  *
  * Owner    control starts and stops it.      Threads  the calls here: control; observer_wake and
- *          observer_tell_violation: workers
+ *          those that tell of violations: workers
  */
 #ifndef OBSERVE_OBSERVER_H
 #define OBSERVE_OBSERVER_H
@@ -50,6 +50,9 @@ void observer_reopen(struct observer *observer);
 /* A client's connection of HTTP/2 was ended for what it did; `client` is its address. */
 void observer_tell_violation(struct observer *observer, const char *listener, const char *client,
                              const char *budget);
+/* The same of a connection to a server. */
+void observer_tell_server_violation(struct observer *observer, const char *pool, const char *server,
+                                    const char *budget);
 /* A ring is filling up. */
 void observer_wake(struct observer *observer);
 

@@ -157,8 +157,10 @@ struct worker {
     uint64_t newest_generation;
     uint64_t kept_upstreams;         /* of HTTP/1: idle, or being opened for nobody */
     struct deadline resume_deadline; /* looks again whether accepting may go on */
-    /* When the observer was last told of one (HTTP/2), by enum h2_budget_kind. */
+    /* When the observer was last told of one (HTTP/2), by enum h2_budget_kind; and of a server's.
+     */
     uint64_t told_violation_ms[COUNTERS_VIOLATIONS];
+    uint64_t told_server_violation_ms[COUNTERS_VIOLATIONS];
     bool has_paused; /* some listener has paused accepting */
     bool is_stopping;
     bool is_closed;
@@ -201,6 +203,16 @@ static inline void worker_note_time(struct worker *worker)
 static inline uint64_t worker_now_ms(const struct worker *worker)
 {
     return worker->now_ns / 1000000;
+}
+
+/* Whether the log is to have one more of what a peer may bring about as often as it likes, told
+ * last at `told_ms`. */
+static inline bool worker_may_tell(const struct worker *worker, uint64_t *told_ms)
+{
+    if (worker_now_ms(worker) - *told_ms < WORKER_VIOLATION_MS)
+        return false;
+    *told_ms = worker_now_ms(worker);
+    return true;
 }
 
 int64_t worker_wall_ms(const struct worker *worker);

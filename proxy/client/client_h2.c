@@ -217,7 +217,7 @@ void client_h2_drained(struct client *client)
 
 /* ---- what is wrong ---- */
 
-static void count_violation(struct client_h2 *h2, unsigned kind, const char *why)
+static void count_violation(struct client_h2 *h2, enum h2_budget_kind kind, const char *why)
 {
     struct client *client = h2->client;
     struct worker *worker = client->transport.worker;
@@ -225,9 +225,8 @@ static void count_violation(struct client_h2 *h2, unsigned kind, const char *why
 
     _Static_assert((int)H2_BUDGET_COUNT <= (int)COUNTERS_VIOLATIONS, "each has its counter");
     count_one(&client_row(client)->h2_violations[kind]);
-    if (worker_now_ms(worker) - worker->told_violation_ms[kind] < WORKER_VIOLATION_MS)
+    if (!worker_may_tell(worker, &worker->told_violation_ms[kind]))
         return; /* the metric has them all */
-    worker->told_violation_ms[kind] = worker_now_ms(worker);
     if (client->has_peer)
         network_write_address(client->peer, address);
     observer_tell_violation(
@@ -239,12 +238,9 @@ static void count_violation(struct client_h2 *h2, unsigned kind, const char *why
 static void on_violation(void *connection, const char *why)
 {
     struct client_h2 *h2 = connection;
-    unsigned kind = 0;
 
     h2->is_over = true;
-    while (kind + 1 < H2_BUDGET_COUNT && strcmp(h2_budget_name(kind), why) != 0)
-        kind++;
-    count_violation(h2, kind, why);
+    count_violation(h2, h2_budget_find(why), why);
     client_h2_mark(h2);
 }
 

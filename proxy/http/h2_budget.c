@@ -5,6 +5,8 @@
  */
 #include "proxy/http/h2_budget.h"
 
+#include <string.h>
+
 /* Refilling more often than this is work for nothing. */
 enum { EVENT = H2_BUDGET_EVENT, REFILL_MS = 100 };
 
@@ -67,4 +69,13 @@ void h2_budget_earn(struct h2_budget *budget, enum h2_budget_kind kind, uint32_t
 const char *h2_budget_name(enum h2_budget_kind kind)
 {
     return rows[kind].name;
+}
+
+enum h2_budget_kind h2_budget_find(const char *name)
+{
+    unsigned kind = 0;
+
+    while (kind < H2_BUDGET_PROTOCOL && strcmp(rows[kind].name, name) != 0)
+        kind++;
+    return (enum h2_budget_kind)kind;
 }

@@ -34,5 +34,7 @@ enum { H2_BUDGET_EVENT = 1000 };
 void h2_budget_earn(struct h2_budget *budget, enum h2_budget_kind kind, uint32_t thousandths);
 
 const char *h2_budget_name(enum h2_budget_kind kind);
+/* Of that name; H2_BUDGET_PROTOCOL where there is none. */
+enum h2_budget_kind h2_budget_find(const char *name);
 
 #endif

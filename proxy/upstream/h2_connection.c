@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "config/model.h"
+#include "observe/observer.h"
+#include "proxy/http/h2_budget.h"
 #include "proxy/request.h"
 #include "proxy/snapshot.h"
 #include "proxy/upstream/limits.h"
@@ -316,14 +318,27 @@ static void on_goaway(void *connection, uint32_t last, uint32_t code)
     h2_connection_retire(conn);
 }
 
+static void tell_violation(const struct h2_connection *conn, const char *why)
+{
+    struct worker *worker = conn->transport.worker;
+
+    if (!worker_may_tell(worker, &worker->told_server_violation_ms[h2_budget_find(why)]))
+        return; /* the metric has them all */
+    observer_tell_server_violation(
+        worker->observer, counters_slot_pool(worker->counters, conn->counter_slot),
+        counters_slot_name(worker->counters, SCOPE_SERVER, conn->counter_slot), why);
+}
+
+/* Before it is open this is no server that broke a rule, but one that speaks something else. */
 static void on_violation(void *connection, const char *why)
 {
     struct h2_connection *conn = connection;
 
-    (void)why; /* the server's end is where it is looked at */
     conn->is_violated = true;
-    if (conn->state == H2_OPEN)
-        count_one(&h2_connection_row(conn)->h2_violations);
+    if (conn->state != H2_OPEN)
+        return;
+    count_one(&h2_connection_row(conn)->h2_violations);
+    tell_violation(conn, why);
 }
 
 static const struct h2_events events = {

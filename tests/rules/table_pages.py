@@ -72,7 +72,7 @@ def http2_budgets():
     return page("What is counted on an HTTP/2 connection", "proxy/http/h2_budget.def", """
 What costs a peer little and us more has a budget on each connection, to clients and to servers: so many at once, and so many a second
 in the long run. When one is used up, the connection ends with GOAWAY ENHANCE_YOUR_CALM; the word stands in the event
-`h2-violation` and in the metrics' label `budget`. Kinds without numbers end the connection when they happen.
+`h2-violation` (`server-h2-violation` where the peer is a server), and in the metrics' label `budget`. Kinds without numbers end the connection when they happen.
 
 Honest work pays: each DATA frame that we send earns one PING and ten WINDOW_UPDATE, so that a peer may measure the way and give
 its windows back however fast data comes. What passes is tried by [h2_budget_test.c](../tests/unit/proxy_http/h2_budget_test.c): a

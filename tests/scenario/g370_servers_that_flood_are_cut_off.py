@@ -5,17 +5,17 @@ from support.client import Client, get
 from support.h2_origin import H2Origin, h2_ok, h2_pool, h2_raw, head
 
 OK = [(":status", "200")]
-FLOODS = {
-    "PING": h2.ping() * 3000,
-    "SETTINGS": h2.settings() * 3000,
-    "RST_STREAM": h2.reset(1) * 3000,
-    "WINDOW_UPDATE": h2.window(0, 1) * 5000,
-    "PRIORITY": h2.priority(1) * 5000,
-    "unknown frames": h2.frame(0xBB) * 3000,
-    "CONTINUATION": h2.headers(1, b"", end_headers=False) + h2.continuation(1, b"", end=False) * 3000,
-    "empty DATA": head(1, OK, False) + h2.data(1) * 3000,
-    "a head without end": h2.headers(1, h2.block(OK), end_headers=False)
-                          + h2.continuation(1, h2.literal("x-a", "v" * 16000), end=False) * 100,
+FLOODS = {  # and the budget that is used up
+    "PING": (h2.ping() * 3000, "ping"),
+    "SETTINGS": (h2.settings() * 3000, "settings"),
+    "RST_STREAM": (h2.reset(1) * 3000, "resets"),
+    "WINDOW_UPDATE": (h2.window(0, 1) * 5000, "window_update"),
+    "PRIORITY": (h2.priority(1) * 5000, "priority"),
+    "unknown frames": (h2.frame(0xBB) * 3000, "unknown"),
+    "CONTINUATION": (h2.headers(1, b"", end_headers=False) + h2.continuation(1, b"", end=False) * 3000, "continuation"),
+    "empty DATA": (head(1, OK, False) + h2.data(1) * 3000, "empty_data"),
+    "a head without end": (h2.headers(1, h2.block(OK), end_headers=False)
+                           + h2.continuation(1, h2.literal("x-a", "v" * 16000), end=False) * 100, "header_list"),
 }
 FAULTS = {
     "DATA on stream 0": h2.data(0, b"x"),
@@ -27,11 +27,10 @@ FAULTS = {
     "a block that is none": h2.headers(1, b"\xff" * 20),
     "HTTP/1": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
 }
-
-
 @pytest.mark.parametrize("what", [*FLOODS, *FAULTS])
 def test_it_is_cut_off(make_origin, make_proxy, what):
-    bad = make_origin(h2_raw({**FLOODS, **FAULTS}[what]), speaks=H2Origin)
+    octets, budget = FLOODS[what] if what in FLOODS else (FAULTS[what], "protocol")
+    bad = make_origin(h2_raw(octets), speaks=H2Origin)
     good = make_origin(h2_ok(b"good"), speaks=H2Origin)
     config = {"pools": {"good": {"protocol": "h2", "servers": {"g1": {"address": good.address}}}},
               "routes": {"good": {"path": "/good", "pool": "good"}}}
@@ -43,6 +42,7 @@ def test_it_is_cut_off(make_origin, make_proxy, what):
             assert what == "empty DATA", error
     bad.wait_for(lambda o: not o.connections[0].open)
     assert get(proxy.address, "/good").body == b"good"
+    proxy.wait_event("server-h2-violation", pool="app", server="s1", budget=budget)
     metrics = proxy.metrics()
     assert metrics.value("twokey_server_h2_violations_total", server="s1") == 1
     assert metrics.value("twokey_server_failures_total", server="s1") == 1

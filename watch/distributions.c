@@ -256,7 +256,8 @@ static void reshape(struct distributions *distributions, struct watched *watched
         server->name = xstrdup(conf->servers[i].name);
         server->slot =
             counters_slot(distributions->counters, SCOPE_SERVER, conf->name, server->name);
-        (void)count_server(distributions, server);
+        if (!distributions->is_first)
+            (void)count_server(distributions, server);
     }
     if (watched->monitor != NULL)
         monitor_shape(watched->monitor, conf->server_count, from);
@@ -272,7 +273,8 @@ static void take_pool(struct distributions *distributions, struct watched *watch
     if (watched->name == NULL) {
         watched->name = xstrdup(pool->conf->name);
         watched->slot = pool->counter_slot;
-        watched->requests = requests_of(distributions, watched->slot);
+        if (!distributions->is_first)
+            watched->requests = requests_of(distributions, watched->slot);
     } else {
         watched->pool = pool;
         take_requests(distributions, watched);
@@ -286,7 +288,8 @@ static void take_pool(struct distributions *distributions, struct watched *watch
     if (watched->monitor == NULL) {
         uint64_t none[MONITOR_REASONS];
 
-        count_reasons(distributions, watched, none);
+        if (!distributions->is_first)
+            count_reasons(distributions, watched, none);
         return;
     }
     describe(watched);
@@ -303,6 +306,7 @@ static void adopt(struct distributions *distributions, const struct snapshot *sn
     struct distributions old = *distributions;
     bool is_other = strcmp(distributions->digest, snapshot->conf->digest) != 0;
 
+    distributions->is_first = distributions->snapshot == NULL;
     distributions->snapshot = snapshot;
     distributions->generation = snapshot->generation;
     if (is_other) {

@@ -51,6 +51,7 @@ struct distributions {
     uint64_t changed_generation; /* that brought this configuration */
     uint64_t changed_ms;
     char digest[72];
+    bool is_first; /* snapshot of the process: all that was counted came to it */
     uint64_t seconds;
     uint64_t now_ms;       /* of the last tick */
     struct watched *pools; /* by name */

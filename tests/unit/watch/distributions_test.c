@@ -194,6 +194,25 @@ static void a_pool_without_requests_is_shown_as_such(void **state)
     assert_null(distributions_shown(world.distributions, "shoe"));
 }
 
+static void what_came_before_the_first_second_is_counted(void **state)
+{
+    json_t *shown;
+    json_t *minute;
+
+    (void)state;
+    run(THREE("", "", "", ""));
+    for (unsigned i = 0; i < 90; i++)
+        request(i % 3 == 0 ? "s1" : i % 3 == 1 ? "s2" : "s3", REASON_BALANCER);
+    assert_true(distributions_look(world.distributions, world.now_ms));
+    shown = distributions_shown(world.distributions, "shop");
+    minute = json_array_get(json_object_get(shown, "windows"), 0);
+    assert_int_equal(json_integer_value(json_object_get(minute, "requests")), 90);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(shown, "picked_by"), "balancer")), 90);
+    json_decref(shown);
+    assert_near(share("share", 0), 0.333);
+}
+
 static void shares_are_held_against_weights_and_capacities(void **state)
 {
     (void)state;
@@ -505,6 +524,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_pool_without_requests_is_shown_as_such, begin, end),
+        cmocka_unit_test_setup_teardown(what_came_before_the_first_second_is_counted, begin, end),
         cmocka_unit_test_setup_teardown(shares_are_held_against_weights_and_capacities, begin, end),
         cmocka_unit_test_setup_teardown(all_to_one_is_told_with_its_cause, begin, end),
         cmocka_unit_test_setup_teardown(one_trouble_is_one_alert_under_one_name, begin, end),

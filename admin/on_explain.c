@@ -26,6 +26,7 @@
 #include "config/load.h"
 #include "config/model.h"
 #include "proxy/affinity.h"
+#include "proxy/failure.h"
 #include "proxy/http/target.h"
 #include "proxy/limits.h"
 #include "proxy/network.h"
@@ -58,7 +59,8 @@ struct explain {
     size_t rejected_more;
     const struct snapshot_pool *pool;
     const struct live_pool *live;
-    int chosen; /* index into pool->servers, or BALANCE_NO_SERVER */
+    int chosen;           /* index into pool->servers, or BALANCE_NO_SERVER */
+    enum failure failure; /* that ends it before a server is chosen */
     const char *reason;
 };
 
@@ -363,6 +365,20 @@ static void find_server(struct explain *explain)
     balance_view_free(&view);
 }
 
+/* As proxy/decide.c finds it. */
+static bool is_lost_websocket(struct explain *explain)
+{
+    struct slice rest, element;
+
+    if (explain->pool->conf->protocol != PROTOCOL_H2 ||
+        !find_header(explain, SLICE("upgrade"), &rest))
+        return false;
+    while (slice_next_element(&rest, &element))
+        if (slice_equal_nocase(element, SLICE("websocket")))
+            return true;
+    return false;
+}
+
 /* --- telling ----------------------------------------------------------------------------- */
 
 static const char *action_word(const struct explain *explain)
@@ -378,6 +394,8 @@ static const char *action_word(const struct explain *explain)
 /* The status that twokey itself would answer with; 0 when a server answers. */
 static unsigned own_status(const struct explain *explain)
 {
+    if (explain->failure != FAILURE_NONE)
+        return failure_rows[explain->failure].status;
     if (explain->route == NULL)
         return 404;
     if (strcmp(access_word(explain), "denied") == 0)
@@ -552,10 +570,14 @@ static void explain_request(struct explain *explain)
         explain->pool = pool_of(explain->route);
     if (explain->pool != NULL) {
         explain->live = admin_live_pool(explain->call->admin, explain->pool, explain->call->arena);
-        if (strcmp(access_word(explain), "denied") != 0)
-            find_server(explain);
-        else
+        if (strcmp(access_word(explain), "denied") == 0) {
             explain->reason = "the route's allow and deny refuse the client";
+        } else if (is_lost_websocket(explain)) {
+            explain->failure = FAILURE_NO_WEBSOCKET;
+            explain->reason = failure_rows[FAILURE_NO_WEBSOCKET].help;
+        } else {
+            find_server(explain);
+        }
     }
     if (call_wants_text(explain->call))
         write_explain(explain);

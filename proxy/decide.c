@@ -404,6 +404,12 @@ static bool offers_upgrade(struct decision *d)
     return true;
 }
 
+/* Nothing but the switch helps its client (RFC 6455 §4.1, RFC 8441 §5). */
+static bool wants_websocket(const struct decision *d)
+{
+    return d->req->must_upgrade || message_find(d->message, SLICE("sec-websocket-key")) != NULL;
+}
+
 static struct slice host_for_server(struct decision *d, const struct conf_route *route)
 {
     if (route->rewrite.host != NULL)
@@ -502,6 +508,8 @@ static enum failure forward_to_pool(struct decision *d, const struct snapshot_ro
     req->passes_upgrade = offers_upgrade(d);
     if (req->passes_upgrade && !body_is_empty(&req->body))
         return FAILURE_BAD_REQUEST;
+    if (is_h2 && req->passes_upgrade && wants_websocket(d))
+        return FAILURE_NO_WEBSOCKET;
     if (is_h2) /* has no upgrades: the request goes without (RFC 9110 §7.8) */
         req->passes_upgrade = false;
     req->has_te_trailers = d->message->has_te_trailers || d->message->is_http2;

@@ -25,7 +25,7 @@ MAY_INCLUDE = {
     "watch": [r"base/", r"tls/(certificate|staple)\.h", r"config/", r"detect/", r"change/", r"observe/", r"proxy/(snapshot|publish)\.h",
               r"proxy/upstream/(registry|server)\.h", r"proxy/balance/balance\.h"],
     "admin": [r"base/", r"config/", r"tls/(engine|context)\.h", r"detect/", r"change/", r"watch/(watch|distributions|live|alerts|certificates|staples)\.h",
-              r"observe/", r"proxy/(snapshot|publish|affinity|network|limits)\.h",
+              r"observe/", r"proxy/(snapshot|publish|affinity|network|limits|failure)\.h",
               r"proxy/upstream/(registry|server)\.h", r"proxy/(http|route|balance)/"],
     "cli": [r"."],
 }

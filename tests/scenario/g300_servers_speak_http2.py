@@ -3,6 +3,7 @@ import hashlib
 
 import pytest
 from support.client import Client, build, get
+from support.h2 import H2Client, headers, request
 from support.h2_origin import H2Origin, h2_echo, h2_ok, h2_pool
 from support.origin import greeting, ok
 from support.tls import server_context, tls_pool
@@ -53,6 +54,29 @@ def test_an_upgrade_goes_without(make_origin, make_proxy):
         answer = client.response()
     assert (answer.status, answer.body) == (200, b"plain")
     assert origin.wait_requests(1)[0].header("upgrade") is None
+
+
+WEBSOCKET = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version": "13"}
+
+
+def test_a_websocket_is_told_why_there_is_none(make_origin, make_proxy):
+    origin = make_origin(h2_ok(b"plain"), speaks=H2Origin)
+    proxy = make_proxy([origin], pool=h2_pool())
+    with Client(proxy.address) as client:
+        answer = client.request(headers=list(WEBSOCKET.items()))
+        assert answer.status == 502 and b"its pool speaks HTTP/2" in answer.body, answer.body
+        assert client.request("GET", "/next").body == b"plain"
+    with H2Client(proxy.address) as client:
+        client.send(headers(1, [*request("CONNECT", "/chat"), (":protocol", "websocket"), ("sec-websocket-version", "13")], end=False))
+        assert client.answer(1).status == 502
+    line = proxy.access_log(3)
+    assert [one["failure"] for one in line if one["status"] == 502] == ["no-websocket"] * 2
+    assert [one.target for one in origin.wait_requests(1)] == ["/next"]
+    told = proxy.admin("POST", "/v1/explain", {"path": "/chat", "headers": WEBSOCKET}).json()
+    assert (told["pool"], told["status"], told["chosen"]) == ("app", 502, None)
+    assert "its pool speaks HTTP/2" in told["reason"]
+    plain = proxy.admin("POST", "/v1/explain", {"path": "/chat"}).json()
+    assert (plain["status"], plain["chosen"]) == (None, "s1")
 
 
 @pytest.mark.parametrize("method, status, length", [("HEAD", 200, "42"), ("GET", 204, None), ("GET", 304, "42"), ("GET", 200, "0")])

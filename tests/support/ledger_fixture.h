@@ -139,6 +139,7 @@ static void world_close(void)
 
 static void world_end(void)
 {
+    memory_fails = false;
     world_close();
     config_free(&world.running);
     config_free(&world.tried);

@@ -25,6 +25,7 @@ static struct {
     uint64_t boot_ms;
     struct refusal refusal;
     json_t *answer;
+    unsigned answered;           /* calls that answer when they are done */
     const char *state_directory; /* NULL: none, nothing is written to disk */
     bool prepare_fails;
     bool opens_quietly;       /* the wall clock is where the last record says until it is open */

@@ -4,16 +4,13 @@
  *
  * Threads  the first
  */
-#include "tests/support/ledger_fixture.h"
+#include "tests/support/apply_fixture.h"
 
 #include <stdlib.h>
 
 #include "change/gate.h"
 
-#define WEIGHT    "{\"pools\":{\"shop\":{\"servers\":{\"s1\":{\"weight\":90}}}}}"
-#define STEPS     "[{\"percent\":1,\"for\":\"30s\"},{\"percent\":10,\"for\":\"1m\"}]"
-#define SECOND_MS 1000LL
-#define MINUTE_MS (60 * SECOND_MS)
+#define STEPS "[{\"percent\":1,\"for\":\"30s\"},{\"percent\":10,\"for\":\"1m\"}]"
 
 static char before[DIGEST_TEXT]; /* what ran */
 
@@ -24,35 +21,7 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
-{
-    memory_fails = false;
-    return end_enforced(state);
-}
-
-/* ---- calls ---- */
-
-static void done(void *context, json_t *answer, const struct refusal *refusal)
-{
-    (void)context;
-    fresh_answer();
-    world.answer = answer;
-    if (refusal != NULL) {
-        world.refusal = *refusal;
-        world.refusal.fields = NULL; /* borrowed */
-    }
-}
-
-static const char *apply_as(const char *person, const char *id)
-{
-    struct actor actor = who(person);
-
-    fresh_answer();
-    ledger_apply(world.ledger, &actor, id, NULL, done, NULL);
-    return problem();
-}
-
-static void approved(const char *patch, const char *rest, char id_out[CHANGE_ID_TEXT])
+static void approved_in_steps(const char *patch, const char *rest, char id_out[CHANGE_ID_TEXT])
 {
     char body[1024];
 
@@ -68,15 +37,9 @@ static void approved(const char *patch, const char *rest, char id_out[CHANGE_ID_
 /* Under way with its first share. */
 static void tried(char id_out[CHANGE_ID_TEXT])
 {
-    approved(WEIGHT, "", id_out);
+    approved_in_steps(WEIGHT, "", id_out);
     if (apply_as("ann", id_out)[0] != '\0')
         fail_msg("refused: %s: %s", problem(), world.refusal.detail);
-}
-
-static void second(int64_t ms)
-{
-    pass_ms(ms);
-    ledger_tick(world.ledger);
 }
 
 static void read_as(enum gate_word errors)
@@ -97,22 +60,10 @@ static void read_as(enum gate_word errors)
 static void run_for(int64_t ms, enum gate_word errors)
 {
     for (; ms > 0; ms -= SECOND_MS) {
-        second(SECOND_MS);
+        pass(SECOND_MS);
         if (world.boot_ms / SECOND_MS % 10 == 0)
             read_as(errors);
     }
-}
-
-static unsigned records_of(const char *event)
-{
-    char needle[64];
-    unsigned count = 0;
-
-    (void)snprintf(needle, sizeof(needle), "\"event\":\"%s\"", event);
-    for (size_t i = 0; i < memory.count; i++)
-        count += strncmp(memory.entries[i].key, "audit/", 6) == 0 &&
-                 strstr(memory.entries[i].bytes, needle) != NULL;
-    return count;
 }
 
 static json_t *rollout_now(void)
@@ -230,9 +181,10 @@ static void what_is_tried_is_the_target_with_the_listeners_that_run(void **state
     char id[CHANGE_ID_TEXT];
 
     (void)state;
-    approved("{\"listeners\":{\"web\":{\"address\":\"127.0.0.1:8090\"}},\"pools\":{\"shop\":{"
-             "\"servers\":{\"s1\":{\"weight\":90}}}}}",
-             ",\"override\":[\"D011\",\"X004\"]", id);
+    approved_in_steps(
+        "{\"listeners\":{\"web\":{\"address\":\"127.0.0.1:8090\"}},\"pools\":{\"shop\":{"
+        "\"servers\":{\"s1\":{\"weight\":90}}}}}",
+        ",\"override\":[\"D011\",\"X004\"]", id);
     if (strcmp(state_of(id), "pending") == 0)
         assert_string_equal(approve("cat", id), "");
     assert_string_equal(apply_as("ann", id), "");
@@ -248,8 +200,8 @@ static void orders_that_come_with_it_wait_for_all_connections(void **state)
     size_t count = 0;
 
     (void)state;
-    approved(WEIGHT, ",\"overrides\":[{\"pool\":\"shop\",\"server\":\"s2\",\"state\":\"drain\"}]",
-             id);
+    approved_in_steps(
+        WEIGHT, ",\"overrides\":[{\"pool\":\"shop\",\"server\":\"s2\",\"state\":\"drain\"}]", id);
     if (strcmp(state_of(id), "pending") == 0)
         assert_string_equal(approve("cat", id), "");
     assert_string_equal(apply_as("ann", id), "");
@@ -296,7 +248,7 @@ static void without_any_reading_it_does_not_go_on(void **state)
     (void)state;
     tried(id);
     for (int i = 0; i < 120; i++)
-        second(SECOND_MS);
+        pass(SECOND_MS);
     assert_int_equal(world.percent, 1);
 }
 
@@ -309,10 +261,10 @@ static void a_reading_of_the_step_before_is_none_of_this_one(void **state)
     run_for(31 * SECOND_MS, GATE_PASS);
     assert_int_equal(world.percent, 10);
     for (int i = 0; i < 70; i++)
-        second(SECOND_MS);
+        pass(SECOND_MS);
     assert_int_equal(world.percent, 10);
     read_as(GATE_PASS);
-    second(SECOND_MS);
+    pass(SECOND_MS);
     assert_all_have_it();
 }
 
@@ -379,10 +331,10 @@ static void what_fails_does_not_go_on(void **state)
     run_for(25 * SECOND_MS, GATE_PASS);
     read_as(GATE_FAIL);
     for (int i = 0; i < 8; i++)
-        second(SECOND_MS);
+        pass(SECOND_MS);
     assert_int_equal(world.percent, 1);
     read_as(GATE_PASS);
-    second(SECOND_MS);
+    pass(SECOND_MS);
     assert_int_equal(world.percent, 10);
 }
 
@@ -440,7 +392,7 @@ static void a_restart_takes_it_back_at_any_step(void **state)
         char id[CHANGE_ID_TEXT];
 
         if (i > 0) {
-            assert_int_equal(end(state), 0);
+            assert_int_equal(end_enforced(state), 0);
             assert_int_equal(begin(state), 0);
         }
         tried(id);
@@ -489,7 +441,7 @@ static void what_does_not_build_is_not_exposed(void **state)
     char id[CHANGE_ID_TEXT];
 
     (void)state;
-    approved(WEIGHT, "", id);
+    approved_in_steps(WEIGHT, "", id);
     world.prepare_fails = true;
     assert_string_equal(apply_as("ann", id), "state-conflict");
     assert_string_equal(state_of(id), "approved");
@@ -588,9 +540,10 @@ static void the_gate_is_asked_about_the_share(void **state)
     assert_non_null(json_object_get(subject.changed, "shop"));
 }
 
+#define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end_enforced)
+
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(the_first_share_begins_with_the_apply),
         TEST(each_step_waits_for_its_time_and_for_traffic_that_is_well),

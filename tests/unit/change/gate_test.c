@@ -1,162 +1,13 @@
 /*
- * gate_test - what the health gate's readings do: to what waits, to who confirms it, to mode auto,
- * to what is on its way to being known as good.
+ * gate_test - what the health gate's readings do: to what waits, to who confirms it, to mode auto.
  *
  * Readings are made up here; how they are taken is tested with watch/, how arms are compared in
- * gate_tests_test.
+ * gate_tests_test, what is known to be good in lkg_test.
  *
  * Threads  the first
  */
 #include "change/activity.h"
-#include "change/gate.h"
-#include "tests/support/ledger_fixture.h"
-
-#define WEIGHT    "{\"pools\":{\"shop\":{\"servers\":{\"s1\":{\"weight\":90}}}}}"
-#define SECOND_MS 1000LL
-#define MINUTE_MS (60 * SECOND_MS)
-
-/* ---- calls ---- */
-
-static void done(void *context, json_t *answer, const struct refusal *refusal)
-{
-    (void)context;
-    fresh_answer();
-    world.answer = answer;
-    if (refusal != NULL) {
-        world.refusal = *refusal;
-        world.refusal.fields = NULL; /* borrowed */
-    }
-}
-
-static void approved_with(const char *more, const char *patch, char id_out[CHANGE_ID_TEXT])
-{
-    char body[512];
-
-    (void)snprintf(body, sizeof(body), "{\"title\":\"t\",\"reason\":\"r\",%s\"patch\":%s}", more,
-                   patch);
-    (void)snprintf(id_out, CHANGE_ID_TEXT, "%s", create_as(who("ann"), body, true));
-    assert_string_equal(problem(), "");
-    assert_string_equal(approve("bob", id_out), "");
-}
-
-static const char *apply_as(const char *person, const char *id)
-{
-    struct actor actor = who(person);
-
-    fresh_answer();
-    ledger_apply(world.ledger, &actor, id, NULL, done, NULL);
-    return problem();
-}
-
-static const char *rollback_as(const char *person, const char *to)
-{
-    struct actor actor = who(person);
-
-    fresh_answer();
-    ledger_rollback(world.ledger, &actor, to, "a test", done, NULL);
-    return problem();
-}
-
-static void pass(int64_t ms)
-{
-    pass_ms(ms);
-    ledger_tick(world.ledger);
-}
-
-static void confirming(const char *more, char id_out[CHANGE_ID_TEXT])
-{
-    approved_with(more, WEIGHT, id_out);
-    assert_string_equal(apply_as("ann", id_out), "");
-    assert_string_equal(state_of(id_out), "confirming");
-}
-
-/* By a policy that allows it. */
-static void confirming_by_itself(char id_out[CHANGE_ID_TEXT])
-{
-    run_configuration(CONFIGURATION(ENFORCED ",\"confirm\":{\"mode\":\"auto\"}"));
-    confirming("\"confirm\":{\"mode\":\"auto\"},", id_out);
-}
-
-/* ---- readings ---- */
-
-static struct gate_readings all(enum gate_word word)
-{
-    struct gate_readings readings;
-
-    for (unsigned i = 0; i < GATE_INPUTS; i++) {
-        readings.inputs[i].word = word;
-        (void)snprintf(readings.inputs[i].why, GATE_WHY_TEXT, "%s of a test", gate_word_word(word));
-    }
-    return readings;
-}
-
-/* All pass but one. */
-static struct gate_readings but(enum gate_input input, enum gate_word word)
-{
-    struct gate_readings readings = all(GATE_PASS);
-
-    readings.inputs[input] = all(word).inputs[input];
-    return readings;
-}
-
-/* Ten seconds, and then these. */
-static void reading(struct gate_readings readings)
-{
-    pass(GATE_TICK_MS);
-    ledger_gate_tick(world.ledger, &readings);
-}
-
-static void readings_for(int64_t ms, enum gate_word word)
-{
-    for (int64_t passed = 0; passed < ms; passed += GATE_TICK_MS)
-        reading(all(word));
-}
-
-static void fail_three_times(enum gate_input input)
-{
-    for (unsigned i = 0; i < GATE_FAILS; i++)
-        reading(but(input, GATE_FAIL));
-}
-
-/* ---- what is told ---- */
-
-static unsigned records_of(const char *event, const char *with)
-{
-    char needle[64];
-    unsigned count = 0;
-
-    (void)snprintf(needle, sizeof(needle), "\"event\":\"%s\"", event);
-    for (size_t i = 0; i < memory.count; i++)
-        count += strncmp(memory.entries[i].key, "audit/", 6) == 0 &&
-                 strstr(memory.entries[i].bytes, needle) != NULL &&
-                 strstr(memory.entries[i].bytes, with) != NULL;
-    return count;
-}
-
-static json_t *alert_of(const char *name)
-{
-    json_t *alerts = ledger_alerts(world.ledger);
-    json_t *found = NULL;
-    json_t *alert;
-    size_t i;
-
-    json_array_foreach(alerts, i, alert)
-    {
-        if (strcmp(json_string_value(json_object_get(alert, "name")), name) == 0)
-            found = json_incref(alert);
-    }
-    json_decref(alerts);
-    return found;
-}
-
-static bool has_alert(const char *name)
-{
-    json_t *alert = alert_of(name);
-    bool has = alert != NULL;
-
-    json_decref(alert);
-    return has;
-}
+#include "tests/unit/change/gate_readings.h"
 
 static json_t *gate_of_status(void)
 {
@@ -199,7 +50,7 @@ static void any_input_takes_it_back_after_three_failures(void **state)
         assert_non_null(strstr(change_now(id)->ended_why, "fail of a test"));
         assert_string_equal(change_now(id)->last_error, change_now(id)->ended_why);
         assert_int_equal(world.ledger->running.rev, 1);
-        assert_int_equal(records_of("change.rolled-back", word), 1);
+        assert_int_equal(records_with("change.rolled-back", word), 1);
         assert_int_equal(ledger_numbers(world.ledger).rollbacks[ROLLBACK_GATE], 1);
     }
 }
@@ -315,7 +166,7 @@ static void a_full_disk_does_not_hold_up_the_way_back(void **state)
     assert_true(has_alert("RollbackUndurable"));
     pass(SECOND_MS);
     assert_string_equal(state_of(id), "rolled_back");
-    assert_int_equal(records_of("change.rolled-back", "errors"), 1);
+    assert_int_equal(records_with("change.rolled-back", "errors"), 1);
 }
 
 static void what_cannot_be_built_again_is_tried_again(void **state)
@@ -447,7 +298,7 @@ static void auto_confirms_at_the_deadline_what_passes(void **state)
     reading(all(GATE_PASS));
     pass(SECOND_MS);
     assert_string_equal(state_of(id), "applied");
-    assert_int_equal(records_of("change.applied", "deadline"), 1);
+    assert_int_equal(records_with("change.applied", "deadline"), 1);
 }
 
 static void auto_confirms_nothing_without_readings(void **state)
@@ -480,7 +331,7 @@ static void auto_holds_an_hour_what_is_not_known(void **state)
     json_decref(alert);
     readings_for(48 * MINUTE_MS, GATE_INCONCLUSIVE);
     assert_string_equal(state_of(id), "confirming");
-    assert_int_equal(records_of("gate.holds", "inconclusive"), 1);
+    assert_int_equal(records_with("gate.holds", "inconclusive"), 1);
     readings_for(2 * MINUTE_MS, GATE_INCONCLUSIVE);
     assert_string_equal(state_of(id), "rolled_back");
     assert_non_null(strstr(change_now(id)->ended_why, "does not know"));
@@ -547,13 +398,13 @@ static void each_new_word_is_an_event_and_no_other(void **state)
     (void)state;
     confirming("", id);
     reading(all(GATE_INCONCLUSIVE)); /* as before the first */
-    assert_int_equal(records_of("gate.changed", ""), 0);
+    assert_int_equal(records_with("gate.changed", ""), 0);
     reading(all(GATE_PASS));
     reading(all(GATE_PASS));
-    assert_int_equal(records_of("gate.changed", "\"gate\":\"pass\""), 1);
+    assert_int_equal(records_with("gate.changed", "\"gate\":\"pass\""), 1);
     reading(but(GATE_REFUSALS, GATE_FAIL));
-    assert_int_equal(records_of("gate.changed", "\"name\":\"refusals\""), 1);
-    assert_int_equal(records_of("gate.changed", ""), 2);
+    assert_int_equal(records_with("gate.changed", "\"name\":\"refusals\""), 1);
+    assert_int_equal(records_with("gate.changed", ""), 2);
 }
 
 static void status_and_change_show_the_gate_while_it_waits(void **state)
@@ -649,169 +500,6 @@ static void nothing_is_looked_at_before_all_workers_have_it(void **state)
     assert_string_equal(word_of_status(), "inconclusive");
 }
 
-/* ---- which pools ---- */
-
-static char *changed_by(const char *base, const char *target, const char *overrides)
-{
-    static char text[256];
-    json_t *before = json_loads(base, 0, NULL);
-    json_t *after = json_loads(target, 0, NULL);
-    json_t *orders = overrides != NULL ? json_loads(overrides, 0, NULL) : NULL;
-    json_t *changed;
-    char *dumped;
-
-    assert_non_null(before);
-    assert_non_null(after);
-    changed = gate_changed_pools(before, after, orders);
-    dumped = json_dumps(changed, JSON_COMPACT | JSON_SORT_KEYS);
-    (void)snprintf(text, sizeof(text), "%s", dumped);
-    free(dumped);
-    json_decref(changed);
-    json_decref(before);
-    json_decref(after);
-    json_decref(orders);
-    return text;
-}
-
-#define TWO_POOLS "\"pools\":{\"a\":{\"x\":1},\"b\":{\"x\":1}}"
-#define A_AND_B   "\"routes\":{\"r\":{\"pool\":\"a\"},\"s\":{\"pool\":\"b\"}}"
-#define THE_BASE  "{" TWO_POOLS "," A_AND_B "}"
-
-static void a_pool_is_changed_by_its_section_its_routes_and_orders(void **state)
-{
-    (void)state;
-    assert_string_equal(changed_by(THE_BASE, THE_BASE, NULL), "{}");
-    assert_string_equal(
-        changed_by(THE_BASE, "{\"pools\":{\"a\":{\"x\":2},\"b\":{\"x\":1}}," A_AND_B "}", NULL),
-        "{\"a\":[]}");
-    assert_string_equal(changed_by(THE_BASE,
-                                   "{" TWO_POOLS ",\"routes\":{\"r\":{\"pool\":\"a\",\"host\":1},"
-                                   "\"s\":{\"pool\":\"b\"}}}",
-                                   NULL),
-                        "{\"a\":[]}");
-    assert_string_equal(
-        changed_by(THE_BASE, "{" TWO_POOLS ",\"routes\":{\"r\":{\"pool\":\"a\"}}}", NULL),
-        "{\"b\":[]}");
-    assert_string_equal(changed_by(THE_BASE, THE_BASE, "[{\"pool\":\"b\",\"server\":\"s\"}]"),
-                        "{\"b\":[]}");
-}
-
-static void what_nobody_notices_changes_no_pool(void **state)
-{
-    (void)state;
-    assert_string_equal(changed_by(THE_BASE,
-                                   "{" TWO_POOLS "," A_AND_B
-                                   ",\"people\":{},\"policy\":{},\"admin\":{},\"observe\":{}}",
-                                   NULL),
-                        "{}");
-}
-
-static void what_is_common_to_all_changes_all(void **state)
-{
-    (void)state;
-    assert_string_equal(
-        changed_by(THE_BASE, "{" TWO_POOLS "," A_AND_B ",\"listeners\":{\"w\":{}}}", NULL),
-        "{\"a\":[],\"b\":[]}");
-    assert_string_equal(
-        changed_by("{" TWO_POOLS "," A_AND_B ",\"process\":{\"workers\":2}}", THE_BASE, NULL),
-        "{\"a\":[],\"b\":[]}");
-}
-
-static void a_pool_that_takes_over_is_held_against_the_one_before(void **state)
-{
-    (void)state;
-    assert_string_equal(
-        changed_by(THE_BASE,
-                   "{\"pools\":{\"b\":{\"x\":1},\"c\":{\"x\":1}},"
-                   "\"routes\":{\"r\":{\"split\":{\"b\":5,\"c\":95}},\"s\":{\"pool\":\"b\"}}}",
-                   NULL),
-        "{\"b\":[\"a\"],\"c\":[\"a\"]}");
-}
-
-/* ---- known to be good ---- */
-
-static void applied(char id_out[CHANGE_ID_TEXT])
-{
-    confirming("", id_out);
-    pass(31 * SECOND_MS);
-    assert_string_equal(call(ledger_confirm, "ann", id_out), "");
-}
-
-static void a_reading_that_fails_begins_the_soak_anew(void **state)
-{
-    char id[CHANGE_ID_TEXT];
-
-    (void)state;
-    applied(id);
-    ledger_count_requests(world.ledger, 5000);
-    readings_for(29 * MINUTE_MS, GATE_PASS);
-    reading(but(GATE_ERRORS, GATE_FAIL));
-    readings_for(29 * MINUTE_MS, GATE_PASS);
-    assert_int_equal(world.ledger->lkg.rev, 0);
-    readings_for(2 * MINUTE_MS, GATE_PASS);
-    assert_int_equal(world.ledger->lkg.rev, 0); /* its requests, too */
-    ledger_count_requests(world.ledger, 1000);
-    pass(SECOND_MS);
-    assert_int_equal(world.ledger->lkg.rev, 2);
-}
-
-static void what_is_applied_and_fails_is_told_and_stays(void **state)
-{
-    char id[CHANGE_ID_TEXT];
-    json_t *alert;
-
-    (void)state;
-    applied(id);
-    fail_three_times(GATE_ERRORS);
-    fail_three_times(GATE_ERRORS);
-    assert_string_equal(state_of(id), "applied");
-    assert_int_equal(world.ledger->running.rev, 2);
-    alert = alert_of("GateFailing");
-    assert_non_null(alert);
-    assert_string_equal(json_string_value(json_object_get(alert, "severity")), "page");
-    assert_string_equal(json_string_value(json_object_get(alert, "change")), id);
-    json_decref(alert);
-}
-
-static void a_long_soak_that_flaps_writes_little(void **state)
-{
-    char id[CHANGE_ID_TEXT];
-    unsigned before;
-
-    (void)state;
-    applied(id);
-    before = records_of("gate.changed", "");
-    for (unsigned i = 0; i < 6 * 60; i++) /* an hour */
-        reading(but(GATE_ERRORS, i % 2 == 0 ? GATE_FAIL : GATE_PASS));
-    assert_true(records_of("gate.changed", "") - before <= 3);
-    assert_true(records_of("gate.changed", "") > before);
-}
-
-static void the_three_before_are_kept(void **state)
-{
-    char id[CHANGE_ID_TEXT];
-    char patch[128];
-    json_t *earlier;
-
-    (void)state;
-    for (unsigned i = 0; i < 6; i++) {
-        (void)snprintf(patch, sizeof(patch),
-                       "{\"pools\":{\"shop\":{\"servers\":{\"s1\":{\"weight\":%u}}}}}", 90 + i);
-        approved_with("", patch, id);
-        assert_string_equal(apply_as("ann", id), "");
-        pass(31 * SECOND_MS);
-        assert_string_equal(call(ledger_confirm, "ann", id), "");
-        ledger_count_requests(world.ledger, 1000);
-        readings_for(31 * MINUTE_MS, GATE_PASS);
-        assert_int_equal(world.ledger->lkg.rev, 2 + i);
-    }
-    earlier = lkg_earlier(world.ledger, NULL);
-    assert_int_equal(json_array_size(earlier), 3);
-    assert_int_equal(json_integer_value(json_object_get(json_array_get(earlier, 0), "rev")), 6);
-    assert_int_equal(json_integer_value(json_object_get(json_array_get(earlier, 2), "rev")), 4);
-    json_decref(earlier);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin_enforced, end_enforced)
 
 int main(void)
@@ -845,14 +533,6 @@ int main(void)
         TEST(who_was_taken_back_is_told_for_an_hour),
         TEST(the_subject_says_what_is_changed),
         TEST(nothing_is_looked_at_before_all_workers_have_it),
-        TEST(a_pool_is_changed_by_its_section_its_routes_and_orders),
-        TEST(what_nobody_notices_changes_no_pool),
-        TEST(what_is_common_to_all_changes_all),
-        TEST(a_pool_that_takes_over_is_held_against_the_one_before),
-        TEST(a_reading_that_fails_begins_the_soak_anew),
-        TEST(what_is_applied_and_fails_is_told_and_stays),
-        TEST(a_long_soak_that_flaps_writes_little),
-        TEST(the_three_before_are_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

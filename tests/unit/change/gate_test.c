@@ -131,9 +131,7 @@ static void a_forced_change_is_looked_at_like_any_other(void **state)
     char id[CHANGE_ID_TEXT];
 
     (void)state;
-    eve = who("eve");
-    eve.is_on_socket = true;
-    eve.uid = 1000;
+    eve = on_socket("eve");
     propose("ann", WEIGHT, true, id);
     fresh_answer();
     assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,

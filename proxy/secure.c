@@ -181,6 +181,18 @@ static struct tls_trust *trust(struct loaded *loaded, const struct conf_pool *po
     return made;
 }
 
+/* Who was believed as one name is not as another, whatever its address. */
+static void key_servers(struct snapshot_pool *pool)
+{
+    for (size_t i = 0; i < pool->server_count; i++) {
+        const struct conf_server *server = &pool->conf->servers[pool->server_conf[i]];
+        const char *name = secure_server_name(&pool->conf->tls, server);
+        uint64_t hash = name != NULL ? hash_slice(&HASH_STABLE, slice_from(name)) : 0;
+
+        pool->server_trust_keys[i] = hash_mix(pool->trust_key ^ hash) | 1;
+    }
+}
+
 /* ---- the admin listener ---- */
 
 /* Without tickets: each handshake looks at the caller's certificate anew. */
@@ -258,6 +270,7 @@ static bool secure_pools(struct snapshot *snapshot, struct loaded *loaded, struc
         pool->trust_key = key_of(snapshot->conf, pool->conf);
         if (pool->trust == NULL)
             return false;
+        key_servers(pool);
     }
     return true;
 }
@@ -286,6 +299,7 @@ void secure_snapshot_like(struct snapshot *snapshot, const struct snapshot *same
             continue;
         snapshot->pools[i].trust = tls_trust_hold(same->pools[i].trust);
         snapshot->pools[i].trust_key = same->pools[i].trust_key;
+        key_servers(&snapshot->pools[i]);
     }
 }
 

@@ -51,6 +51,7 @@ static void add_servers(struct snapshot *snapshot, struct snapshot_pool *pool)
             room += MAX_ADDRESSES - 1;
     pool->servers = arena_array(snapshot->arena, room, sizeof(*pool->servers));
     pool->server_conf = arena_array(snapshot->arena, room, sizeof(*pool->server_conf));
+    pool->server_trust_keys = arena_array(snapshot->arena, room, sizeof(*pool->server_trust_keys));
     rows = arena_array(snapshot->arena, room, sizeof(*rows));
     for (size_t i = 0; i < conf->server_count; i++) {
         struct server *addresses[MAX_ADDRESSES];

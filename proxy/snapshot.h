@@ -52,9 +52,11 @@ struct snapshot_pool {
     size_t server_count;
     /* TLS to the servers; NULL: clear text.  A reference of the snapshot's. */
     struct tls_trust *trust;
-    /* What the trust is made of, in a number: connections of another one are not used again; 0:
-     * clear text. */
+    /* What the trust is made of, in a number; 0: clear text. */
     uint64_t trust_key;
+    /* The same of each server, with the name that it is believed by: connections and sessions of
+     * another one are not used again. */
+    uint64_t *server_trust_keys;
     uint32_t index; /* in snapshot->pools */
     uint32_t counter_slot;
 };

@@ -428,7 +428,7 @@ static struct h2_connection *new_connection(const struct request *req)
     conn->state = H2_CONNECTING;
     conn->server = req->server;
     conn->counter_slot = req->server->counter_slot;
-    conn->trust_key = req->pool->trust_key;
+    conn->trust_key = opening_trust_key(req);
     list_init(&conn->link);
     list_init(&conn->all);
     list_init(&conn->waiting);
@@ -464,7 +464,7 @@ struct h2_connection *h2_connection_find(struct request *req)
         struct h2_connection *conn = container_of(item, struct h2_connection, link);
 
         if (conn->state == H2_OPEN && conn->stream_count < conn->most_streams &&
-            conn->trust_key == req->pool->trust_key)
+            conn->trust_key == opening_trust_key(req))
             return conn;
     }
     return NULL;
@@ -476,7 +476,7 @@ static struct h2_connection *find_opening(const struct request *req)
         struct h2_connection *conn = container_of(item, struct h2_connection, link);
 
         if (conn->state == H2_CONNECTING && conn->waiting_count < H2_CONNECTION_STREAMS &&
-            conn->trust_key == req->pool->trust_key)
+            conn->trust_key == opening_trust_key(req))
             return conn;
     }
     return NULL;

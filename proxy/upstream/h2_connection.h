@@ -56,7 +56,7 @@ struct h2_connection {
     uint32_t requests;
     uint32_t most_requests; /* 0: unlimited */
     uint32_t counter_slot;
-    uint64_t trust_key; /* of the pool that it was opened for */
+    uint64_t trust_key; /* opening_trust_key() of who it was opened for */
     uint64_t idle_ms;
     uint64_t read_ns; /* when the server last said something */
     struct h2_frames *frames;

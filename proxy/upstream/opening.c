@@ -34,6 +34,11 @@ void opening_end(struct opening *opening)
     opening->pool = NULL;
 }
 
+uint64_t opening_trust_key(const struct request *req)
+{
+    return req->pool->server_trust_keys[req->server_index];
+}
+
 enum failure opening_failure(int error)
 {
     switch (error) {
@@ -55,9 +60,9 @@ void opening_shake_hands(struct opening *opening, struct transport *transport)
     const struct conf_server *server =
         &pool->conf->servers[pool->server_conf[opening->server_index]];
 
-    transport_secure_to(
-        transport, pool->trust, secure_server_name(&pool->conf->tls, server),
-        reuse_session(transport->worker, pool->servers[opening->server_index], pool->trust_key));
+    transport_secure_to(transport, pool->trust, secure_server_name(&pool->conf->tls, server),
+                        reuse_session(transport->worker, pool->servers[opening->server_index],
+                                      pool->server_trust_keys[opening->server_index]));
 }
 
 void opening_note_trouble(struct server_row *row, struct server *server, enum tls_trouble trouble,

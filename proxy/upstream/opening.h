@@ -40,6 +40,10 @@ static inline bool opening_lasts(const struct opening *opening)
     return opening->hold != NULL;
 }
 
+/* What the request's server is believed by, in a number: connections of another one are not for it.
+ */
+uint64_t opening_trust_key(const struct request *req);
+
 /* Why a connection did not come to be; `error` is libuv's. */
 enum failure opening_failure(int error);
 

@@ -374,7 +374,7 @@ struct upstream *upstream_h1_reuse(struct request *req)
     struct upstream_h1 *up;
 
     while ((up = reuse_take(req->worker, req->server)) != NULL) {
-        if (up->trust_key == req->pool->trust_key && transport_is_quiet(&up->transport)) {
+        if (up->trust_key == opening_trust_key(req) && transport_is_quiet(&up->transport)) {
             up->is_reused = true;
             count_one(&upstream_h1_row(up)->connections_reused);
             begin_exchange(up, req);
@@ -465,7 +465,7 @@ static struct upstream_h1 *new_connection(const struct request *req)
     up->base.request = NULL;
     up->requests = 0;
     up->is_shaking_hands = false;
-    up->trust_key = req->pool->trust_key;
+    up->trust_key = opening_trust_key(req);
     up->counter_slot = req->server->counter_slot;
     list_init(&up->link);
     deadline_init(&up->deadline, on_due);
@@ -476,7 +476,7 @@ static struct upstream_h1 *new_connection(const struct request *req)
 enum failure upstream_h1_open(struct request *req)
 {
     struct worker *worker = req->worker;
-    struct upstream_h1 *up = reuse_take_opening(worker, req->server, req->pool->trust_key);
+    struct upstream_h1 *up = reuse_take_opening(worker, req->server, opening_trust_key(req));
     int error;
 
     if (up == NULL) {

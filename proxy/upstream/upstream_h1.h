@@ -47,7 +47,7 @@ struct upstream_h1 {
     struct body body;
     uint32_t requests;
     uint32_t counter_slot;
-    uint64_t trust_key; /* of the pool that it was opened for */
+    uint64_t trust_key; /* opening_trust_key() of who it was opened for */
     uint64_t response_timeout_ms;
 };
 

@@ -34,6 +34,8 @@ enum { ARENA_BLOCK = 16 * 1024, FINDING_TEXT = 2048 };
 
 /* ---- the state directory ---- */
 
+#define OTHER_PLACE " (a directory that this user may write to: --state DIR)"
+
 static bool make_state_directory(const char *path, struct error *why)
 {
     char copy[4096];
@@ -49,7 +51,8 @@ static bool make_state_directory(const char *path, struct error *why)
     }
     if (mkdir(copy, 0700) == 0 || errno == EEXIST)
         return true;
-    error_set(why, ERROR_SYSTEM, "state directory %s: cannot be made: %s", path, strerror(errno));
+    error_set(why, ERROR_SYSTEM, "state directory %s: cannot be made: %s" OTHER_PLACE, path,
+              strerror(errno));
     return false;
 }
 
@@ -64,7 +67,7 @@ static bool lock_state_directory(const char *path, struct error *why)
     if (file < 0 && (errno == EROFS || errno == EACCES)) /* what is there can be served still */
         file = open(name, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
-        error_set(why, ERROR_SYSTEM, "%s: cannot be opened: %s", name, strerror(errno));
+        error_set(why, ERROR_SYSTEM, "%s: cannot be opened: %s" OTHER_PLACE, name, strerror(errno));
         return false;
     }
     if (flock(file, LOCK_EX | LOCK_NB) != 0) {

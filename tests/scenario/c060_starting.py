@@ -83,7 +83,14 @@ def test_a_second_process_on_one_state_directory(make_proxy, origin):
 def test_a_state_directory_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     said = fails(simple_config(["127.0.0.1:9"]), "--state", str(tmp_path / "file" / "state"))
-    assert "state" in said and str(tmp_path / "file") in said
+    assert "state" in said and str(tmp_path / "file") in said and "--state" in said
+
+
+def test_a_state_directory_of_somebody_else_is_told_with_the_way_out(tmp_path):
+    state = tmp_path / "state"
+    (state / "lock").mkdir(parents=True)  # root may open anything but this
+    said = fails(simple_config(["127.0.0.1:9"]), "--state", str(state))
+    assert str(state / "lock") in said and "--state" in said
 
 
 def test_a_key_that_was_cut_short_is_told_not_guessed():

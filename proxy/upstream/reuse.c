@@ -93,16 +93,22 @@ void reuse_forget(struct worker *worker, struct upstream_h1 *up)
     deadline_clear(&up->deadline);
 }
 
-struct upstream_h1 *reuse_take(struct worker *worker, struct server *server)
+/* Those of another trust are the other arm's while there is one, else of before. */
+struct upstream_h1 *reuse_take(struct worker *worker, const struct server *server,
+                               uint64_t trust_key)
 {
-    struct reuse_list *list = list_of(worker, server);
-    struct upstream_h1 *up;
+    LIST_EACH_SAFE (item, &list_of(worker, server)->idle) {
+        struct upstream_h1 *up = container_of(item, struct upstream_h1, link);
+        bool is_right = up->trust_key == trust_key;
 
-    if (list->count == 0)
-        return NULL;
-    up = container_of(list->idle.next, struct upstream_h1, link);
-    reuse_forget(worker, up);
-    return up;
+        if (!is_right && worker->candidate != NULL)
+            continue;
+        reuse_forget(worker, up);
+        if (is_right)
+            return up;
+        upstream_h1_drop(&up);
+    }
+    return NULL;
 }
 
 bool reuse_may_keep(const struct worker *worker, const struct server *server,

@@ -24,8 +24,9 @@ bool reuse_may_keep(const struct worker *worker, const struct server *server,
 /* How long it waits: 90 to 110 % of the timeout. */
 uint64_t reuse_idle_ms(struct worker *worker, uint64_t timeout_ms);
 
-/* HTTP/1: the newest idle one, or NULL; and back. */
-struct upstream_h1 *reuse_take(struct worker *worker, struct server *server);
+/* HTTP/1: the newest idle one of that trust, or NULL; and back. */
+struct upstream_h1 *reuse_take(struct worker *worker, const struct server *server,
+                               uint64_t trust_key);
 void reuse_keep(struct worker *worker, struct upstream_h1 *up, const struct snapshot_pool *pool);
 /* The same of those that are being opened and whose request was cancelled.  False: there are as
  * many as may be idle, and this one is to end. */

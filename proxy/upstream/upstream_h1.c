@@ -371,10 +371,11 @@ static void begin_exchange(struct upstream_h1 *up, struct request *req)
 
 struct upstream *upstream_h1_reuse(struct request *req)
 {
+    uint64_t trust_key = opening_trust_key(req);
     struct upstream_h1 *up;
 
-    while ((up = reuse_take(req->worker, req->server)) != NULL) {
-        if (up->trust_key == opening_trust_key(req) && transport_is_quiet(&up->transport)) {
+    while ((up = reuse_take(req->worker, req->server, trust_key)) != NULL) {
+        if (transport_is_quiet(&up->transport)) {
             up->is_reused = true;
             count_one(&upstream_h1_row(up)->connections_reused);
             begin_exchange(up, req);

@@ -1,4 +1,5 @@
 """What both arms share stays right while a change is tried: the queue, names, idle connections, slow starts."""
+import ssl
 import threading
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from support.client import Client, build, get
 from support.names import Names
 from support.origin import named
+from support.tls import server_context, tls_pool
 
 HOUR = [{"percent": 50, "for": "10m"}]
 
@@ -73,6 +75,24 @@ def test_idle_connections_to_what_only_the_share_had_end_with_it(make_origin, ma
     assert proxy.as_("bob").post(f"/v1/changes/{change['id']}/cancel").status == 200
     proxy.wait_for(lambda: proxy.metrics().value("twokey_server_connections_idle", server="n1") == 0)
     assert proxy.metrics().value("twokey_server_connections_idle", server="s1") > 0
+
+
+def test_each_keeps_its_own_connections_where_they_trust_otherwise(make_origin, make_enforced, authority):
+    """In TLS 1.3 the origin would say something more on an idle connection (tickets); one where something waits to be read is not used."""
+    certificate = authority.certificate("origin", "localhost", ip="127.0.0.1")
+    origin = make_origin(named("old"), tls=server_context(certificate, version=ssl.TLSVersion.TLSv1_2))
+    tls = tls_pool(authority)
+    tls["process"]["workers"] = 1
+    proxy = make_enforced([origin], **tls)
+    try_it(proxy, {"pools": {"app": {"tls": {"sni": "localhost"}}},
+                   "routes": {"everything": {"response_headers": {"set": {"X-Arm": "share"}}}}})
+    clients = [Client(proxy.address) for _ in range(32)]
+    arms = {client.request(target="/").header("X-Arm"): client for client in clients}
+    assert len(arms) == 2
+    for _ in range(10):
+        for client in arms.values():
+            assert client.request(target="/").status == 200
+    assert proxy.metrics().value("twokey_server_connections_total", server="s1") == 2
 
 
 def test_servers_of_the_share_are_checked(make_origin, make_enforced):

@@ -491,6 +491,11 @@ void request_response_settle(struct request *req)
         req->progress_ms = worker_now_ms(req->worker);
 }
 
+bool request_is_crowded(const struct request *req)
+{
+    return req->ops->is_crowded != NULL && req->ops->is_crowded(req);
+}
+
 void request_client_drained(struct request *req)
 {
     req->progress_ms = worker_now_ms(req->worker);

@@ -197,6 +197,8 @@ bool request_response(struct request *req);
 void request_response_body(struct request *req, struct slice data, bool is_last);
 /* What was given goes to the client now; the server's side is paused when it takes no more. */
 void request_response_settle(struct request *req);
+/* The client's connection keeps much already: its response is to be read in small pieces. */
+bool request_is_crowded(const struct request *req);
 void request_response_ended(struct request *req, struct message *trailers);
 void request_upstream_failed(struct request *req, enum failure failure);
 void request_upstream_drained(struct request *req);

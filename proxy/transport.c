@@ -56,6 +56,7 @@ static void init(struct transport *transport, struct worker *worker,
     transport->has_shut_down = false;
     transport->is_told_broken = false;
     transport->is_reset = false;
+    transport->asks_room = false;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -224,11 +225,11 @@ void transport_secure_to(struct transport *transport, const struct tls_trust *tr
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
-    struct worker *worker = transport_of(handle)->worker;
+    struct transport *transport = transport_of(handle);
 
     (void)suggested;
-    buffer->base = worker->read_block;
-    buffer->len = WORKER_READ_BLOCK;
+    buffer->base = transport->worker->read_block;
+    buffer->len = transport->asks_room ? transport->ops->read_room(transport) : WORKER_READ_BLOCK;
 }
 
 /* libuv calls it an end when a hang-up follows a short read: it may be a reset, or the end of

@@ -44,6 +44,8 @@ struct transport_ops {
     void (*on_insecure)(struct transport *transport);
     /* Asked before a handshake with a client that takes up no session; NULL: all may. */
     bool (*admits)(struct transport *transport);
+    /* How much to read at once; asked where `asks_room` is set. */
+    size_t (*read_room)(struct transport *transport);
 };
 
 struct transport {
@@ -67,6 +69,7 @@ struct transport {
     bool is_told_broken : 1;
     bool is_reset : 1;
     bool is_feeding : 1; /* its engine takes what came */
+    bool asks_room : 1;
 };
 
 /* 0 or a negative libuv error; on an error there is nothing to close. */

@@ -82,6 +82,9 @@ struct client_ops {
     void (*send_answer)(struct request *req, const struct answer *answer);
     /* True while the client reads slower than it is written to. */
     bool (*is_full)(const struct request *req);
+    /* Of HTTP/2: the client's other streams leave little room.  NULL where a client has one request
+     * at a time. */
+    bool (*is_crowded)(const struct request *req);
     /* Upload bytes can be taken again. */
     void (*want_upload)(struct request *req);
     /* From now on bytes go both ways as they are. */

@@ -28,7 +28,8 @@ enum {
     STREAMS = 100,
     STREAM_WINDOW = 64 * 1024,
     CONNECTION_WINDOW = 1024 * 1024,
-    ROUND_TRIP_MS = 1000, /* that is waited for before the last GOAWAY */
+    CROWDED_BYTES = 512 * 1024, /* that wait for all streams: over it, each may keep little */
+    ROUND_TRIP_MS = 1000,       /* that is waited for before the last GOAWAY */
     LAST_BYTES = 64 * 1024,
     WRITE_BLOCK = 64 * 1024,
     LINE_BYTES = sizeof("  HTTP/1.1\r\nHost: \r\n"),
@@ -406,6 +407,7 @@ void client_h2_begin(struct client *client)
                                .stream_window = STREAM_WINDOW,
                                .connection_window = CONNECTION_WINDOW,
                                .extended_connect = true,
+                               .crowded_bytes = CROWDED_BYTES,
                                .head = client_limits(client)};
 
     h2->client = client;

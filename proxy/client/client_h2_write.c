@@ -149,6 +149,11 @@ static bool is_full(const struct request *req)
     return h2_stream_is_full(req->stream->wire);
 }
 
+static bool is_crowded(const struct request *req)
+{
+    return h2_frames_is_crowded(req->stream->h2->frames);
+}
+
 static void want_upload(struct request *req)
 {
     client_h2_pump(req->stream);
@@ -168,6 +173,7 @@ const struct client_ops client_h2_ops = {
     .send_end = send_end,
     .send_answer = send_answer,
     .is_full = is_full,
+    .is_crowded = is_crowded,
     .want_upload = want_upload,
     .become_tunnel = want_upload,
     .send_fin = send_fin,

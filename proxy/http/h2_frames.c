@@ -90,6 +90,7 @@ void h2_stream_free(struct h2_stream *stream)
 {
     list_remove(&stream->link);
     list_remove(&stream->draining);
+    stream->frames->unsent -= stream->outbox.bytes;
     h2_outbox_fini(&stream->outbox);
     xfree((void *)(uintptr_t)stream->trailers.at);
     h2_pool_give(stream);
@@ -384,6 +385,11 @@ bool h2_frames_is_over(const struct h2_frames *frames)
 {
     return frames->pending.len == 0 && !nghttp2_session_want_write(frames->session) &&
            (frames->is_over || !nghttp2_session_want_read(frames->session));
+}
+
+bool h2_frames_is_crowded(const struct h2_frames *frames)
+{
+    return frames->limits.crowded_bytes > 0 && frames->unsent > frames->limits.crowded_bytes;
 }
 
 uint32_t h2_frames_streams(const struct h2_frames *frames)

@@ -44,6 +44,7 @@ struct h2_limits {
     uint32_t connection_window; /* the same over all streams; given back as bytes come */
     struct head_limits head; /* of decoded heads: bytes as name + value + 32 (RFC 9113 §6.5.2) */
     bool extended_connect;   /* server's end: RFC 8441 is offered */
+    size_t crowded_bytes; /* of all outboxes: over it each stream is soon full; 0: no such mark */
 };
 
 /* One decoded field; the memory lives until the event returns. */
@@ -81,7 +82,8 @@ struct h2_events {
      * in the call that it happened in, at its end or (server's end) before the next request begins;
      * then `stream` is gone. */
     void (*on_closed)(void *connection, void *owner, uint32_t code, bool is_by_peer);
-    /* h2_stream_unsent() has come under the mark of h2_stream_is_full() after it was over it. */
+    /* h2_stream_unsent() has come well under the mark of h2_stream_is_full() after it was over it.
+     */
     void (*on_drained)(void *connection, void *owner);
     /* Client's end: no new streams; those above `last` were not looked at (their on_closed follows,
      * with H2_REFUSED_STREAM: safe to repeat whatever the method, RFC 9113 §8.7). */
@@ -111,6 +113,8 @@ size_t h2_frames_take(struct h2_frames *frames, char *at, size_t room);
 bool h2_frames_wants_write(const struct h2_frames *frames);
 /* Nothing more will be read or written: GOAWAY went either way and no stream is left. */
 bool h2_frames_is_over(const struct h2_frames *frames);
+/* Over limits.crowded_bytes wait: what fills its streams is to be read in small pieces. */
+bool h2_frames_is_crowded(const struct h2_frames *frames);
 uint32_t h2_frames_streams(const struct h2_frames *frames); /* open now, ours or theirs */
 /* A head, or a frame that could be one, has begun and is not whole: its sender may be waited for no
  * longer than for any other. */
@@ -145,8 +149,9 @@ void h2_stream_reset(struct h2_stream *stream, enum h2_code code);
 /* So much of what on_data gave is used: the peer may send as much again. */
 void h2_stream_consumed(struct h2_stream *stream, size_t bytes);
 size_t h2_stream_unsent(const struct h2_stream *stream);
-/* More than a window's worth waits: whoever fills it should pause until on_drained. */
-bool h2_stream_is_full(const struct h2_stream *stream);
+/* More than a window's worth waits, or more than a little while the connection is crowded: whoever
+ * fills it should pause until on_drained, which is told after this was true. */
+bool h2_stream_is_full(struct h2_stream *stream);
 uint32_t h2_stream_id(const struct h2_stream *stream);
 
 #endif

@@ -97,6 +97,7 @@ struct h2_frames {
     struct slice pending; /* bytes of nghttp2 that did not fit */
     char *out;            /* where frames are taken to, while they are */
     char *out_end;
+    size_t unsent;        /* bytes in all outboxes */
     size_t data_in_frame; /* bytes of the DATA frame that is being read */
     struct h2_budget budget;
 };

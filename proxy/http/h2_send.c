@@ -12,7 +12,8 @@
 #include "proxy/http/headers.h"
 
 enum {
-    FULL_BYTES = 64 * 1024, /* of a stream's outbox: see h2_stream_is_full() */
+    FULL_BYTES = 64 * 1024,        /* of a stream's outbox: see h2_stream_is_full() */
+    CROWDED_FULL_BYTES = 8 * 1024, /* the same while the connection is crowded */
     STACK_FIELDS = 96,
     RESETS_OF_ENDS = 4, /* streams that we end earn one that the peer may reset */
 };
@@ -170,11 +171,16 @@ static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *unused, 
     return (ssize_t)count;
 }
 
+static size_t full_mark(const struct h2_frames *frames)
+{
+    return h2_frames_is_crowded(frames) ? CROWDED_FULL_BYTES : FULL_BYTES;
+}
+
 static void drain(struct h2_stream *stream)
 {
     struct h2_frames *frames = stream->frames;
 
-    if (!stream->was_full || stream->outbox.bytes > FULL_BYTES / 2)
+    if (!stream->was_full || stream->outbox.bytes > full_mark(frames) / 2)
         return;
     stream->was_full = false;
     list_append(&frames->drained, &stream->draining);
@@ -196,6 +202,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     frames->out += H2_FRAME_HEAD_BYTES;
     if (count > 0) {
         h2_outbox_take(&stream->outbox, frames->out, count);
+        frames->unsent -= count;
         frames->out += count;
         drain(stream);
     }
@@ -421,9 +428,10 @@ void h2_stream_send(struct h2_stream *stream, struct slice data)
     if (stream->is_closed || stream->is_reset || stream->has_ended || data.len == 0)
         return;
     h2_outbox_put(&stream->outbox, data);
+    stream->frames->unsent += data.len;
     if (!stream->takes_turns && stream->outbox.bytes > H2_FRAME_BYTES)
         take_turns(stream);
-    stream->was_full |= h2_stream_is_full(stream);
+    (void)h2_stream_is_full(stream);
     resume(stream);
 }
 
@@ -460,9 +468,13 @@ size_t h2_stream_unsent(const struct h2_stream *stream)
     return stream->outbox.bytes;
 }
 
-bool h2_stream_is_full(const struct h2_stream *stream)
+/* Who hears that it is full waits to hear that it has drained, even if others have made room. */
+bool h2_stream_is_full(struct h2_stream *stream)
 {
-    return stream->outbox.bytes > FULL_BYTES;
+    bool is_full = stream->outbox.bytes > full_mark(stream->frames);
+
+    stream->was_full |= is_full;
+    return is_full;
 }
 
 uint32_t h2_stream_id(const struct h2_stream *stream)

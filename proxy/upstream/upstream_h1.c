@@ -17,6 +17,9 @@
 #include "proxy/worker.h"
 #include "tls/engine.h"
 
+/* At once, where little of it may be kept: a frame's worth. */
+enum { CROWDED_READ = 16 * 1024 };
+
 static struct upstream_h1 *upstream_of(struct transport *transport)
 {
     struct upstream_h1 *up = (struct upstream_h1 *)transport;
@@ -339,6 +342,13 @@ static void on_drained(struct transport *transport)
     }
 }
 
+static size_t read_room(struct transport *transport)
+{
+    const struct request *req = upstream_of(transport)->base.request;
+
+    return req != NULL && request_is_crowded(req) ? CROWDED_READ : WORKER_READ_BLOCK;
+}
+
 static const struct upstream_ops upstream_h1_ops;
 static void on_secured(struct transport *transport);
 static void on_insecure(struct transport *transport);
@@ -351,6 +361,7 @@ static const struct transport_ops ops = {
     .on_closed = on_closed,
     .on_secured = on_secured,
     .on_insecure = on_insecure,
+    .read_room = read_room,
 };
 
 /* ---- a new exchange ---- */
@@ -361,6 +372,7 @@ static void begin_exchange(struct upstream_h1 *up, struct request *req)
     up->has_read = false;
     up->is_deaf = false;
     up->is_suspect = false;
+    up->transport.asks_room = req->stream != NULL;
     up->may_be_kept = false;
     up->searched = 0;
     up->state = UPSTREAM_HEAD;

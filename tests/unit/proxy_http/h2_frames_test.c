@@ -201,6 +201,40 @@ static void test_a_client_opens_as_many_as_the_server_takes(void **state)
     pair_fini(&pair);
 }
 
+static void test_in_a_crowd_a_stream_is_soon_full(void **state)
+{
+    struct h2_limits limits = h2_test_limits;
+    static char body[200000];
+    struct h2_stream *hog;
+    struct h2_stream *other;
+    struct pair pair;
+
+    (void)state;
+    limits.crowded_bytes = 100000;
+    pair_init(&pair, &limits);
+    pair.server.keeps_windows = true;
+    other = ask(&pair, POST END, false);
+    h2_stream_send(other, slice_of(body, 20000));
+    assert_false(h2_stream_is_full(other));
+    hog = ask(&pair, POST END, false);
+    h2_stream_send(hog, slice_of(body, sizeof(body)));
+    assert_true(h2_frames_is_crowded(pair.client.frames));
+    assert_true(h2_stream_is_full(other));
+    carry_both(&pair.client, &pair.server); /* a window of the hog's, and all of the other's */
+    assert_int_equal(h2_stream_unsent(other), 0);
+    assert_told(&pair.client, "drained\n");
+    assert_true(h2_frames_is_crowded(pair.client.frames));
+    h2_stream_send(other, slice_of(body, 9000));
+    assert_true(h2_stream_is_full(other));
+    h2_stream_reset(hog, H2_CANCEL);
+    carry_both(&pair.client, &pair.server);
+    assert_false(h2_frames_is_crowded(pair.client.frames));
+    assert_told(&pair.client, "drained\nclosed 8\n");
+    h2_stream_send(other, slice_of(body, 60000));
+    assert_false(h2_stream_is_full(other));
+    pair_fini(&pair);
+}
+
 static void test_what_was_not_sent_yet_can_be_cancelled(void **state)
 {
     struct pair *pair = *state;
@@ -328,6 +362,7 @@ int main(void)
         pair_test(test_goaway_lets_streams_finish),
         pair_test(test_streams_that_a_server_never_saw_are_refused),
         cmocka_unit_test(test_a_client_opens_as_many_as_the_server_takes),
+        cmocka_unit_test(test_in_a_crowd_a_stream_is_soon_full),
         pair_test(test_what_was_not_sent_yet_can_be_cancelled),
         pair_test(test_a_stream_that_is_over_takes_nothing_more),
         pair_test(test_trailers_may_come_without_a_body),

@@ -527,6 +527,11 @@ bool transport_is_quiet(const struct transport *transport)
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+bool transport_was_cut_off(const struct transport *transport)
+{
+    return transport->tls != NULL && tls_engine_state(transport->tls) != TLS_ENDED;
+}
+
 bool transport_peer_is_gone(const struct transport *transport)
 {
     struct pollfd look = {.fd = transport_descriptor(transport)};

@@ -135,6 +135,8 @@ void transport_reset(struct transport *transport);
 int transport_descriptor(const struct transport *transport);
 /* False when a byte or an end waits to be read: an idle connection that must not be used. */
 bool transport_is_quiet(const struct transport *transport);
+/* TLS, and its end was not said (close_notify): anybody on the way could have made it. */
+bool transport_was_cut_off(const struct transport *transport);
 /* True when the peer has reset the connection (or closed a local one), though nobody reads from it.
  */
 bool transport_peer_is_gone(const struct transport *transport);

@@ -133,7 +133,8 @@ static void on_eof(struct transport *transport)
         end_idle(up);
     } else if (up->state == UPSTREAM_TUNNEL) {
         request_server_half_closed(up->base.request);
-    } else if (up->state == UPSTREAM_BODY && up->body.kind == FORWARD_UNTIL_CLOSE && !up->is_deaf) {
+    } else if (up->state == UPSTREAM_BODY && up->body.kind == FORWARD_UNTIL_CLOSE && !up->is_deaf &&
+               !transport_was_cut_off(transport)) {
         up->may_be_kept = false;
         request_response_ended(up->base.request, NULL);
     } else {

@@ -4,9 +4,10 @@ import ssl
 
 import pytest
 from support.client import Client, get
-from support.origin import echo, ok, websocket
+from support.origin import CLOSE, echo, ok, websocket
 from support.client import build, masked_frame
 from support.tls import Authority, server_context, tls_pool
+from support.wire import Ended
 
 BIG = bytes(range(256)) * 12000
 
@@ -97,6 +98,25 @@ def test_a_server_that_speaks_clear_text_is_no_server(make_origin, make_proxy, a
     proxy = make_proxy([make_origin(ok(b"clear"))], **tls_pool(authority))
     assert get(proxy.address).status == 502
     assert proxy.metrics().value("twokey_server_tls_failures_total") >= 1
+
+
+def until_it_closes(says_so):
+    def behave(conn, _request):
+        conn.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of it")
+        if says_so:
+            conn.sock.unwrap()
+        return CLOSE
+    return behave
+
+
+def test_what_lasts_until_the_server_closes_is_whole_only_if_it_says_so(make_origin, make_proxy, authority):
+    """RFC 9112 §9.8: without close_notify anybody on the way could have ended it."""
+    origin = make_origin({"/whole": until_it_closes(True), "/cut": until_it_closes(False)}, tls=server_context(local(authority)))
+    proxy = make_proxy([origin], **tls_pool(authority))
+    assert get(proxy.address, "/whole").body == b"half of it"
+    with pytest.raises(Ended):
+        get(proxy.address, "/cut")
+    assert proxy.access_log(2)[1]["failure"] == "response-broken"
 
 
 def test_sessions_are_taken_up_again(make_origin, make_proxy, authority):

@@ -276,7 +276,7 @@ over, so that a server that comes and goes is one alert. At most 500 are kept.
 | when | something was raised or is over, and every 60 s while anything is raised | something was raised or is over |
 | of what is raised | all, with an end in 3 minutes: if twokey dies, its alerts end | what this receiver has not taken yet |
 | of what is over | what this receiver has not taken yet, for at most 15 minutes | the same |
-| an alert | `labels` `alertname`, `severity`, `cluster`, `instance` (this machine and the admin port), `pool`, `server`, `ref`, `certificate`; `annotations` `summary`, `description`, `runbook_url`, `change`, `revision`, `author`, `approvers`, `suggested_action`; `startsAt`, `endsAt`, `generatorURL` | as in `GET /v1/alerts`, with `status` (`raised`, `over`), `cluster`, `instance`, and `ended` where it is over |
+| an alert | `labels` `alertname`, `severity`, `cluster`, `instance` (this machine and the admin port), `pool`, `server`, `ref`, `certificate`, and `change` where it is about one; `annotations` `summary`, `description`, `runbook_url`, `change`, `revision`, `author`, `approvers`, `suggested_action`; `startsAt`, `endsAt`, `generatorURL` | as in `GET /v1/alerts`, with `status` (`raised`, `over`), `cluster`, `instance`, and `ended` where it is over |
 
 Each receiver is told by itself; **every** Alertmanager is, as its documentation asks for. A status of 200 to 299 means that it took what was sent. Anything else,
 no answer within 10 s (5 s to connect), or a redirection, which is not followed, is a failure: tried again after 1 s, 2 s, 4 s … 30 s. What
@@ -285,8 +285,7 @@ twice (its answer was lost, twokey was started anew), never out of order.
 
 Failures are in the log (`alerts-undelivered`, once and every ten minutes), in `twokey_alert_notifications_total`, and after half a minute an alert of
 their own, `AlertsUndeliverable`. Certificates of `https` receivers are verified against the system's authorities. Proxies named in the environment and `.netrc`
-are not used. The observer's thread sends: requests, health checks and the admin API never wait for a receiver; a disk that hangs under the access log does
-hold alerts up (`ObserverSilent`). A change of `observe.alerts` is of class 3, and cannot be made by break-glass.
+are not used. A thread of its own sends: nothing else waits for a receiver, and a disk that hangs under the access log (`ObserverSilent`) holds no alert up. A change of `observe.alerts` is of class 3, and cannot be made by break-glass.
 
 Prometheus can raise most of these by itself: [deploy/prometheus/rules.yml](../deploy/prometheus/rules.yml). Its own word is that one should let it; sending directly is
 for sites without it, and for what no metric can say: who changed what, and how to revert it. With both, `group_by: [alertname, pool]` makes one message of them

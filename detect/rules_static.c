@@ -25,6 +25,13 @@ static double percent(double share)
     return share * 100;
 }
 
+/* Servers that could share the load: of the backups those that are ready, as the others may be
+ * spares. */
+static size_t count_of_tier(const struct share_pool *shares)
+{
+    return shares->tier.is_of_backups ? shares->tier.ready : shares->primaries;
+}
+
 /* The server that takes too much of it all, or NULL. */
 static const struct conf_server *hoarder(const struct conf_pool *pool,
                                          const struct share_pool *shares)
@@ -32,8 +39,8 @@ static const struct conf_server *hoarder(const struct conf_pool *pool,
     const struct share_tier *tier = &shares->tier;
     const struct share_server *top = share_top(shares);
 
-    if (pool->intent == INTENT_ACTIVE_STANDBY || shares->primaries < 2 || tier->is_of_backups ||
-        tier->eligible == 0 || top->share < ALMOST_ALL - ROUNDING)
+    if (pool->intent == INTENT_ACTIVE_STANDBY || count_of_tier(shares) < 2 || tier->eligible == 0 ||
+        top->share < ALMOST_ALL - ROUNDING)
         return NULL;
     if (tier->ready == 1)
         return 2 * tier->ready < shares->primaries ? detect_server(pool, top->name) : NULL;
@@ -56,7 +63,7 @@ void one_server_gets_all(struct detect_run *run)
                           "weight %u gives %s %.0f %% of the requests of a pool of %zu servers "
                           "(fair: %.0f %%)",
                           server->weight, server->name, percent(share_top(&shares)->share),
-                          shares.primaries, percent(share_top(&shares)->fair));
+                          count_of_tier(&shares), percent(share_top(&shares)->fair));
         else if (server != NULL)
             detect_report(run, AT("pools", pool->name, "servers"),
                           "only %s of %zu servers is ready: it gets 100 %% of the requests",

@@ -39,6 +39,17 @@ static const struct detect_case cases[] = {
               "2", ",'weight':100,'capacity_rps':200")),
           "/pools/p/servers/1/weight",
           "gives 1 90 % of the requests of a pool of 2 servers (fair: 80 %)", BLOCK),
+    /* where only backups serve, their weights are looked at */
+    FIRES("D001",
+          SERVERS(SERVER("1", ",'state':'drain'") "," SERVER(
+              "2", ",'backup':true,'weight':900") "," SERVER("3", ",'backup':true,'weight':100")),
+          "/pools/p/servers/2/weight",
+          "weight 900 gives 2 90 % of the requests of a pool of 2 servers (fair: 50 %)", BLOCK),
+    JUST_QUIET(
+        "D001",
+        SERVERS(SERVER("1", ",'state':'drain'") "," SERVER(
+            "2", ",'backup':true,'weight':899") "," SERVER("3", ",'backup':true,'weight':101"))),
+    QUIET("D001", SERVERS(SERVER("1", ",'state':'drain'") "," SERVER("2", ",'backup':true"))),
     /* D002 */
     FIRES(
         "D002",

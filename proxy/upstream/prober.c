@@ -1,13 +1,9 @@
 /*
  * prober - active health checks and ejections, on a thread of their own.
  *
- *   RESTING --due--> QUEUED (PROBES_AT_ONCE run) --> ASKING --answer or time over--> LINGERING
- *      ^                                                           |                    |
- *      +------------ nothing left to read ------------------------+--------------------+
- *
- * What a check says is judged in target.c, what bytes mean in probe_reply.c; here is when, and
- * which.  A message of a worker names a server by pointer only: it is looked up, never followed,
- * for the server may be gone when the message arrives.
+ * Which servers are watched, of which pools, and what is asked of the thread; when each is asked is
+ * in watched.c.  A message of a worker names a server by pointer only: it is looked up, never
+ * followed, for the server may be gone when the message arrives.
  *
  * Owner    control starts and stops it.      Threads  see prober.h
  */
@@ -23,44 +19,17 @@
 #include "base/mailbox.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "config/load.h"
 #include "config/model.h"
 #include "proxy/upstream/keyed.h"
-#include "proxy/upstream/probe.h"
 #include "proxy/upstream/target.h"
+#include "proxy/upstream/watched.h"
 
 enum {
     PROBER_TAG = 0x50524245,
-    WATCHED_TAG = 0x57415443,
-    PROBES_AT_ONCE = 512,
-    LINGER_MS = 250,
-    SOONEST_MS = 10, /* between two checks of a server that takes longer than its interval */
     SPREAD_MS = 1000,
     SPREAD_EACH_MS = 5,
     SETTLE_MS = 20,
     SWEEP_MS = 1000,
-};
-
-enum asking { RESTING, QUEUED, ASKING, LINGERING };
-
-struct watched {
-    uint32_t tag;
-    struct target target;
-    struct prober *prober;
-    struct keyed keyed; /* by the server's address in memory */
-    struct list in_all;
-    struct list in_queue;
-    enum asking asking;
-    const char *host;              /* of the configuration: the server's name, or NULL */
-    const struct tls_trust *trust; /* as given */
-    const char *tls_name;
-    struct probe *probe;
-    uint64_t begun_ms;
-    uv_timer_t timer;       /* the next check, or the time it may take */
-    uv_timer_t phase_timer; /* target.phase_due_ms */
-    unsigned open_timers;
-    bool is_kept; /* named by the list that is being adopted */
-    bool is_new;
 };
 
 struct watched_pool {
@@ -87,9 +56,7 @@ struct prober {
     struct list watched;
     struct list pools;
     struct list dirty;
-    struct list queue;
-    unsigned running;
-    uint64_t random;
+    struct checks checks;
     bool has_adopted;
     bool is_stopping;
     _Atomic uint64_t seen_ms; /* written at each sweep, read by control */
@@ -113,20 +80,8 @@ static uint64_t hash_of(const void *pointer)
     return hash_mix((uintptr_t)pointer);
 }
 
-static uint64_t jittered(struct prober *prober, uint64_t ms)
-{
-    return ms - ms / 10 + random_next(&prober->random) % (ms / 5 + 1);
-}
-
-static void start_timer(uv_timer_t *timer, uv_timer_cb on_timer, uint64_t ms)
-{
-    uv_update_time(timer->loop);
-    CHECK(uv_timer_start(timer, on_timer, ms, 0) == 0);
-}
-
 /* ---- after a target changed ---- */
 
-static void on_phase(uv_timer_t *timer);
 static void on_settle(uv_timer_t *timer);
 
 static struct watched_pool *pool_of(const struct watched *watched)
@@ -134,37 +89,16 @@ static struct watched_pool *pool_of(const struct watched *watched)
     return container_of(watched->target.pool, struct watched_pool, pool);
 }
 
-static void arm_phase(struct watched *watched)
-{
-    uint64_t due_ms = watched->target.phase_due_ms;
-    uint64_t now_ms = clock_ms();
-
-    if (due_ms == 0)
-        uv_timer_stop(&watched->phase_timer);
-    else
-        start_timer(&watched->phase_timer, on_phase, due_ms > now_ms ? due_ms - now_ms : 0);
-}
-
 static void note_change(struct watched *watched)
 {
-    struct prober *prober = watched->prober;
+    struct prober *prober = container_of(watched->checks, struct prober, checks);
     struct watched_pool *pool = pool_of(watched);
 
-    arm_phase(watched);
     if (!list_is_empty(&pool->in_dirty))
         return;
     list_append(&prober->dirty, &pool->in_dirty);
     if (!uv_is_active((uv_handle_t *)&prober->settle))
-        start_timer(&prober->settle, on_settle, SETTLE_MS);
-}
-
-static void on_phase(uv_timer_t *timer)
-{
-    struct watched *watched = container_of(timer, struct watched, phase_timer);
-
-    CHECK_OBJ(watched, WATCHED_TAG);
-    target_phase_over(&watched->target, clock_ms());
-    note_change(watched);
+        watched_start_timer(&prober->settle, on_settle, SETTLE_MS);
 }
 
 static void judge_pool(struct watched_pool *pool)
@@ -194,146 +128,6 @@ static void on_sweep(uv_timer_t *timer)
     }
 }
 
-/* ---- checks: when ---- */
-
-static void begin_waiting(struct prober *prober);
-static void on_due(uv_timer_t *timer);
-
-static const struct conf_health_check *check_of(const struct watched *watched)
-{
-    return &watched->target.pool->conf->health_check;
-}
-
-static void rest_for(struct watched *watched, uint64_t ms)
-{
-    watched->asking = RESTING;
-    start_timer(&watched->timer, on_due, ms);
-}
-
-static void rest(struct watched *watched)
-{
-    uint64_t interval_ms = jittered(watched->prober, target_interval_ms(&watched->target));
-    uint64_t due_ms = watched->begun_ms + interval_ms;
-    uint64_t now_ms = clock_ms();
-
-    rest_for(watched, due_ms > now_ms + SOONEST_MS ? due_ms - now_ms : SOONEST_MS);
-}
-
-/* No longer than half the time to the next check. */
-static uint64_t linger_ms(const struct watched *watched)
-{
-    uint64_t half_ms = target_interval_ms(&watched->target) / 2;
-
-    return half_ms < LINGER_MS ? half_ms : LINGER_MS;
-}
-
-/* Whatever it does, it does no more. */
-static void abandon(struct watched *watched)
-{
-    uv_timer_stop(&watched->timer);
-    list_remove(&watched->in_queue);
-    watched->asking = RESTING;
-    if (watched->probe == NULL)
-        return;
-    probe_close(&watched->probe);
-    watched->prober->running--;
-}
-
-static void conclude(struct watched *watched)
-{
-    struct prober *prober = watched->prober;
-
-    abandon(watched);
-    rest(watched);
-    begin_waiting(prober);
-}
-
-static void on_linger_over(uv_timer_t *timer)
-{
-    conclude(container_of(timer, struct watched, timer));
-}
-
-static void take_answer(struct watched *watched, const struct probe_answer *answer)
-{
-    target_judge(&watched->target, answer, clock_ms());
-    note_change(watched);
-}
-
-static void on_probe(void *context, const struct probe_answer *answer, bool is_over)
-{
-    struct watched *watched = context;
-
-    CHECK_OBJ(watched, WATCHED_TAG);
-    if (answer != NULL)
-        take_answer(watched, answer);
-    if (is_over) {
-        conclude(watched);
-        return;
-    }
-    watched->asking = LINGERING;
-    start_timer(&watched->timer, on_linger_over, linger_ms(watched));
-}
-
-static void on_time_over(uv_timer_t *timer)
-{
-    struct watched *watched = container_of(timer, struct watched, timer);
-    struct probe_answer answer = probe_time_out(watched->probe);
-
-    take_answer(watched, &answer);
-    conclude(watched);
-}
-
-static void begin(struct watched *watched)
-{
-    struct prober *prober = watched->prober;
-    struct probe_answer answer;
-    struct probe_options options = {
-        .server = watched->target.server,
-        .host = watched->host,
-        .trust = watched->trust,
-        .is_h2 = watched->target.pool->conf->protocol == PROTOCOL_H2,
-        .tls_name = watched->tls_name,
-        .check = check_of(watched),
-        .on_event = on_probe,
-        .context = watched,
-    };
-
-    watched->begun_ms = clock_ms();
-    watched->probe = probe_open(&prober->loop, &options, &answer);
-    if (watched->probe == NULL) {
-        take_answer(watched, &answer);
-        rest(watched);
-        return;
-    }
-    prober->running++;
-    watched->asking = ASKING;
-    start_timer(&watched->timer, on_time_over, check_of(watched)->timeout_ms);
-}
-
-static void begin_waiting(struct prober *prober)
-{
-    struct list *item;
-
-    while (prober->running < PROBES_AT_ONCE && (item = list_pop(&prober->queue)) != NULL)
-        begin(container_of(item, struct watched, in_queue));
-}
-
-static void on_due(uv_timer_t *timer)
-{
-    struct watched *watched = container_of(timer, struct watched, timer);
-
-    CHECK_OBJ(watched, WATCHED_TAG);
-    if (target_is_paused(&watched->target)) {
-        target_pause(&watched->target);
-        watched->begun_ms = clock_ms();
-        rest(watched);
-        return;
-    }
-    watched->asking = QUEUED;
-    list_append(&watched->prober->queue, &watched->in_queue);
-    begin_waiting(watched->prober);
-}
-
 /* ---- the list of targets ---- */
 
 static struct watched *find_watched(const struct prober *prober, const struct server *server)
@@ -351,47 +145,18 @@ static struct watched *find_watched(const struct prober *prober, const struct se
 
 static struct watched *add_watched(struct prober *prober, struct server *server)
 {
-    struct watched *watched = xcalloc(1, sizeof(*watched));
+    struct watched *watched = watched_open(&prober->checks, server);
 
-    watched->tag = WATCHED_TAG;
-    watched->prober = prober;
-    watched->is_new = true;
-    target_init(&watched->target, server);
-    list_init(&watched->in_queue);
-    CHECK(uv_timer_init(&prober->loop, &watched->timer) == 0);
-    CHECK(uv_timer_init(&prober->loop, &watched->phase_timer) == 0);
-    watched->open_timers = 2;
     list_append(&prober->watched, &watched->in_all);
     keyed_add(&prober->by_server, &watched->keyed, hash_of(server));
     return watched;
 }
 
-static void timer_closed(struct watched *watched)
-{
-    if (--watched->open_timers > 0)
-        return;
-    watched->tag = 0;
-    xfree(watched);
-}
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-    timer_closed(container_of((uv_timer_t *)handle, struct watched, timer));
-}
-
-static void on_phase_timer_closed(uv_handle_t *handle)
-{
-    timer_closed(container_of((uv_timer_t *)handle, struct watched, phase_timer));
-}
-
 static void drop_watched(struct prober *prober, struct watched *watched)
 {
-    abandon(watched);
-    target_fini(&watched->target);
     list_remove(&watched->in_all);
     keyed_remove(&prober->by_server, &watched->keyed);
-    uv_close((uv_handle_t *)&watched->timer, on_timer_closed);
-    uv_close((uv_handle_t *)&watched->phase_timer, on_phase_timer_closed);
+    watched_close(watched);
 }
 
 static struct watched_pool *pool_for(struct prober *prober, const struct prober_target *given)
@@ -426,44 +191,6 @@ static void add_to_pool(struct watched_pool *pool, struct watched *watched)
                                                               memory_order_relaxed) == HEALTH_UP;
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-/* Whether an answer under way still answers what the new configuration asks. */
-static bool is_same_question(const struct conf_health_check *a, const struct conf_health_check *b)
-{
-    return a->is_on == b->is_on && a->type == b->type && a->port == b->port &&
-           is_same_text(a->path, b->path) && is_same_text(a->host, b->host) &&
-           is_same_text(a->service, b->service);
-}
-
-/* The old configuration lives until the adoption is told. */
-static void take_configuration(struct watched *watched, struct watched_pool *pool,
-                               const struct prober_target *given)
-{
-    int index = config_find_server(given->pool, given->server->name);
-    const struct conf_server *conf = index != CONFIG_NONE ? &given->pool->servers[index] : NULL;
-
-    if (watched->probe != NULL &&
-        (!is_same_question(check_of(watched), &given->pool->health_check) ||
-         watched->trust != given->trust ||
-         watched->target.pool->conf->protocol != given->pool->protocol)) {
-        abandon(watched);
-        rest_for(watched, SOONEST_MS);
-    }
-    if (watched->probe != NULL)
-        probe_recheck(watched->probe, &given->pool->health_check);
-    watched->target.pool = &pool->pool;
-    watched->target.is_backup = given->is_backup;
-    watched->target.is_tried = given->is_tried;
-    watched->target.weight = conf != NULL ? conf->weight : 1;
-    watched->trust = given->trust;
-    watched->tls_name = given->tls_name;
-    watched->host = conf != NULL && conf->address.kind == ADDRESS_NAME ? conf->address.host : NULL;
-}
-
 static void take_target(struct prober *prober, const struct prober_target *given)
 {
     struct watched *watched = find_watched(prober, given->server);
@@ -475,7 +202,7 @@ static void take_target(struct prober *prober, const struct prober_target *given
     if (watched->is_kept)
         return;
     watched->is_kept = true;
-    take_configuration(watched, pool, given);
+    watched_configure(watched, &pool->pool, given);
     add_to_pool(pool, watched);
 }
 
@@ -485,39 +212,6 @@ static bool joins(const struct prober *prober, const struct watched *watched)
     const struct watched_pool *pool = pool_of(watched);
 
     return prober->has_adopted && pool->serving > 0 && pool->newcomers * 2 <= pool->pool.count;
-}
-
-/* A resting one whose interval became shorter is asked sooner. */
-static void hasten(struct watched *watched)
-{
-    uint64_t interval_ms = jittered(watched->prober, target_interval_ms(&watched->target));
-
-    if (!uv_is_active((uv_handle_t *)&watched->timer) ||
-        uv_timer_get_due_in(&watched->timer) > interval_ms)
-        rest_for(watched, interval_ms);
-}
-
-static void schedule(struct watched *watched, uint64_t spread_ms)
-{
-    struct prober *prober = watched->prober;
-    const struct conf_health_check *check = check_of(watched);
-
-    if (watched->is_new)
-        watched->target.is_joining = joins(prober, watched);
-    if (watched->target.pool->conf->ejection.consecutive_failures == 0)
-        target_end_ejection(&watched->target, clock_ms());
-    if (!check->is_on) {
-        abandon(watched);
-        target_needs_no_check(&watched->target, clock_ms());
-    } else if (watched->is_new) {
-        if (check->interval_ms < spread_ms)
-            spread_ms = check->interval_ms;
-        rest_for(watched, random_next(&prober->random) % (spread_ms + 1));
-    } else if (watched->asking == RESTING) {
-        hasten(watched);
-    }
-    watched->is_new = false;
-    note_change(watched);
 }
 
 /* Few are asked at once right away, many over a second. */
@@ -571,10 +265,14 @@ static void adopt(struct prober *prober, const struct adoption *adoption)
     drop_pools(&old_pools);
     spread_ms = spread_of(prober);
     LIST_EACH (item, &prober->watched) {
-        schedule(container_of(item, struct watched, in_all), spread_ms);
+        struct watched *watched = container_of(item, struct watched, in_all);
+
+        if (watched->is_new)
+            watched->target.is_joining = joins(prober, watched);
+        watched_schedule(watched, spread_ms);
     }
     prober->has_adopted = true;
-    begin_waiting(prober);
+    checks_go_on(&prober->checks);
 }
 
 /* ---- messages ---- */
@@ -616,8 +314,8 @@ static void on_suspicion(struct mail *message, void *receiver)
     xfree(suspicion);
     if (watched == NULL || prober->is_stopping)
         return;
-    if (target_suspect(&watched->target, clock_ms(), random_next(&prober->random)))
-        note_change(watched);
+    if (target_suspect(&watched->target, clock_ms(), random_next(&prober->checks.random)))
+        watched_changed(watched);
 }
 
 void prober_suspect(struct prober *prober, struct server *server)
@@ -664,7 +362,7 @@ static void on_stop(struct mail *message, void *receiver)
 
     (void)message;
     prober->is_stopping = true;
-    start_timer(&prober->settle, on_settle, 0);
+    watched_start_timer(&prober->settle, on_settle, 0);
 }
 
 static void run(void *context)
@@ -693,13 +391,12 @@ struct prober *prober_start(void)
 
     ON_CONTROL();
     prober->tag = PROBER_TAG;
-    prober->random = random_seed();
     prober->stop.handle = on_stop;
     list_init(&prober->watched);
     list_init(&prober->pools);
     list_init(&prober->dirty);
-    list_init(&prober->queue);
     CHECK(uv_loop_init(&prober->loop) == 0);
+    checks_init(&prober->checks, &prober->loop, note_change);
     CHECK(mailbox_open(&prober->mailbox, &prober->loop, prober) == 0);
     CHECK(uv_timer_init(&prober->loop, &prober->settle) == 0);
     CHECK(uv_timer_init(&prober->loop, &prober->sweep) == 0);

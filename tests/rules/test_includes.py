@@ -41,7 +41,7 @@ FENCES = {
     "PCRE2": (r"pcre2\.h", r"proxy/route/.*"),
     "libcurl": (r"curl/", r"observe/alert_sender\.c|cli/api_client\.c"),
     "libuv": (r"uv\.h", r"base/(mailbox|clock)\.[ch]|proxy/(worker|listener|transport|deadline|late)\.[ch]"
-                        r"|proxy/upstream/(prober|probe|registry|resolver|upstream_h1)\.[ch]|observe/(observer|alert_sender|alert_thread)\.[ch]"
+                        r"|proxy/upstream/(prober|probe|registry|resolver|watched)\.[ch]|observe/(observer|alert_sender|alert_thread)\.[ch]"
                         r"|admin/(admin|listener|front|caller)\.[ch]|cli/(serve|reload)\.[ch]|cli/drill/[a-z]+\.[ch]"),
 }
 

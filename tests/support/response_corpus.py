@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from support.client import Client, Ended, build, get
 from support.corpus import compare_fields
+from support.h2 import H2Client, request
 from support.origin import CLOSE, ok
 
 AFTER = b"the answer to another\n"
@@ -165,4 +166,56 @@ def _next_one(outcome, proxy, origin, mark):
     used = {request.connection for request in origin.since(here).heads}
     if outcome.drops and used & touched:
         return "the server's connection served again"
+    return None
+
+
+# -- the same rows, seen by an HTTP/2 client
+
+def is_for_h2(case):
+    """HTTP/1.0 and upgrades are of HTTP/1 alone."""
+    return case.version == "1.1" and not any(name == "Upgrade" for name, _ in case.headers)
+
+
+def run_h2(case, proxy, origin):
+    """None, or what is wrong: a whole response is that of HTTP/1, one that breaks off a reset of its stream alone."""
+    origin.behaviour = {"/case": _behaviour(case), "*": ok(AFTER)}
+    mark = origin.mark()
+    more = [(name.lower(), value) for name, value in case.headers if name != "Connection"]
+    with H2Client(proxy.address, timeout=12) as client:
+        try:
+            got = client.request(1, request(case.method, "/case", *more))
+            if isinstance(case.then, float):
+                _wait_dropped(origin, mark)
+            faults = [_judge_h2(outcome, got) for outcome in case.outcomes]
+            probe = client.request(3, request(path="/probe"))
+        except Exception as fault:
+            return f"the client's connection did not go on: {fault!r}"
+    if all(faults):
+        return " | ".join(faults) + f"\n  origin sent {case.raw[:300]!r}\n  client got  {got}"
+    if probe.body != AFTER:
+        return f"the next stream got {probe.status} {probe.body[:200]!r}"
+    return _next_one(case.outcomes[faults.index(None)], proxy, origin, mark)
+
+
+def _judge_h2(outcome, got):
+    if outcome.kind == "torn":
+        return None if got.reset is not None and got.status in (None, *outcome.statuses) else f"torn: {got}"
+    if not got.has_ended:
+        return f"{outcome.kind}: no whole response: {got}"
+    if got.status not in outcome.statuses:
+        return f"{outcome.kind}: one of {outcome.statuses} wanted, got {got.status}"
+    return _compare_h2(outcome, got) if outcome.kind == "good" else None
+
+
+def _compare_h2(outcome, got):
+    if got.body != outcome.body:
+        return f"good: the body is {got.body[:80]!r} ({got.body_bytes} bytes)"
+    fault = compare_fields(outcome, got.headers)
+    if fault:
+        return "good: " + fault
+    if outcome.interim is not None and [status for status, _ in got.interim] != outcome.interim:
+        return f"good: interim responses are {got.interim}"
+    # HTTP/2 always has room for trailers: what a client of HTTP/1 has to ask for.
+    if outcome.trailers and list(got.trailers) != [(name.lower(), value) for name, value in outcome.trailers]:
+        return f"good: trailers are {got.trailers}"
     return None

@@ -228,7 +228,8 @@ static void greet(struct front *front, int fd, const struct sockaddr_storage *ad
         caller_begin(caller);
 }
 
-/* False: enough for now. */
+/* Lets one caller in who waits.  False: nobody waits, or nobody is let in for a while;
+ * on_acceptable is called again when that is over. */
 static bool accept_one(struct front *front)
 {
     struct sockaddr_storage address = {0};

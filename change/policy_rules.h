@@ -26,4 +26,17 @@ struct policy_rule {
 extern const struct policy_rule policy_rules[];
 extern const size_t policy_rule_count;
 
+/* The functions that policy_rules.def names. */
+#define RULE(id, class, function, words) policy_rule_fn function;
+#include "change/policy_rules.def"
+#undef RULE
+
+/* ---- what they share ---- */
+
+/* Adds to "a, b, c"; the first twenty. */
+void policy_name(struct buffer *which, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The item is another before and after, or is in one of them only. */
+bool policy_touches(const struct policy_subject *subject, const char *section, const char *item);
+
 #endif

@@ -1,5 +1,6 @@
 /*
- * internal - what monitor.c (counting, windows) and monitor_rules.c (deciding) share.
+ * internal - what monitor.c (counting, windows), monitor_rules.c (judging) and monitor_alarms.c
+ * (deciding) share.
  *
  * Owner    whoever made the monitor      Threads  one at a time
  */
@@ -143,10 +144,10 @@ void monitor_find_dispersion(struct monitor *monitor, const struct monitor_view 
 void monitor_learn_dispersion(struct monitor *monitor, const struct monitor_view *view,
                               uint64_t now_s);
 
-/* monitor_rules.c: raises and clears. */
+/* monitor_alarms.c: raises and clears. */
 void monitor_decide(struct monitor *monitor, const struct monitor_view *view, uint64_t now_s,
                     const struct monitor_limits *limits);
-/* Begins the sequential test anew. */
+/* monitor_rules.c: begins the sequential test anew. */
 void monitor_new_trial(struct monitor *monitor);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * monitor - see monitor.h: its life, what is due, what came, turns and epochs.  Windows are
- * monitor_window.c, the rules monitor_rules.c.
+ * monitor_window.c, the rules monitor_rules.c, alarms monitor_alarms.c.
  *
  * Owner    whoever made it      Threads  one at a time
  */

@@ -1,27 +1,19 @@
 /*
- * monitor_rules - one small function a rule of monitor_rules.def, and the hysteresis that they
- * share (docs/distribution.md).
+ * monitor_rules - one small function a rule of monitor_rules.def (docs/distribution.md).
  *
- * A rule says wrong, right, or cannot tell.  Three times wrong in a row raise it, thirty times
- * right clear it; what cannot be told does neither.
+ * A rule says wrong, right, or cannot tell; monitor_alarms.c makes alarms of that.
  *
  * Owner    the monitor      Threads  one at a time
  */
+#include "observe/monitor_rules.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/memory.h"
-#include "observe/internal.h"
 
 enum {
-    RAISE_AFTER = 3,
-    CLEAR_AFTER = 30,
-    CLEAR_AFTER_FLAPS = 90,
-    FLAPS_WITHIN_S = 3600,
-    ACTIVE_AT_LEAST_S = 120,
-    PAGE_REQUESTS = 60, /* a minute */
     SINKHOLE_REQUESTS = 100,
     SINKHOLE_ERRORS = 10,
     TRIAL_TURNS = 30,
@@ -40,24 +32,6 @@ const struct monitor_rule_row monitor_rules[RULE_COUNT] = {
 #define MONITOR_RULE(id, reference, severity, alert, what, remedy)                                 \
     [RULE_##id] = {reference, MONITOR_##severity, alert, what, remedy},
 #include "observe/monitor_rules.def"
-};
-
-enum word { CANNOT_TELL, RIGHT, WRONG };
-
-/* What a rule says now; the numbers only where something is wrong. */
-struct judgement {
-    enum word word;
-    enum distribution_speed speed;
-    bool is_lasting; /* the 15 minutes say so too */
-    struct monitor_alarm numbers;
-};
-
-struct court {
-    struct monitor *monitor;
-    const struct monitor_view *view;
-    const struct monitor_limits *limits; /* NULL: not known */
-    const struct alarm_state *alarm;     /* of the rule that is asked */
-    enum distribution_ref ref;
 };
 
 /* ---- what rules share ---- */
@@ -533,60 +507,7 @@ static struct judgement judge_skew(const struct court *court)
     return judgement;
 }
 
-/* ---- hysteresis ---- */
-
-static bool was_flapping(const struct alarm_state *alarm, uint64_t now_s)
-{
-    return alarm->raised_count >= MONITOR_FLAPS &&
-           now_s - alarm->raised_s[alarm->raised_count % MONITOR_FLAPS] < FLAPS_WITHIN_S;
-}
-
-static void raise_alarm(struct alarm_state *alarm, uint64_t now_s)
-{
-    alarm->shown.is_raised = true;
-    alarm->shown.is_page = false;
-    alarm->shown.since_s = now_s;
-    alarm->raised_s[alarm->raised_count++ % MONITOR_FLAPS] = now_s;
-}
-
-static void take_numbers(struct alarm_state *alarm, const struct judgement *judgement)
-{
-    struct monitor_alarm before = alarm->shown;
-
-    alarm->shown = judgement->numbers;
-    alarm->shown.is_raised = before.is_raised;
-    alarm->shown.is_page = before.is_page;
-    alarm->shown.since_s = before.since_s;
-    alarm->speed = judgement->speed;
-}
-
-static void clear_if_over(struct alarm_state *alarm, uint64_t now_s)
-{
-    unsigned needed = was_flapping(alarm, now_s) ? CLEAR_AFTER_FLAPS : CLEAR_AFTER;
-
-    if (alarm->clean < needed || now_s - alarm->shown.since_s < ACTIVE_AT_LEAST_S)
-        return;
-    alarm->shown.is_raised = alarm->shown.is_page = false;
-    alarm->clean = 0;
-}
-
-static void take_to_heart(struct alarm_state *alarm, const struct judgement *judgement,
-                          const struct court *court, bool may_page, uint64_t now_s)
-{
-    alarm->streak = judgement->word == WRONG ? alarm->streak + 1 : 0;
-    if (judgement->word == WRONG) {
-        alarm->clean = 0;
-        take_numbers(alarm, judgement);
-        if (!alarm->shown.is_raised && alarm->streak >= RAISE_AFTER)
-            raise_alarm(alarm, now_s);
-        if (alarm->shown.is_raised && may_page &&
-            (window_of(court, 0)->all >= PAGE_REQUESTS || judgement->is_lasting))
-            alarm->shown.is_page = true;
-    } else if (alarm->shown.is_raised) {
-        alarm->clean = judgement->word == RIGHT ? alarm->clean + 1 : alarm->clean;
-        clear_if_over(alarm, now_s);
-    }
-}
+/* ---- the table ---- */
 
 typedef struct judgement judge_fn(const struct court *);
 
@@ -603,32 +524,12 @@ static judge_fn *const judges[RULE_COUNT] = {
     [RULE_STARVED_PREVIOUS] = judge_starved_previous,
 };
 
-static bool is_inhibited(const struct monitor *monitor, enum monitor_rule rule, uint64_t now_s)
+struct judgement monitor_judge(const struct court *court, enum monitor_rule rule)
 {
-    if (monitor->traits.is_standby)
-        return rule != RULE_OVERLOAD;
-    return monitor_rules[rule].ref == REF_CONFIGURED && now_s < monitor->settles_s;
+    return judges[rule](court);
 }
 
-void monitor_decide(struct monitor *monitor, const struct monitor_view *view, uint64_t now_s,
-                    const struct monitor_limits *limits)
+bool monitor_can_judge(const struct court *court)
 {
-    struct court court = {.monitor = monitor, .view = view, .limits = limits};
-
-    for (unsigned ref = 0; ref < REF_COUNT; ref++) {
-        court.ref = (enum distribution_ref)ref;
-        monitor->is_enough[ref] = shortest_enough(&court) < DISTRIBUTION_WINDOWS;
-    }
-    for (unsigned rule = 0; rule < RULE_COUNT; rule++) {
-        struct alarm_state *alarm = &monitor->alarms[rule];
-        struct judgement judgement;
-
-        court.alarm = alarm;
-        court.ref = monitor_rules[rule].ref;
-        judgement = judges[rule](&court);
-        if (is_inhibited(monitor, (enum monitor_rule)rule, now_s) && judgement.word == WRONG)
-            judgement.word = RIGHT;
-        take_to_heart(alarm, &judgement, &court, monitor_rules[rule].severity == MONITOR_PAGE,
-                      now_s);
-    }
+    return shortest_enough(court) < DISTRIBUTION_WINDOWS;
 }

@@ -16,6 +16,8 @@
 #include "base/slice.h"
 #include "change/audit.h"
 
+struct store;
+
 enum { CHAIN_REMEMBERED = 256 };
 
 /* `place`: "audit.jsonl:7", "twokey.db rev/00…2". */
@@ -58,6 +60,15 @@ bool line_next(struct line_reader *reader, struct slice *line_out, bool *is_torn
 
 /* A file of lines; one that is not the chain's first may begin with records that it has already. */
 void audit_check_file(const char *path, struct chain *chain);
+/* audit.jsonl against the records of the database, which end before `next`. */
+struct audit_mirror_check {
+    struct audit_report *report;
+    const char *directory; /* of the state */
+    const char *path;
+    struct store *store;
+    uint64_t next;
+};
+void audit_check_mirror(const struct audit_mirror_check *mirror);
 /* `chain` follows the database's records. */
 void audit_check_state(const char *directory, struct chain *chain);
 

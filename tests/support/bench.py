@@ -11,8 +11,8 @@ from support.proxy import simple_proxy
 class Bench:
     """A proxy that died is replaced, so that one row costs one failure."""
 
-    def __init__(self, behaviour=None, **pool):
-        self.origin = Origin(behaviour)
+    def __init__(self, behaviour=None, speaks=Origin, **pool):
+        self.origin = speaks(behaviour)
         self.pool = {"ejection": {"consecutive_failures": 0}, **pool}
         self.proxy = None
 

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field
 
 from support.client import Client, Ended, build, get
+from support.wire import Fields
 
 HOST = b"Host: test.example\r\n"
 EVIL = b"GET /evil HTTP/1.1\r\nHost: test.example\r\n\r\n"
@@ -113,7 +114,7 @@ def run(case, proxy, origin, pieces=None, gap=0.002):
         seen = origin.since(mark)
         faults = []
         for outcome in case.outcomes:
-            fault = _judge(outcome, case, client, got, seen, origin)
+            fault = _judge(outcome, client, got, seen, origin)
             if fault is None:
                 break
             faults.append(fault)
@@ -146,15 +147,22 @@ def _answers(client, case):
     return Got(responses, False, "")
 
 
-def _judge(outcome, case, client, got, seen, origin):
+def _judge_answers(outcome, got):
     statuses = [response.status for response in got.responses]
-    silent = outcome.kind == "cut" and not statuses and got.closed  # a cut may end without words
-    if not silent:
-        if len(statuses) != len(outcome.answers):
-            return f"{outcome.kind}: {len(outcome.answers)} answers wanted, got {statuses} {got.how}"
-        for status, allowed in zip(statuses, outcome.answers):
-            if status not in allowed:
-                return f"{outcome.kind}: one of {allowed} wanted, got {statuses}"
+    if outcome.kind == "cut" and not statuses and got.closed:  # a cut may end without words
+        return None
+    if len(statuses) != len(outcome.answers):
+        return f"{outcome.kind}: {len(outcome.answers)} answers wanted, got {statuses} {got.how}"
+    for status, allowed in zip(statuses, outcome.answers):
+        if status not in allowed:
+            return f"{outcome.kind}: one of {allowed} wanted, got {statuses}"
+    return None
+
+
+def _judge(outcome, client, got, seen, origin):
+    fault = _judge_answers(outcome, got)
+    if fault:
+        return fault
     if seen.errors:
         return f"the origin got bytes it could not read beyond doubt: {seen.errors}"
     if outcome.kind == "refuse" and (seen.bytes or seen.heads):
@@ -171,6 +179,10 @@ def _judge(outcome, case, client, got, seen, origin):
         fault = _compare(outcome.requests, seen)
         if fault:
             return fault
+    return _judge_connection(outcome, client, got)
+
+
+def _judge_connection(outcome, client, got):
     if outcome.closes:
         return None if got.closed or client.wait_closed() else f"{outcome.kind}: the connection should be closed"
     return _probe(client)
@@ -237,3 +249,65 @@ def _barrier(proxy, origin, case):
     if answer.status == 200 and [head.target for head in seen.heads] == ["/barrier"] and not seen.errors:
         return None
     return f"something was left behind: {answer.status}, {seen}\n  sent     {case.raw[:400]!r}"
+
+
+# -- the same rows, before a server that speaks HTTP/2
+
+OF_HTTP1 = ("connection", "transfer-encoding", "upgrade", "te")
+
+
+def is_for_h2(case):
+    """Of HTTP/2 there is no upgrade."""
+    return b"pgrade" not in case.raw
+
+
+def _judge_streams(outcome, seen, origin):
+    if seen.errors:
+        return f"the origin got what is no HTTP/2: {seen.errors}"
+    if outcome.kind == "refuse":
+        return "refuse: a head reached the origin" if seen.heads else None
+    if outcome.kind == "forward":
+        return _compare_streams(outcome.requests, seen)
+    if any(head.has_ended for head in seen.heads):
+        return "cut: a whole request reached the origin"
+    try:
+        origin.wait_for(lambda _: all(head.reset is not None for head in seen.heads), 5)
+    except AssertionError:
+        return "cut: the stream stays open after the fault"
+    return None
+
+
+def _compare_streams(wants, seen):
+    if len(seen.requests) != len(wants) or len(seen.heads) != len(wants):
+        return f"forward: {len(wants)} requests wanted at the origin, {len(seen.requests)} seen, {len(seen.heads)} heads"
+    for want, request in zip(wants, seen.requests):
+        if (request.method, request.target, request.body) != (want.method, want.target, want.body):
+            return f"forward: {want.method} {want.target} wanted, {request} seen"
+        if set(request.headers.names()) & {"host", *OF_HTTP1[:3]}:
+            return f"forward: fields of HTTP/1: {request.headers}"
+        own = Want(headers={name: value for name, value in want.headers.items() if name.lower() not in OF_HTTP1}, absent=want.absent)
+        fault = compare_fields(own, Fields([("host", request.authority), *request.headers]))
+        if fault:
+            return "forward: " + fault
+        if want.trailers is not None and list(request.trailers) != want.trailers:
+            return f"forward: trailers should be {want.trailers}, are {request.trailers}"
+    return None
+
+
+def run_to_h2(case, proxy, origin):
+    """Play one case; returns None, or what is wrong.  What HTTP/1 says of a connection is not looked for."""
+    origin.settle()
+    mark = origin.mark()
+    with Client(proxy.address, timeout=8) as client:
+        client.try_send(case.raw)
+        if case.then == "half_close":
+            client.half_close()
+        got = _answers(client, case)
+        origin.settle()
+        seen = origin.since(mark)
+        faults = [_judge_answers(outcome, got) or _judge_streams(outcome, seen, origin) or _judge_connection(outcome, client, got)
+                  for outcome in case.outcomes]
+    if all(faults):
+        return " | ".join(faults) + f"\n  sent     {case.raw[:400]!r}\n  client   {got}\n  origin   {seen}"
+    answer = get(proxy.address, "/barrier")
+    return None if answer.status == 200 else f"the next request got {answer.status}"

@@ -31,7 +31,7 @@ enum {
     CROWDED_BYTES = 512 * 1024, /* that wait for all streams: over it, each may keep little */
     ROUND_TRIP_MS = 1000,       /* that is waited for before the last GOAWAY */
     LAST_BYTES = 64 * 1024,
-    WRITE_BLOCK = 64 * 1024,
+    WRITE_BLOCK = WORKER_READ_BLOCK + 1024, /* one read in frames goes in one write */
     LINE_BYTES = sizeof("  HTTP/1.1\r\nHost: \r\n"),
 };
 
@@ -171,6 +171,24 @@ static void write_frames(struct client_h2 *h2, bool has_room, size_t most)
         transport_gather(transport, slice_of(block, count));
         transport_flush(worker);
         total += count;
+    }
+    transport_scratch_trim(worker, block, 0);
+}
+
+void client_h2_write_now(struct client_h2 *h2)
+{
+    struct transport *transport = &h2->client->transport;
+    struct worker *worker = transport->worker;
+    char *block = transport_scratch(worker, WRITE_BLOCK);
+    size_t count;
+
+    client_h2_mark(h2);
+    if (block == NULL)
+        return;
+    while (!transport->is_closing && !transport_is_full(transport) &&
+           (count = h2_frames_take_untold(h2->frames, block, WRITE_BLOCK)) > 0) {
+        transport_gather(transport, slice_of(block, count));
+        transport_flush(worker);
     }
     transport_scratch_trim(worker, block, 0);
 }

@@ -77,6 +77,10 @@ static inline struct worker *client_h2_worker(const struct client_h2 *h2)
 /* There is something to be written: it goes out at the end of the turn. */
 void client_h2_mark(struct client_h2 *h2);
 
+/* Writes what can go now: what came of it is told at the end of the turn, for which the connection
+ * is marked. */
+void client_h2_write_now(struct client_h2 *h2);
+
 /* ---- client_h2_upload.c ---- */
 
 /* Gives on what waits of the upload, as far as it is taken. */

@@ -13,7 +13,11 @@
 #include "proxy/request.h"
 #include "proxy/upstream/upstream.h"
 
-enum { OWN_FIELDS = 4096, TRAILER_ROOM = 2 * UPSTREAM_HEAD_BYTES };
+enum {
+    OWN_FIELDS = 4096,
+    TRAILER_ROOM = 2 * UPSTREAM_HEAD_BYTES,
+    LEAST_NOW = 16 * 1024, /* more than a frame */
+};
 
 static bool begin_writing(struct request *req, size_t room, struct writer *w)
 {
@@ -32,10 +36,15 @@ static void end_writing(struct request *req, const struct writer *w)
     client_h2_mark(req->stream->h2);
 }
 
-static void put_body(struct request *req, struct slice data)
+static void count_body(struct request *req, struct slice data)
 {
     req->sent_bytes += data.len;
     req->stream->given += data.len;
+}
+
+static void put_body(struct request *req, struct slice data)
+{
+    count_body(req, data);
     h2_stream_send(req->stream->wire, data);
 }
 
@@ -94,12 +103,23 @@ static bool send_interim(struct request *req, const struct message *message)
     return !w.overflow;
 }
 
+/* What fills frames goes from where it was read to the socket; only what that, or a window, does
+ * not take is kept.  The rest goes at the end of the turn, with what other streams have. */
 static void send_body(struct request *req, struct slice data)
 {
+    struct h2_stream *wire = req->stream->wire;
+
     if (req->state == REQUEST_TUNNEL)
         req->stream->progress_ms = worker_now_ms(req->worker);
-    put_body(req, data);
-    client_h2_mark(req->stream->h2);
+    count_body(req, data);
+    if (data.len > LEAST_NOW) {
+        h2_stream_lend(wire, data);
+        client_h2_write_now(req->stream->h2);
+        h2_stream_keep(wire);
+    } else {
+        h2_stream_send(wire, data);
+        client_h2_mark(req->stream->h2);
+    }
 }
 
 static void send_end(struct request *req, const struct message *trailers)

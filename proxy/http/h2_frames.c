@@ -331,7 +331,9 @@ bool h2_frames_read(struct h2_frames *frames, struct slice bytes, uint64_t now_m
         return false;
     h2_budget_refill(&frames->budget, now_ms);
     follow(&frames->place, bytes);
+    frames->is_reading = true;
     used = nghttp2_session_mem_recv(frames->session, (const uint8_t *)bytes.at, bytes.len);
+    frames->is_reading = false;
     if (used < 0)
         give_up(frames, (int)used);
     else if (nghttp2_session_get_outbound_queue_size(frames->session) > UNREAD_FRAMES)
@@ -355,11 +357,13 @@ static bool put_pending(struct h2_frames *frames)
     return frames->pending.len == 0;
 }
 
-size_t h2_frames_take(struct h2_frames *frames, char *at, size_t room)
+size_t h2_frames_take_untold(struct h2_frames *frames, char *at, size_t room)
 {
     const uint8_t *bytes;
     ssize_t count;
 
+    if (frames->is_reading)
+        return 0;
     frames->out = at;
     frames->out_end = at + room;
     while (put_pending(frames) && h2_room_left(frames) >= H2_GOOD_ROOM) {
@@ -372,8 +376,15 @@ size_t h2_frames_take(struct h2_frames *frames, char *at, size_t room)
     }
     room = (size_t)(frames->out - at);
     frames->out = frames->out_end = NULL;
-    settle(frames);
     return room;
+}
+
+size_t h2_frames_take(struct h2_frames *frames, char *at, size_t room)
+{
+    size_t count = h2_frames_take_untold(frames, at, room);
+
+    settle(frames);
+    return count;
 }
 
 bool h2_frames_wants_write(const struct h2_frames *frames)

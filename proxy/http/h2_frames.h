@@ -110,6 +110,9 @@ bool h2_frames_read(struct h2_frames *frames, struct slice bytes, uint64_t now_m
 /* Copies what is to be written next, at most `room` bytes (which are at least 2048); 0: nothing, or
  * nothing that the windows let go. */
 size_t h2_frames_take(struct h2_frames *frames, char *at, size_t room);
+/* The same, but tells nothing: what has happened is told by the next h2_frames_take(), which must
+ * come soon.  0 within an event of h2_frames_read(). */
+size_t h2_frames_take_untold(struct h2_frames *frames, char *at, size_t room);
 bool h2_frames_wants_write(const struct h2_frames *frames);
 /* Nothing more will be read or written: GOAWAY went either way and no stream is left. */
 bool h2_frames_is_over(const struct h2_frames *frames);
@@ -142,6 +145,10 @@ void h2_stream_respond(struct h2_stream *stream, struct slice head, bool is_last
 void h2_stream_interim(struct h2_stream *stream, struct slice head);
 /* Body bytes are copied to the outbox. */
 void h2_stream_send(struct h2_stream *stream, struct slice data);
+/* The same in two steps: from the first to the second `data` lives, and frames that are taken have
+ * it from there; what is left by then is copied. */
+void h2_stream_lend(struct h2_stream *stream, struct slice data);
+void h2_stream_keep(struct h2_stream *stream);
 /* END_STREAM behind what waits; `trailers` are lines of HTTP/1 text, or empty. */
 void h2_stream_end(struct h2_stream *stream, struct slice trailers);
 /* on_closed follows later, not from within. */

@@ -33,6 +33,7 @@ struct h2_stream {
     int32_t id;
     uint32_t code; /* that it was closed with */
     struct h2_outbox outbox;
+    struct slice lent;     /* body behind the outbox's, where its owner has it */
     struct slice trailers; /* a copy, or empty */
     bool is_wanted : 1;    /* its owner is told of it */
     bool is_remote_ended : 1;
@@ -88,6 +89,7 @@ struct h2_frames {
     uint32_t open;
     enum h2_end end;
     bool is_over;
+    bool is_reading; /* nghttp2 is: it must not be asked for frames */
     bool is_violation_told;
     const char *why; /* of the violation, or NULL */
     uint32_t last_code;

@@ -1,7 +1,8 @@
 /*
  * h2_send - what we send: HTTP/1 text as fields, and bodies.
  *
- * DATA is not copied into nghttp2: it goes from a stream's outbox to where the frames are taken to.
+ * DATA is not copied into nghttp2: it goes from a stream's outbox, or from where its owner has it,
+ * to where the frames are taken to.
  *
  * Threads  one worker; pure
  */
@@ -144,12 +145,29 @@ static void submit_trailers(struct h2_stream *stream)
 
 /* ---- bodies that go ---- */
 
+static size_t waiting_bytes(const struct h2_stream *stream)
+{
+    return stream->outbox.bytes + stream->lent.len;
+}
+
+static void take_body(struct h2_stream *stream, char *to, size_t count)
+{
+    size_t kept = count < stream->outbox.bytes ? count : stream->outbox.bytes;
+
+    h2_outbox_take(&stream->outbox, to, kept);
+    stream->frames->unsent -= kept;
+    if (count == kept)
+        return;
+    memcpy(to + kept, stream->lent.at, count - kept);
+    stream->lent = slice_after(stream->lent, count - kept);
+}
+
 /* nghttp2 asks for DATA: how much there is; send_data() is asked to write it. */
 static ssize_t read_data(nghttp2_session *session, int32_t id, uint8_t *unused, size_t most,
                          uint32_t *flags, nghttp2_data_source *source, void *context)
 {
     struct h2_stream *stream = source->ptr;
-    size_t waiting = stream->outbox.bytes;
+    size_t waiting = waiting_bytes(stream);
     size_t count = waiting < most ? waiting : most;
 
     (void)session;
@@ -186,7 +204,7 @@ static void drain(struct h2_stream *stream)
     list_append(&frames->drained, &stream->draining);
 }
 
-/* DATA goes from the outbox to where frames are taken to.  The next frame is begun only where there
+/* DATA goes to where frames are taken to.  The next frame is begun only where there
  * is room for a good one: once its length is chosen, it stays. */
 static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
                      size_t count, nghttp2_data_source *source, void *context)
@@ -201,8 +219,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     memcpy(frames->out, head, H2_FRAME_HEAD_BYTES);
     frames->out += H2_FRAME_HEAD_BYTES;
     if (count > 0) {
-        h2_outbox_take(&stream->outbox, frames->out, count);
-        frames->unsent -= count;
+        take_body(stream, frames->out, count);
         frames->out += count;
         drain(stream);
     }
@@ -423,16 +440,32 @@ static void take_turns(struct h2_stream *stream)
                                                             &turns, 1);
 }
 
-void h2_stream_send(struct h2_stream *stream, struct slice data)
+void h2_stream_lend(struct h2_stream *stream, struct slice data)
 {
     if (stream->is_closed || stream->is_reset || stream->has_ended || data.len == 0)
         return;
-    h2_outbox_put(&stream->outbox, data);
-    stream->frames->unsent += data.len;
-    if (!stream->takes_turns && stream->outbox.bytes > H2_FRAME_BYTES)
+    stream->lent = data;
+    if (!stream->takes_turns && waiting_bytes(stream) > H2_FRAME_BYTES)
         take_turns(stream);
-    (void)h2_stream_is_full(stream);
     resume(stream);
+}
+
+void h2_stream_keep(struct h2_stream *stream)
+{
+    struct slice left = stream->lent;
+
+    stream->lent = SLICE("");
+    if (stream->is_closed || stream->is_reset)
+        return;
+    h2_outbox_put(&stream->outbox, left);
+    stream->frames->unsent += left.len;
+    (void)h2_stream_is_full(stream);
+}
+
+void h2_stream_send(struct h2_stream *stream, struct slice data)
+{
+    h2_stream_lend(stream, data);
+    h2_stream_keep(stream);
 }
 
 void h2_stream_end(struct h2_stream *stream, struct slice trailers)

@@ -349,6 +349,83 @@ static void test_what_is_taken_fits_any_room(void **state)
     assert_non_null(strstr(buffer_text(&pair->client.told), "end\nclosed 0\n"));
 }
 
+static void test_a_lent_body_goes_from_where_it_stands(void **state)
+{
+    struct pair *pair = *state;
+    static char body[100000];
+    static char block[80000];
+    struct h2_stream *stream;
+    size_t count;
+
+    struct h2_stream *asked = ask(pair, ASK, true);
+
+    carry(&pair->client, &pair->server);
+    stream = pair->server.last;
+    h2_stream_respond(stream, SLICE(LINE("HTTP/1.1 200 OK") END), false);
+    h2_stream_send(stream, SLICE("first"));
+    memset(body, 'l', sizeof(body));
+    h2_stream_lend(stream, slice_of(body, sizeof(body)));
+    count = h2_frames_take_untold(pair->server.frames, block, sizeof(block));
+    h2_stream_keep(stream);
+    memset(body, 'x', sizeof(body)); /* what is kept was copied */
+    assert_int_equal(h2_stream_unsent(stream), 5 + sizeof(body) - 65536);
+    assert_non_null(memmem(block, count, "firstlll", 8));
+    assert_true(h2_frames_read(pair->client.frames, slice_of(block, count), 1000));
+    h2_stream_end(stream, SLICE(""));
+    h2_stream_consumed(asked, 65536);
+    carry(&pair->client, &pair->server);
+    count = h2_frames_take(pair->server.frames, block, sizeof(block));
+    assert_true(count > sizeof(body) - 65536);
+    assert_null(memchr(block, 'x', count));
+}
+
+static void test_frames_may_be_taken_without_being_told(void **state)
+{
+    struct pair *pair = *state;
+    char block[2048];
+
+    ask(pair, ASK, true);
+    carry(&pair->client, &pair->server);
+    forget(&pair->server);
+    h2_stream_respond(pair->server.last, SLICE(LINE("HTTP/1.1 204 No Content") END), true);
+    assert_true(h2_frames_take_untold(pair->server.frames, block, sizeof(block)) > 0);
+    assert_told(&pair->server, "");
+    assert_int_equal(h2_frames_take(pair->server.frames, block, sizeof(block)), 0);
+    assert_told(&pair->server, "closed 0\n");
+}
+
+static void *answer_at_once(void *connection, struct h2_stream *stream, const struct h2_head *head,
+                            bool is_last)
+{
+    struct peer *peer = connection;
+    char block[2048];
+
+    (void)is_last;
+    (void)head;
+    h2_stream_respond(stream, SLICE(LINE("HTTP/1.1 204 No Content") END), true);
+    assert_int_equal(h2_frames_take_untold(peer->frames, block, sizeof(block)), 0);
+    return stream;
+}
+
+static void test_within_an_event_no_frame_is_taken(void **state)
+{
+    struct h2_events events = peer_events;
+    struct pair pair;
+
+    (void)state;
+    peer_init(&pair.client, H2_CLIENT, &h2_test_limits);
+    peer_init(&pair.server, H2_SERVER, &h2_test_limits);
+    h2_frames_free(&pair.server.frames);
+    events.on_request = answer_at_once;
+    pair.server.frames = h2_frames_new(H2_SERVER, &h2_test_limits, &events, &pair.server);
+    carry_both(&pair.client, &pair.server);
+    forget(&pair.client);
+    ask(&pair, ASK, true);
+    carry_both(&pair.client, &pair.server);
+    assert_told(&pair.client, "response last :status=204\nend\nclosed 0\n");
+    pair_fini(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +447,9 @@ int main(void)
         pair_test(test_a_server_may_not_flood_either),
         pair_test(test_streams_that_are_left_are_told_closed),
         pair_test(test_what_is_taken_fits_any_room),
+        pair_test(test_a_lent_body_goes_from_where_it_stands),
+        pair_test(test_frames_may_be_taken_without_being_told),
+        cmocka_unit_test(test_within_an_event_no_frame_is_taken),
     };
 
     return cmocka_run_group_tests(tests, headers_ready, NULL);

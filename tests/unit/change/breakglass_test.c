@@ -136,6 +136,17 @@ static void overdue_session(struct actor eve, char session_out[CHANGE_ID_TEXT])
     assert_int_equal(ledger_reviews_overdue(world.ledger), 1);
 }
 
+/* What others are to allow first. */
+static void ask_once_more(struct actor eve, char asked_out[CHANGE_ID_TEXT])
+{
+    fresh_answer();
+    assert_false(
+        ledger_breakglass(world.ledger, &eve, "again", "INC-2", &world.answer, &world.refusal));
+    assert_string_equal(problem(), "review-overdue");
+    (void)snprintf(asked_out, CHANGE_ID_TEXT, "%s",
+                   json_string_value(json_object_get(world.refusal.fields, "asked")));
+}
+
 static const char *review_as(struct actor actor, const char *session, const char *verdict)
 {
     fresh_answer();
@@ -153,12 +164,7 @@ static void breakglass_with_a_review_overdue_takes_a_second_person(void **state)
     (void)state;
     eve = on_socket("eve");
     overdue_session(eve, overdue);
-    fresh_answer();
-    assert_false(
-        ledger_breakglass(world.ledger, &eve, "again", "INC-2", &world.answer, &world.refusal));
-    assert_string_equal(problem(), "review-overdue");
-    (void)snprintf(asked, sizeof(asked), "%s",
-                   json_string_value(json_object_get(world.refusal.fields, "asked")));
+    ask_once_more(eve, asked);
     assert_false(is_in_session(eve));
     assert_string_equal(review_as(eve, asked, "allow"), "self-approval");
     assert_string_equal(review_as(who("ci"), asked, "allow"), "not-an-approver");
@@ -182,11 +188,7 @@ static void breakglass_that_nobody_allows_is_forgotten(void **state)
     (void)state;
     eve = on_socket("eve");
     overdue_session(eve, overdue);
-    fresh_answer();
-    assert_false(
-        ledger_breakglass(world.ledger, &eve, "again", "INC-2", &world.answer, &world.refusal));
-    (void)snprintf(asked, sizeof(asked), "%s",
-                   json_string_value(json_object_get(world.refusal.fields, "asked")));
+    ask_once_more(eve, asked);
     world_restart();
     pass_ms(31 * MINUTE_MS);
     assert_string_equal(review_as(who("bob"), asked, "allow"), "not-found");

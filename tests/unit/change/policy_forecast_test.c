@@ -12,14 +12,11 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
 #include "base/error.h"
 #include "change/policy.h"
-#include "config/finding.h"
-#include "config/load.h"
-#include "config/model.h"
 #include "detect/impact.h"
 #include "observe/sample.h"
+#include "tests/support/config_text.h"
 
 enum { REQUESTS = 1000 };
 
@@ -28,23 +25,10 @@ static struct sample_request singles[REQUESTS];
 static struct sample_kind kinds[1];
 static struct sample seen;
 
-/* Documents are written with ' for ". */
 static struct configuration *load(const char *document)
 {
-    const char *name = "a.json";
-    char *text = arena_strdup(arena, document);
-    struct slice bytes;
-    struct findings findings;
-    struct configuration *conf;
+    struct configuration *conf = config_of_text(document, arena);
 
-    for (char *c = text; *c != '\0'; c++)
-        if (*c == '\'')
-            *c = '"';
-    bytes = slice_from(text);
-    findings_init(&findings, arena);
-    conf = config_load_documents(&name, &bytes, 1, &findings);
-    findings_fini(&findings);
-    assert_non_null(conf);
     conf->policy.mode = POLICY_ENFORCED;
     return conf;
 }

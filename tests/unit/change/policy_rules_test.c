@@ -13,31 +13,16 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
 #include "change/policy.h"
 #include "change/policy_rules.h"
-#include "config/finding.h"
-#include "config/load.h"
-#include "config/model.h"
+#include "tests/support/config_text.h"
 
 static struct arena *arena;
 
 static struct configuration *load(const char *text)
 {
-    const char *names[] = {"a.json"};
-    struct slice bytes[] = {slice_from(text)};
-    struct findings findings;
-    struct configuration *conf;
-    char line[1024];
+    struct configuration *conf = config_of_text(text, arena);
 
-    findings_init(&findings, arena);
-    conf = config_load_documents(names, bytes, 1, &findings);
-    for (size_t i = 0; conf == NULL && i < findings.count; i++) {
-        finding_text(&findings.items[i], line, sizeof(line));
-        print_message("%s\n", line);
-    }
-    findings_fini(&findings);
-    assert_non_null(conf);
     conf->policy.mode = POLICY_ENFORCED;
     conf->policy.approvals_normal = 1;
     conf->policy.approvals_high = 2;

@@ -11,33 +11,10 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
-#include "base/slice.h"
 #include "config/diff.h"
-#include "config/finding.h"
-#include "config/load.h"
-#include "config/model.h"
+#include "tests/support/config_text.h"
 
 static struct arena *arena;
-
-static struct configuration *load(const char *text)
-{
-    const char *names[] = {"a.json"};
-    struct slice bytes[] = {slice_from(text)};
-    struct findings findings;
-    struct configuration *conf;
-    char line[1024];
-
-    findings_init(&findings, arena);
-    conf = config_load_documents(names, bytes, 1, &findings);
-    for (size_t i = 0; conf == NULL && i < findings.count; i++) {
-        finding_text(&findings.items[i], line, sizeof(line));
-        print_message("%s\n", line);
-    }
-    findings_fini(&findings);
-    assert_non_null(conf);
-    return conf;
-}
 
 #define POOL(servers, more) "{\"pools\":{\"api\":{\"servers\":{" servers "}" more "}}}"
 #define S1                  "\"s1\":{\"address\":\"10.0.0.1:80\"}"
@@ -106,8 +83,8 @@ static void each_change_is_told_in_words(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct configuration *before = load(cases[i].before);
-        struct configuration *after = load(cases[i].after);
+        struct configuration *before = config_of_text(cases[i].before, arena);
+        struct configuration *after = config_of_text(cases[i].after, arena);
         struct differences found;
 
         config_diff(before, after, arena, &found);
@@ -124,9 +101,9 @@ static void each_change_is_told_in_words(void **state)
 
 static void a_default_written_out_is_no_difference(void **state)
 {
-    struct configuration *before = load(POOL(S1, ""));
+    struct configuration *before = config_of_text(POOL(S1, ""), arena);
     struct configuration *after =
-        load(POOL(S1, ",\"balance\":\"round_robin\",\"slow_start\":\"30000ms\""));
+        config_of_text(POOL(S1, ",\"balance\":\"round_robin\",\"slow_start\":\"30000ms\""), arena);
     struct differences found;
 
     (void)state;
@@ -140,10 +117,11 @@ static void a_default_written_out_is_no_difference(void **state)
 
 static void several_changes_come_in_the_order_of_sections_and_names(void **state)
 {
-    struct configuration *before = load(ROUTE("\"pool\":\"a\""));
-    struct configuration *after =
-        load("{\"pools\":{\"b\":{\"servers\":{" S1 "},\"panic_percent\":0},\"c\":{\"servers\":{" S1
-             "}}},\"routes\":{\"x\":{\"pool\":\"b\"}},\"process\":{\"workers\":1}}");
+    struct configuration *before = config_of_text(ROUTE("\"pool\":\"a\""), arena);
+    struct configuration *after = config_of_text(
+        "{\"pools\":{\"b\":{\"servers\":{" S1 "},\"panic_percent\":0},\"c\":{\"servers\":{" S1
+        "}}},\"routes\":{\"x\":{\"pool\":\"b\"}},\"process\":{\"workers\":1}}",
+        arena);
     struct differences found;
 
     (void)state;

@@ -13,13 +13,9 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
-#include "base/slice.h"
 #include "config/contents.h"
-#include "config/finding.h"
-#include "config/load.h"
-#include "config/model.h"
 #include "detect/detect.h"
+#include "tests/support/config_text.h"
 
 struct detect_case {
     const char *rule;
@@ -66,22 +62,8 @@ struct loaded_case {
 
 static inline struct configuration *load_case(const char *document, struct findings *findings)
 {
-    const char *name = "conf.d/a.json";
-    char *text = arena_strdup(findings->arena, document);
-    struct slice bytes;
-    struct configuration *conf;
-    char line[2048];
+    struct configuration *conf = config_of_text_found(document, findings);
 
-    for (char *c = text; *c != '\0'; c++)
-        if (*c == '\'')
-            *c = '"';
-    bytes = slice_from(text);
-    conf = config_load_documents(&name, &bytes, 1, findings);
-    for (size_t i = 0; conf == NULL && i < findings->count; i++) {
-        finding_text(&findings->items[i], line, sizeof(line));
-        print_message("    %s\n", line);
-    }
-    assert_non_null(conf);
     if (case_files != NULL)
         (void)contents_fill(conf, case_files, NULL, findings);
     return conf;

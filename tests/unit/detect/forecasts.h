@@ -15,14 +15,11 @@
 
 #include <cmocka.h>
 
-#include "base/arena.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "config/finding.h"
-#include "config/load.h"
-#include "config/model.h"
 #include "detect/impact.h"
 #include "observe/sample.h"
+#include "tests/support/config_text.h"
 
 enum { MOST = 20000, KINDS = 64 };
 
@@ -64,30 +61,6 @@ static __attribute__((unused)) int teardown(void **state)
 #define CONF(pools, routes) "{" WEB ",'pools':{" pools "},'routes':{" routes "}}"
 #define ONE(pool)           CONF("'p':" pool, "'r':{'pool':'p'}")
 
-static __attribute__((unused)) struct configuration *load(const char *document)
-{
-    const char *name = "a.json";
-    char *text = arena_strdup(arena, document);
-    struct slice bytes;
-    struct findings findings;
-    struct configuration *conf;
-    char line[1024];
-
-    for (char *c = text; *c != '\0'; c++)
-        if (*c == '\'')
-            *c = '"';
-    bytes = slice_from(text);
-    findings_init(&findings, arena);
-    conf = config_load_documents(&name, &bytes, 1, &findings);
-    for (size_t i = 0; conf == NULL && i < findings.count; i++) {
-        finding_text(&findings.items[i], line, sizeof(line));
-        print_message("%s\n", line);
-    }
-    findings_fini(&findings);
-    assert_non_null(conf);
-    return conf;
-}
-
 /* ---- traffic ---- */
 
 /* So many requests of a kind, in all and in a day, and the single one they look like: as many of
@@ -128,8 +101,8 @@ static __attribute__((unused)) void forecast(const char *before, const char *aft
     config_free(&base);
     config_free(&target);
     impact_free(&impact);
-    base = load(before);
-    target = load(after);
+    base = config_of_text(before, arena);
+    target = config_of_text(after, arena);
     subject.base = base;
     subject.target = target;
     impact = impact_of(&subject, &why);

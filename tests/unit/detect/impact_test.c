@@ -307,8 +307,9 @@ static void a_side_that_does_not_compile_says_so(void **state)
 
     (void)state;
     see("h", "/", 1000, 10);
-    base = load(CONF(TWO, "'r':{'pool':'p'}"));
-    target = load(CONF(TWO, "'r':{'pool':'p'},'x':{'path_regex':'/(','pool':'p'}"));
+    base = config_of_text(CONF(TWO, "'r':{'pool':'p'}"), arena);
+    target =
+        config_of_text(CONF(TWO, "'r':{'pool':'p'},'x':{'path_regex':'/(','pool':'p'}"), arena);
     subject.base = base;
     subject.target = target;
     assert_null(impact_of(&subject, &why));

@@ -9,6 +9,7 @@ import faulthandler
 import os
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -91,6 +92,14 @@ def _keep(request, started, proxy):
     started.append(proxy)
     request.node.proxies = started
     return proxy
+
+
+@pytest.fixture
+def hold():
+    """An event that origins wait for; it is set when the test has ended."""
+    event = threading.Event()
+    yield event
+    event.set()
 
 
 @pytest.fixture

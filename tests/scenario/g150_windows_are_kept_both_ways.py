@@ -1,6 +1,4 @@
 """HTTP/2 windows (RFC 9113 §5.2, §6.9): nothing beyond what the other side gave, and everything as it gives more."""
-import threading
-
 import pytest
 
 from support.h2 import (DEFAULT_WINDOW, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, GET, INITIAL_WINDOW_SIZE, POST, H2Client, data, headers, request,
@@ -8,14 +6,6 @@ from support.h2 import (DEFAULT_WINDOW, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, G
 from support.origin import CLOSE, before_body, echo, ok
 
 BODY = bytes(i % 251 for i in range(200_000))
-
-
-@pytest.fixture
-def hold():
-    """An event that origins wait for."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 def reads_when_told(event):

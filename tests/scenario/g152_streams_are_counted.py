@@ -1,17 +1,6 @@
 """SETTINGS_MAX_CONCURRENT_STREAMS is announced and held; what is over it is refused, and nothing is lost."""
-import threading
-
-import pytest
-
 from support.h2 import GET, MAX_CONCURRENT_STREAMS, PROTOCOL_ERROR, REFUSED_STREAM, H2Client, headers, request, reset
 from support.origin import CLOSE, before_body, ok
-
-
-@pytest.fixture
-def hold():
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 def held(event):

@@ -1,25 +1,16 @@
 """Certificate, client CA and TLS of the admin listener are those of what runs: changed while callers come, and none fails."""
 import http.client
 import json
-import ssl
 import threading
 
 import pytest
 from support.proxy import merge
-from support.tls import Authority, admin_tls, client_context, openssl
+from support.tls import Authority, admin_serial, admin_tls, client_context
 
 
 @pytest.fixture
 def admin(authority):
     return authority.certificate("admin", "localhost", ip="127.0.0.1")
-
-
-def serial_shown(proxy, authority):
-    connection = proxy.admin_connection(context=client_context(authority))
-    connection.connect()
-    shown = ssl.DER_cert_to_PEM_cert(connection.sock.getpeercert(binary_form=True))
-    connection.close()
-    return openssl("x509", "-noout", "-serial", stdin=shown.encode()).decode().strip().partition("=")[2]
 
 
 def ask(connection, path="/healthz", token=None):
@@ -33,7 +24,7 @@ def test_no_caller_fails_while_the_certificate_is_renewed(make_proxy, origin, au
     proxy = make_proxy([origin], **admin_tls(authority, admin))
     open_one = proxy.admin_connection(context=client_context(authority))
     assert ask(open_one)[0] == 200
-    before = serial_shown(proxy, authority)
+    before = admin_serial(proxy, authority)
     wrong, served, stop = [], [], threading.Event()
 
     def call():
@@ -56,7 +47,7 @@ def test_no_caller_fails_while_the_certificate_is_renewed(make_proxy, origin, au
         for number in range(4):
             admin.replace(authority.certificate(f"new{number}", "localhost", ip="127.0.0.1", key="rsa" if number % 2 else "ec"))
             assert proxy.admin("POST", "/v1/reload").status == 200
-            assert serial_shown(proxy, authority) == admin.serial() != before
+            assert admin_serial(proxy, authority) == admin.serial() != before
     finally:
         stop.set()
         for caller in callers:
@@ -68,7 +59,7 @@ def test_no_caller_fails_while_the_certificate_is_renewed(make_proxy, origin, au
 
 def test_one_that_does_not_fit_is_refused_and_what_runs_goes_on(make_proxy, origin, authority, admin):
     proxy = make_proxy([origin], **admin_tls(authority, admin))
-    before = serial_shown(proxy, authority)
+    before = admin_serial(proxy, authority)
     config = json.loads(json.dumps(proxy.config))
     for change, says in (({"key_file": authority.key_file}, "belongs to another certificate"),
                          ({"cert_file": "/etc/hostname"}, "not in a folder of process.file_roots"),
@@ -76,7 +67,7 @@ def test_one_that_does_not_fit_is_refused_and_what_runs_goes_on(make_proxy, orig
         proxy.write_config(merge(json.loads(json.dumps(config)), {"admin": {"tls": change}}))
         answer = proxy.admin("POST", "/v1/reload")
         assert answer.status == 422 and says in answer.body, answer.body
-        assert serial_shown(proxy, authority) == before
+        assert admin_serial(proxy, authority) == before
 
 
 def test_the_approved_copies_run_whatever_becomes_of_the_files(make_enforced, origin, authority, admin):
@@ -91,10 +82,10 @@ def test_the_approved_copies_run_whatever_becomes_of_the_files(make_enforced, or
     new.replace(authority.certificate("evil", "localhost", ip="127.0.0.1"))
     ann.apply(change)
     ann.confirm(change)
-    assert serial_shown(proxy, authority) == approved
+    assert admin_serial(proxy, authority) == approved
     proxy.kill9()
     proxy.start()
-    assert serial_shown(proxy, authority) == approved
+    assert admin_serial(proxy, authority) == approved
 
 
 def test_tls_comes_and_goes_for_who_comes_then(make_proxy, origin, authority, admin):

@@ -1,10 +1,9 @@
 """policy.certificate_watch: the files of admin.tls are taken up by the same rules as those of the section certificates."""
 import os
-import ssl
 
 import pytest
 from support.chain import audit_lines
-from support.tls import TlsClient, admin_tls, client_context, openssl, tls_listener
+from support.tls import TlsClient, admin_serial, admin_tls, client_context, tls_listener
 
 WATCH = {"certificate_watch": True}
 
@@ -12,14 +11,6 @@ WATCH = {"certificate_watch": True}
 @pytest.fixture
 def admin(authority):
     return authority.certificate("admin", "localhost", ip="127.0.0.1", days=10)
-
-
-def shown(proxy, authority):
-    connection = proxy.admin_connection(context=client_context(authority))
-    connection.connect()
-    certificate = ssl.DER_cert_to_PEM_cert(connection.sock.getpeercert(binary_form=True))
-    connection.close()
-    return openssl("x509", "-noout", "-serial", stdin=certificate.encode()).decode().strip().partition("=")[2]
 
 
 def alerts(proxy):
@@ -35,11 +26,11 @@ def test_what_only_lives_longer_is_taken_up_and_stays(make_enforced, origin, aut
     revision = proxy.as_("ann").get("/v1/status").json()["running"]
     old = proxy.admin_connection(context=client_context(authority))
     old.connect()
-    assert shown(proxy, authority) == admin.serial()
+    assert admin_serial(proxy, authority) == admin.serial()
     admin.replace(renewed(authority, "next"))
     second = admin.serial()
     proxy.wait_event("certificate-renewed", certificate="admin.tls")
-    proxy.wait_for(lambda: shown(proxy, authority) == second)
+    proxy.wait_for(lambda: admin_serial(proxy, authority) == second)
     old.request("GET", "/healthz")
     assert old.getresponse().status == 200
     now = proxy.as_("ann").get("/v1/status").json()["running"]
@@ -50,7 +41,7 @@ def test_what_only_lives_longer_is_taken_up_and_stays(make_enforced, origin, aut
     os.unlink(admin.key_file)
     os.unlink(admin.cert_file)
     proxy.start()
-    assert shown(proxy, authority) == second
+    assert admin_serial(proxy, authority) == second
 
 
 def test_anything_else_wants_a_change(make_enforced, origin, authority, admin):
@@ -66,7 +57,7 @@ def test_anything_else_wants_a_change(make_enforced, origin, authority, admin):
         proxy.wait_event("certificate-refused", certificate="admin.tls", why=why)
         told = proxy.wait_for(lambda why=why: [one for one in alerts(proxy) if one["summary"].endswith(why)])
         assert [one["certificate"] for one in told] == ["admin.tls"]
-        assert shown(proxy, authority) == first
+        assert admin_serial(proxy, authority) == first
 
 
 def test_one_whose_file_is_believed_too_wants_a_change(make_enforced, origin, authority, admin):
@@ -74,7 +65,7 @@ def test_one_whose_file_is_believed_too_wants_a_change(make_enforced, origin, au
     first = admin.serial()
     admin.replace(renewed(authority, "next"))
     proxy.wait_event("certificate-refused", certificate="admin.tls", why="its file is trusted too")
-    assert shown(proxy, authority) == first
+    assert admin_serial(proxy, authority) == first
 
 
 def test_files_that_a_listener_shows_too_are_taken_up_for_both(make_enforced, origin, authority):
@@ -85,7 +76,7 @@ def test_files_that_a_listener_shows_too_are_taken_up_for_both(make_enforced, or
     one.replace(authority.certificate("next", "localhost", "shop.example", ip="127.0.0.1", days=20))
     proxy.wait_event("certificate-renewed", certificate="admin.tls")
     proxy.wait_event("certificate-renewed", certificate="c1")
-    proxy.wait_for(lambda: shown(proxy, authority) == one.serial())
+    proxy.wait_for(lambda: admin_serial(proxy, authority) == one.serial())
     with TlsClient(proxy.address, name="shop.example", ca=authority) as client:
         assert client.request(host="shop.example").status == 200 and client.peer_serial() == one.serial()
     assert not alerts(proxy)

@@ -107,6 +107,21 @@ def admin_tls(authority, certificate, client_ca=None, listen=None):
     return {"process": {"file_roots": [authority.directory]}, "config": {"admin": section}}
 
 
+def admin_serial(proxy, ca):
+    """Of the certificate that the admin listener shows."""
+    connection = proxy.admin_connection(context=client_context(ca))
+    connection.connect()
+    try:
+        return _serial_shown(connection.sock)
+    finally:
+        connection.close()
+
+
+def _serial_shown(sock):
+    shown = ssl.DER_cert_to_PEM_cert(sock.getpeercert(binary_form=True))
+    return openssl("x509", "-noout", "-serial", stdin=shown.encode()).decode().strip().partition("=")[2]
+
+
 def client_context(ca, certificate=None, version=None):
     """For proxy.admin_connection(context=…), and proxy.admin_context."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -161,8 +176,7 @@ class TlsClient(Client):
 
     def peer_serial(self):
         """Of the certificate that was shown."""
-        shown = ssl.DER_cert_to_PEM_cert(self.sock.getpeercert(binary_form=True))
-        return openssl("x509", "-noout", "-serial", stdin=shown.encode()).decode().strip().partition("=")[2]
+        return _serial_shown(self.sock)
 
 
 class RawTls:

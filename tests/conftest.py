@@ -21,7 +21,7 @@ from support.origin import Origin  # noqa: E402
 from support.people import enforced_proxy  # noqa: E402
 from support.proxy import Proxy, simple_proxy  # noqa: E402
 from support.state import verify  # noqa: E402
-from support.tls import Authority
+from support.tls import Authority  # noqa: E402
 
 DEFAULT_BOUND_S = 60
 

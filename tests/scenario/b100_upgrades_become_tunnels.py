@@ -74,6 +74,7 @@ def test_bytes_right_behind_the_101(make_proxy, make_origin):
         conn.send(SWITCH + b"welcome")
         conn.wait_peer()
         return CLOSE
+
     def split(conn, _request):
         conn.send_slowly(SWITCH + b"welcome", 0.0005)
         conn.wait_peer()

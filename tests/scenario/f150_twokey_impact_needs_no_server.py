@@ -1,7 +1,6 @@
 """`twokey impact`: share and load before and after from two directories and a sample; exit codes 0, 1, 2."""
 import json
 import subprocess
-import time
 
 import pytest
 from support.client import get

@@ -13,7 +13,6 @@ from support.bounds import SCALE
 from support.proxy import binary, free_port
 
 
-
 def refused(*arguments):
     ran = subprocess.run([binary(), "drill", *arguments], capture_output=True, text=True, timeout=30,
                          stdin=subprocess.DEVNULL)

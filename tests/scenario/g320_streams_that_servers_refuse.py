@@ -91,9 +91,11 @@ def test_after_a_goaway_open_streams_finish_and_new_ones_go_elsewhere(make_origi
 
 def test_a_server_that_goes_takes_each_stream_by_its_own_state(make_origin, make_proxy):
     held = []
+
     def halfway(conn, request):
         conn.respond(request, 200, [("content-length", "10")], b"half", end=False)
         held.append(conn)
+
     def later(conn, request):
         return h2_ok(b"again")(conn, request) if conn.number else None
     origin = make_origin({"/half": halfway, "/get": before_body(later), "*": h2_silent()}, speaks=H2Origin)

@@ -11,6 +11,7 @@ BIG = 32 * 1024 * 1024  # more than sockets hold
 
 def test_a_client_that_does_not_read_holds_its_stream_alone(make_origin, make_proxy):
     big = []
+
     def pour(conn, request):
         big.append((conn, request))
         conn.respond(request, 200, [("content-length", str(BIG))], b"b" * BIG)
@@ -32,6 +33,7 @@ def test_a_client_that_does_not_read_holds_its_stream_alone(make_origin, make_pr
 def test_a_server_that_does_not_read_holds_its_client_alone(make_origin, make_proxy):
     def refuse_windows(conn, request):
         conn.opens_windows = False
+
     def read_on(conn, request):
         conn.opens_windows = True
         conn.send(h2.window(0, 1 << 24) + h2.window(1, 1 << 24))

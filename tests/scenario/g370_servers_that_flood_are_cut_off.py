@@ -27,6 +27,8 @@ FAULTS = {
     "a block that is none": h2.headers(1, b"\xff" * 20),
     "HTTP/1": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
 }
+
+
 @pytest.mark.parametrize("what", [*FLOODS, *FAULTS])
 def test_it_is_cut_off(make_origin, make_proxy, what):
     octets, budget = FLOODS[what] if what in FLOODS else (FAULTS[what], "protocol")

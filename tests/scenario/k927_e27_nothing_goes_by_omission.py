@@ -1,4 +1,6 @@
 """E-27: what a whole configuration leaves out, or a patch nulls, is deleted only where `deletes` names it."""
+
+
 def named(answer):
     """(status, name of the problem)"""
     return answer.status, answer.json()["type"].rsplit("/", 1)[1]

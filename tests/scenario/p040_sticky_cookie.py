@@ -1,10 +1,6 @@
 """A signed cookie brings a client back to its server."""
-import collections
-
-from support.client import Client, get
-from support.load import Load
+from support.client import get
 from support.origin import named
-from support.proxy import simple_config
 
 
 def origins_by_name(make_origin, count=4):

@@ -35,10 +35,9 @@ def test_for_any_method(make_proxy, origins, method):
 def test_one_event_tells_of_many_spills(make_proxy, origins):
     servers = {"s1": {"address": origins["s1"].address, "weight": 900}, "s2": {"address": origins["s2"].address}}
     proxy = unlimited(make_proxy, servers, max_share_percent=60)
-    proxy_events = lambda: proxy.log_events("share-ceiling")
     Load(proxy.address, 4, seconds=2.5).run()
     proxy.wait_event("share-ceiling")
-    assert len(proxy_events()) <= 2
+    assert len(proxy.log_events("share-ceiling")) <= 2
 
 
 def test_a_ceiling_that_leaves_nobody_refuses_the_rest(make_proxy, origins):

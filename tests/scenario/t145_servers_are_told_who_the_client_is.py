@@ -30,9 +30,9 @@ def test_a_certificate_that_was_verified_is_told(proxy, origin, authority):
             client.request(headers={"x-client-subject": "CN=root", "X-CLIENT-SERIAL": "0"})
     with open(ann.cert_file, encoding="ascii") as file:
         der = ssl.PEM_cert_to_DER_cert(file.read())
-    for request in origin.requests:
-        assert told(request) == {"X-Client-Subject": "CN=ann", "X-Client-Fingerprint": hashlib.sha256(der).hexdigest(),
-                                 "X-Client-Serial": ann.serial()}
+    for got in origin.requests:
+        assert told(got) == {"X-Client-Subject": "CN=ann", "X-Client-Fingerprint": hashlib.sha256(der).hexdigest(),
+                             "X-Client-Serial": ann.serial()}
 
 
 @pytest.mark.parametrize("listener", ["web", "clear"])

@@ -196,6 +196,8 @@ static const char *compare(const struct tls_certificate_facts *runs,
         return "it has another kind of key";
     if (!found->is_chain_in_order)
         return "its certificates are no chain: each is to be signed by the next";
+    if (found->chain_count == 1 && runs->chain_count > 1)
+        return "it comes without the certificates of its authority, which the one that runs has";
     if (found->is_self_signed && !runs->is_self_signed)
         return "it is signed by itself";
     if (found->not_before_ms > wall_ms)

@@ -38,6 +38,15 @@ static void write_file(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+static void append_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "ae");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -140,6 +149,31 @@ static void what_could_not_be_taken_up_rests_but_not_what_comes_after_it(void **
     renewals_free(&renewals);
 }
 
+/* cert.pem in the place of fullchain.pem: clients would not know who has signed it. */
+static void what_lacks_its_authority_is_not_taken_up(void **state)
+{
+    struct renewals *renewals = renewals_new(folder);
+    struct made authority = make_certificate(MADE_EC, NULL, NULL, true, 30);
+    struct made runs = make_certificate(MADE_EC, "DNS:shop.example", &authority, false, 5);
+    struct made renewed = make_certificate(MADE_EC, "DNS:shop.example", &authority, false, 20);
+    char chain[8192];
+
+    (void)state;
+    (void)snprintf(chain, sizeof(chain), "%s%s", runs.pem, authority.pem);
+    certificate.chain = (struct conf_content){.bytes = chain, .count = strlen(chain)};
+    certificate.key = (struct conf_content){.bytes = runs.key_pem, .count = strlen(runs.key_pem)};
+    write_file(key_path, renewed.key_pem);
+    write_file(chain_path, renewed.pem);
+    assert_int_equal(taken_at(renewals, (int64_t)now * 1000), 0);
+    write_file(chain_path, renewed.pem);
+    append_file(chain_path, authority.pem);
+    assert_int_equal(taken_at(renewals, (int64_t)now * 1000), 2);
+    drop_made(&authority);
+    drop_made(&runs);
+    drop_made(&renewed);
+    renewals_free(&renewals);
+}
+
 static void assert_staple_is_missing_because(const struct staples *staples, const char *why)
 {
     json_t *list = json_array();
@@ -178,6 +212,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_could_not_be_read_is_taken_up_when_it_can, begin, end),
         cmocka_unit_test_setup_teardown(
             what_could_not_be_taken_up_rests_but_not_what_comes_after_it, begin, end),
+        cmocka_unit_test_setup_teardown(what_lacks_its_authority_is_not_taken_up, begin, end),
         cmocka_unit_test_setup_teardown(a_staple_that_could_not_be_read_is_read_again, begin, end),
     };
 

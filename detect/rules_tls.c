@@ -97,7 +97,8 @@ static void check_sound(struct detect_run *run, const char *section,
     struct error why = {0};
     struct tls_certificate *certificate = load(run, section, conf, &why);
 
-    if (certificate == NULL && why.text[0] != '\0')
+    if ((certificate == NULL && why.text[0] != '\0') ||
+        (certificate != NULL && !tls_certificate_can_be_shown(certificate, &why)))
         detect_report(run, AT(section, conf->name), "%s", why.text);
     else if (certificate != NULL && !tls_certificate_facts(certificate)->is_chain_in_order)
         detect_report_as(run, FINDING_WARNING, AT(section, conf->name, "cert_file"),

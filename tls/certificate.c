@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "tls/internal.h"
@@ -191,6 +192,7 @@ static void note_chain(struct tls_certificate *one)
 
     one->facts.is_self_signed = was_signed_by(one->leaf, one->leaf);
     one->facts.is_chain_in_order = true;
+    one->facts.is_for_servers = X509_check_purpose(one->leaf, X509_PURPOSE_SSL_SERVER, 0) == 1;
     for (int i = 0; one->chain != NULL && i < sk_X509_num(one->chain); i++) {
         X509 *above = sk_X509_value(one->chain, i);
 
@@ -265,6 +267,19 @@ void tls_certificate_free(struct tls_certificate **holder)
 const struct tls_certificate_facts *tls_certificate_facts(const struct tls_certificate *one)
 {
     return &one->facts;
+}
+
+bool tls_certificate_can_be_shown(const struct tls_certificate *one, struct error *why)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    bool ok;
+
+    CHECK(context != NULL);
+    ok = SSL_CTX_use_cert_and_key(context, one->leaf, one->key, one->chain, 1) == 1;
+    if (!ok)
+        tls_error_set(why, "it cannot be shown");
+    SSL_CTX_free(context);
+    return ok;
 }
 
 static STACK_OF(X509) * read_all(struct slice pem)

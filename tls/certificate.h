@@ -27,6 +27,7 @@ struct tls_certificate_facts {
     size_t address_count;
     bool is_self_signed;
     bool is_chain_in_order; /* each was signed by the next */
+    bool is_for_servers;    /* or says nothing of what its key is for */
     size_t chain_count;     /* certificates in the file */
 };
 
@@ -37,6 +38,8 @@ struct tls_certificate *tls_certificate_load(struct slice chain_pem, struct slic
 struct tls_certificate *tls_certificate_load_public(struct slice chain_pem, struct error *why);
 void tls_certificate_free(struct tls_certificate **certificate);
 const struct tls_certificate_facts *tls_certificate_facts(const struct tls_certificate *one);
+/* False and `why`: OpenSSL would not show it (a small key, a weak signature). */
+bool tls_certificate_can_be_shown(const struct tls_certificate *one, struct error *why);
 /* Some certificate stands in both files of PEM. */
 bool tls_certificates_overlap(struct slice a_pem, struct slice b_pem);
 /* "*.example.com" covers a.example.com, not a.b.example.com (RFC 6125 §6.4.3); both lower case. */

@@ -198,6 +198,8 @@ static const char *compare(const struct tls_certificate_facts *runs,
         return "its certificates are no chain: each is to be signed by the next";
     if (found->chain_count == 1 && runs->chain_count > 1)
         return "it comes without the certificates of its authority, which the one that runs has";
+    if (!found->is_for_servers && runs->is_for_servers)
+        return "its key is not for servers (extended key usage)";
     if (found->is_self_signed && !runs->is_self_signed)
         return "it is signed by itself";
     if (found->not_before_ms > wall_ms)
@@ -230,7 +232,7 @@ static enum verdict judge_contents(struct watched *watched, const struct configu
         tls_certificate_load(buffer_slice(&watched->chain), buffer_slice(&watched->key), &why);
     struct tls_certificate *runs = tls_certificate_load_public(one->chain, NULL);
     const char *unlike =
-        found == NULL || runs == NULL ? why.text
+        found == NULL || runs == NULL || !tls_certificate_can_be_shown(found, &why) ? why.text
         : is_trusted(conf, one->cert_file)
             ? "its file is trusted too"
             : compare(tls_certificate_facts(runs), tls_certificate_facts(found), wall_ms);

@@ -70,6 +70,8 @@ static const struct detect_case cases[] = {
           BLOCK),
     FIRES("T002", CERTIFICATE("shop.pem", "shop.pem"), "/certificates/c", "there is no private key",
           BLOCK),
+    FIRES("T002", CERTIFICATE("weak.pem", "weak.key"), "/certificates/c",
+          "it cannot be shown: ee key too small", BLOCK),
     FIRES("T002", CERTIFICATE("unordered.pem", "shop.key"), "/certificates/c/cert_file",
           "its 2 certificates are no chain", WARNING),
     FIRES("T002", CERTIFICATE("away", "shop.key"), "/certificates/c",
@@ -135,7 +137,7 @@ static const struct detect_case cases[] = {
 
 /* ---- the files ---- */
 
-static struct made ca, shop;
+static struct made ca, shop, weak;
 
 static const char *read_made(void *context, const char *path, bool is_key, struct buffer *out)
 {
@@ -149,6 +151,10 @@ static const char *read_made(void *context, const char *path, bool is_key, struc
         buffer_append_slice(out, slice_from(ca.pem));
     else if (strcmp(path, "/ca.key") == 0)
         buffer_append_slice(out, slice_from(ca.key_pem));
+    else if (strcmp(path, "/weak.pem") == 0)
+        buffer_append_slice(out, slice_from(weak.pem));
+    else if (strcmp(path, "/weak.key") == 0)
+        buffer_append_slice(out, slice_from(weak.key_pem));
     else if (strcmp(path, "/chain.pem") == 0)
         buffer_printf(out, "%s%s", shop.pem, ca.pem);
     else if (strcmp(path, "/unordered.pem") == 0)
@@ -164,6 +170,7 @@ static int set_up(void **state)
     made_begin = BEGIN / 1000;
     ca = make_certificate(MADE_EC, NULL, NULL, true, 20);
     shop = make_certificate(MADE_EC, "DNS:shop.example,DNS:*.wild.example", &ca, false, 30);
+    weak = make_certificate(MADE_WEAK_RSA, "DNS:shop.example", &ca, false, 30);
     case_files = read_made;
     return 0;
 }
@@ -171,6 +178,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    drop_made(&weak);
     drop_made(&shop);
     drop_made(&ca);
     return 0;

@@ -22,7 +22,7 @@ struct made {
     char *pem;
 };
 
-enum made_kind { MADE_EC, MADE_RSA, MADE_ED25519 };
+enum made_kind { MADE_EC, MADE_RSA, MADE_ED25519, MADE_WEAK_RSA };
 
 static inline char *pem_of(BIO *bio)
 {
@@ -40,6 +40,8 @@ static inline EVP_PKEY *make_key(enum made_kind kind)
 {
     if (kind == MADE_EC)
         return EVP_EC_gen("P-256");
+    if (kind == MADE_WEAK_RSA)
+        return EVP_RSA_gen(1024);
     return kind == MADE_RSA ? EVP_RSA_gen(2048) : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 }
 
@@ -99,6 +101,17 @@ static inline struct made make_certificate(enum made_kind kind, const char *name
     PEM_write_bio_PrivateKey(bio, made.key, NULL, NULL, 0, NULL, NULL);
     made.key_pem = pem_of(bio);
     return made;
+}
+
+/* One that signs itself, after something was added. */
+static inline void sign_again(struct made *made)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    CHECK(X509_sign(made->certificate, made->key, EVP_sha256()) > 0);
+    PEM_write_bio_X509(bio, made->certificate);
+    free(made->pem);
+    made->pem = pem_of(bio);
 }
 
 static inline void drop_made(struct made *made)

@@ -174,6 +174,51 @@ static void what_lacks_its_authority_is_not_taken_up(void **state)
     renewals_free(&renewals);
 }
 
+static void run(const struct made *made)
+{
+    certificate.chain = (struct conf_content){.bytes = made->pem, .count = strlen(made->pem)};
+    certificate.key = (struct conf_content){.bytes = made->key_pem, .count = strlen(made->key_pem)};
+}
+
+static void put(const struct made *made)
+{
+    write_file(key_path, made->key_pem);
+    write_file(chain_path, made->pem);
+}
+
+/* Else it would be refused with all the others that are renewed at that moment. */
+static void what_openssl_would_not_show_is_not_taken_up(void **state)
+{
+    struct renewals *renewals = renewals_new(folder);
+    struct made runs = make_certificate(MADE_RSA, "DNS:shop.example", NULL, false, 5);
+    struct made weak = make_certificate(MADE_WEAK_RSA, "DNS:shop.example", NULL, false, 20);
+
+    (void)state;
+    run(&runs);
+    put(&weak);
+    assert_int_equal(taken_at(renewals, (int64_t)now * 1000), 0);
+    drop_made(&runs);
+    drop_made(&weak);
+    renewals_free(&renewals);
+}
+
+static void what_is_for_clients_only_is_not_taken_up(void **state)
+{
+    struct renewals *renewals = renewals_new(folder);
+    struct made other = make_certificate(MADE_EC, "DNS:shop.example", NULL, false, 20);
+
+    (void)state;
+    add_extension(other.certificate, other.certificate, NID_ext_key_usage, "clientAuth");
+    sign_again(&other);
+    put(&other);
+    assert_int_equal(taken_at(renewals, (int64_t)now * 1000), 0);
+    run(&other); /* it is shown to servers: such a one may come after it */
+    put(&next);
+    assert_int_equal(taken_at(renewals, (int64_t)now * 1000), 2);
+    drop_made(&other);
+    renewals_free(&renewals);
+}
+
 static void assert_staple_is_missing_because(const struct staples *staples, const char *why)
 {
     json_t *list = json_array();
@@ -213,6 +258,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             what_could_not_be_taken_up_rests_but_not_what_comes_after_it, begin, end),
         cmocka_unit_test_setup_teardown(what_lacks_its_authority_is_not_taken_up, begin, end),
+        cmocka_unit_test_setup_teardown(what_openssl_would_not_show_is_not_taken_up, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_for_clients_only_is_not_taken_up, begin, end),
         cmocka_unit_test_setup_teardown(a_staple_that_could_not_be_read_is_read_again, begin, end),
     };
 

@@ -477,7 +477,7 @@ bool request_response(struct request *req)
 
 void request_response_body(struct request *req, struct slice data, bool is_last)
 {
-    req->ops->send_body(req, data);
+    req->ops->send_body(req, data, is_last);
     if (!is_last) /* else it goes out together with what ends the response */
         request_response_settle(req);
 }
@@ -526,7 +526,7 @@ void request_tunnel_from_server(struct request *req, struct slice data)
 {
     if (data.len == 0)
         return;
-    req->ops->send_body(req, data);
+    req->ops->send_body(req, data, false);
     transport_flush(req->worker);
     if (req->ops->is_full(req))
         upstream_pause(req->upstream);

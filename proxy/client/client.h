@@ -75,8 +75,9 @@ struct client_ops {
     bool (*send_response)(struct request *req, struct message *message,
                           const struct forward_response *response);
     bool (*send_interim)(struct request *req, const struct message *message);
-    /* The bytes must live until the end of the callback. */
-    void (*send_body)(struct request *req, struct slice data);
+    /* The bytes must live until the end of the callback; `is_last`: in which more of the body, or
+     * its end, follows. */
+    void (*send_body)(struct request *req, struct slice data, bool is_last);
     void (*send_end)(struct request *req, const struct message *trailers);
     /* A whole response of our own. */
     void (*send_answer)(struct request *req, const struct answer *answer);

@@ -63,10 +63,11 @@ static bool send_interim(struct request *req, const struct message *message)
     return send_written(req, &w);
 }
 
-static void send_body(struct request *req, struct slice data)
+static void send_body(struct request *req, struct slice data, bool is_last)
 {
     struct writer w;
 
+    (void)is_last; /* it is written at the end of the callback anyway */
     if (data.len == 0)
         return;
     if (req->state == REQUEST_TUNNEL)

@@ -104,15 +104,16 @@ static bool send_interim(struct request *req, const struct message *message)
 }
 
 /* What fills frames goes from where it was read to the socket; only what that, or a window, does
- * not take is kept.  The rest goes at the end of the turn, with what other streams have. */
-static void send_body(struct request *req, struct slice data)
+ * not take is kept.  The rest goes at the end of the turn, with what other streams have: the last
+ * piece together with END_STREAM, which would wait for a window once that is used up. */
+static void send_body(struct request *req, struct slice data, bool is_last)
 {
     struct h2_stream *wire = req->stream->wire;
 
     if (req->state == REQUEST_TUNNEL)
         req->stream->progress_ms = worker_now_ms(req->worker);
     count_body(req, data);
-    if (data.len > LEAST_NOW) {
+    if (data.len > LEAST_NOW && !is_last) {
         h2_stream_lend(wire, data);
         client_h2_write_now(req->stream->h2);
         h2_stream_keep(wire);

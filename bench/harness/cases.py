@@ -14,8 +14,8 @@ import typing
 
 from harness import load
 from harness.process import BenchError, forget_peak, peak_bytes, scratch
-from harness.sides import (Direct, Floor, HAProxy, HAProxySplice, Nginx, Origin, Setup, Twokey,
-                           TwokeyByName, many_routes, one_pool)
+from harness.sides import (Direct, Floor, HAProxy, HAProxySplice, Nginx, Origin, OriginH2, Setup,
+                           Twokey, TwokeyByName, many_routes, one_pool)
 
 MIB = 1 << 20
 IDLE_CLIENTS = 10000
@@ -33,7 +33,7 @@ class Case:
 
 def start_sides(bench, kinds, **setup):
     """One origin and the given sides in front of it; no twokey where it is not built."""
-    origin = Origin(bench)
+    origin = OriginH2(bench) if setup.get("servers_h2") else Origin(bench)
     return [kind(bench, Setup(origin.port, bench.workers, **setup))
             for kind in kinds if kind is not Twokey or bench.twokey]
 
@@ -53,16 +53,21 @@ def interleave(bench, sides, measure):
     return results
 
 
-def under_wrk(bench, side, path, connections, **more):
-    """One run of wrk with the proxy's CPU time around it, per request."""
+def with_cpu(side, make_load):
+    """One run of load with the proxy's CPU time around it, per request."""
     user, system = side.cpu()
-    run = load.wrk(bench, side.url(path), connections, bench.seconds, **more)
+    run = make_load()
     user_after, system_after = side.cpu()
     count = max(1, run["requests"])
     run["user_us"] = (user_after - user) * 1e6 / count
     run["system_us"] = (system_after - system) * 1e6 / count
     run["cpu_us"] = run["user_us"] + run["system_us"]
     return run
+
+
+def under_wrk(bench, side, path, connections, **more):
+    return with_cpu(side, lambda: load.wrk(bench, side.url(path), connections, bench.seconds,
+                                           **more))
 
 
 def warm_up(bench, sides, path, connections):
@@ -180,14 +185,7 @@ def h2(goals, over_tls):
         sides = start_sides(bench, [Nginx, HAProxy, Twokey], h2=True, **more)
 
         def measure(side):
-            user, system = side.cpu()
-            measured = load.h2(bench, side.url("/"), 4, 100, bench.seconds)
-            user_after, system_after = side.cpu()
-            count = max(1, measured["requests"])
-            measured["user_us"] = (user_after - user) * 1e6 / count
-            measured["system_us"] = (system_after - system) * 1e6 / count
-            measured["cpu_us"] = measured["user_us"] + measured["system_us"]
-            return measured
+            return with_cpu(side, lambda: load.h2(bench, side.url("/"), 4, 100, bench.seconds))
 
         for side in sides:
             measure(side)
@@ -195,6 +193,15 @@ def h2(goals, over_tls):
         section.measures(results, ["cpu_us", "user_us", "system_us", "rps"])
         section.ratios(results, "cpu_us", goals)
     return run
+
+
+def h2_servers(bench, section):
+    """Small GETs of HTTP/1.1 clients, to a server that speaks HTTP/2."""
+    sides = start_sides(bench, [Nginx, HAProxy, Twokey], servers_h2=True)
+    warm_up(bench, sides, "/", 64)
+    results = interleave(bench, sides, lambda side: under_wrk(bench, side, "/", 64))
+    section.measures(results, ["cpu_us", "user_us", "system_us", "rps", "p50_us", "p99_us"])
+    section.ratios(results, "cpu_us", {"nginx": None, "haproxy": None})
 
 
 def body(path, size, connections, script=None):
@@ -458,6 +465,8 @@ CASES = {
                    h2({"nginx": 0.8, "haproxy": None}, over_tls=True)),
     "h2c-get": Case("small GET over HTTP/2 in clear text, 4 connections of 100 streams",
                     h2({"nginx": 0.8, "haproxy": None}, over_tls=False)),
+    "h2-servers": Case("small GET of 64 HTTP/1.1 clients, to a server of HTTP/2 in clear text",
+                       h2_servers),
     "body-16k": Case("16 KiB answers, 64 connections", body("/16k", 16 << 10, 64)),
     "body-1m": Case("1 MiB answers, 16 connections", body("/1m", MIB, 16)),
     "upload-1m": Case("1 MiB uploads, 16 connections", body("/", MIB, 16, UPLOAD_LUA)),

@@ -27,6 +27,7 @@ class Setup:
     tls: str = ""           # a file with a certificate and its key: TLS to clients
     certificates: int = 1   # twokey only: so many names have one; clients ask for the last, localhost
     h2: bool = False        # clients speak HTTP/2
+    servers_h2: bool = False    # the servers do, in clear text
     cores: frozenset = frozenset()
     config: dict = None     # twokey only: the sections that stand for routes and pools
 
@@ -36,6 +37,18 @@ def anyone():
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+def fill_in(template, directory, words):
+    """Write a configuration into a scratch directory; its path."""
+    with open(os.path.join(HERE, "peers", template), encoding="utf-8") as source:
+        text = source.read()
+    for word, value in {"SCRATCH": directory, **words}.items():
+        text = text.replace(f"@{word}@", str(value))
+    path = os.path.join(directory, template)
+    with open(path, "w", encoding="utf-8") as target:
+        target.write(text)
+    return path
 
 
 class Side:
@@ -108,17 +121,9 @@ class Side:
 
     def fill_in(self, template, words):
         """Write a peer's configuration into the scratch directory; its path."""
-        with open(os.path.join(HERE, "peers", template), encoding="utf-8") as source:
-            text = source.read()
-        words = {"PORT": self.port, "SERVER_PORT": self.setup.server_port,
-                 "WORKERS": self.setup.workers, "SCRATCH": self.scratch,
-                 "DESCRIPTORS": self.bench.descriptors, **words}
-        for word, value in words.items():
-            text = text.replace(f"@{word}@", str(value))
-        path = os.path.join(self.scratch, template)
-        with open(path, "w", encoding="utf-8") as target:
-            target.write(text)
-        return path
+        return fill_in(template, self.scratch, {
+            "PORT": self.port, "SERVER_PORT": self.setup.server_port, "WORKERS": self.setup.workers,
+            "DESCRIPTORS": self.bench.descriptors, **words})
 
 
 class Floor(Side):
@@ -139,6 +144,9 @@ class Nginx(Side):
             "TLS": (" ssl" if self.setup.tls else "") + (" http2" if self.setup.h2 else ""),
             "CERTIFICATE": f"ssl_certificate {self.setup.tls}; ssl_certificate_key {self.setup.tls};"
                            if self.setup.tls else "",
+            # It has no other way to servers of HTTP/2, and one stream a connection on this one.
+            "PASS": "grpc" if self.setup.servers_h2 else "proxy",
+            "SCHEME": "grpc" if self.setup.servers_h2 else "http",
             "WORKER_CONNECTIONS": min(20000, self.bench.descriptors),
         })
         return start(["nginx", "-e", "stderr", "-c", path], self.cores)
@@ -159,6 +167,7 @@ class HAProxy(Side):
                           if self.setup.log else "",
             "SPLICE": self.splice,
             "TLS": (f" ssl crt {self.setup.tls}" if self.setup.tls else "") + self.protocol(),
+            "SERVER_PROTO": " proto h2" if self.setup.servers_h2 else "",
             "PROTO": "https" if self.setup.tls else "http",
         })
         # HAProxy writes lines as they are to a descriptor, not to a path.
@@ -187,7 +196,9 @@ class Twokey(Side):
         self.admin = free_port()
         os.mkdir(self.conf)
         os.mkdir(self.state)
-        self.write_config(self.setup.config or one_pool(["127.0.0.1"], self.setup.server_port))
+        more = {"protocol": "h2"} if self.setup.servers_h2 else {}
+        self.write_config(self.setup.config
+                          or one_pool(["127.0.0.1"], self.setup.server_port, **more))
         return start([*self.bench.wrapper, self.bench.twokey, "serve", "--config", self.conf,
                       "--state", self.state],
                      self.cores, stderr=self.bench.errors)
@@ -246,8 +257,8 @@ def pool(addresses, port, **more):
             "keepalive": {"idle_per_worker": 1024, "max_requests": 1000000000}, **more}
 
 
-def one_pool(addresses, port):
-    return {"30-pools": {"pools": {"web": pool(addresses, port)}},
+def one_pool(addresses, port, **more):
+    return {"30-pools": {"pools": {"web": pool(addresses, port, **more)}},
             "40-routes": {"routes": {"everything": {"pool": "web"}}}}
 
 
@@ -289,6 +300,17 @@ class Origin:
 
     def stop(self):
         stop(self.process)
+
+
+class OriginH2:
+    """The same over HTTP/2 in clear text, for the small answer."""
+
+    def __init__(self, bench):
+        self.port = free_port()
+        directory = scratch()
+        path = fill_in("origin-h2.conf", directory, {"PORT": self.port})
+        self.process = start(["nginx", "-e", "stderr", "-c", path], bench.load_cores)
+        wait_listening(self.process, self.port)
 
 
 class Direct:

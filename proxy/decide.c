@@ -444,7 +444,8 @@ static void tell_identity(struct decision *d, struct forward_edits *edits,
 
     *edits = (struct forward_edits){.set = set,
                                     .remove = snapshot->identity_headers,
-                                    .remove_count = snapshot->identity_header_count};
+                                    .remove_count = snapshot->identity_header_count,
+                                    .is_identity = true};
     if (identity == NULL || snapshot->identity_header_count == 0)
         return;
     headers = &d->req->listener->conf->tls.client_auth.headers;

@@ -293,7 +293,8 @@ static struct message *trailers_for_server(struct request *req, struct message *
 {
     const struct snapshot *snapshot = req->hold->snapshot;
     struct forward_edits identity = {.remove = snapshot->identity_headers,
-                                     .remove_count = snapshot->identity_header_count};
+                                     .remove_count = snapshot->identity_header_count,
+                                     .is_identity = true};
 
     if (trailers == NULL || !req->passes_trailers)
         return NULL;

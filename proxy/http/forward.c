@@ -7,13 +7,32 @@
 
 #include <arpa/inet.h>
 
+static char without_underscore(char c)
+{
+    return c == '_' ? '-' : ascii_lower(c);
+}
+
+/* The same to a server that makes variables of names, as CGI does? */
+static bool is_same_variable(struct slice one, struct slice other)
+{
+    if (one.len != other.len)
+        return false;
+    for (size_t i = 0; i < one.len; i++)
+        if (without_underscore(one.at[i]) != without_underscore(other.at[i]))
+            return false;
+    return true;
+}
+
 static bool is_in_edits(struct slice name, const struct forward_edits *edits)
 {
+    bool (*is_same)(struct slice, struct slice) =
+        edits->is_identity ? is_same_variable : slice_equal_nocase;
+
     for (uint32_t i = 0; i < edits->set_count; i++)
-        if (slice_equal_nocase(edits->set[i].name, name))
+        if (is_same(edits->set[i].name, name))
             return true;
     for (uint32_t i = 0; i < edits->remove_count; i++)
-        if (slice_equal_nocase(edits->remove[i], name))
+        if (is_same(edits->remove[i], name))
             return true;
     return false;
 }

@@ -29,6 +29,7 @@ struct forward_edits {
     const struct slice *remove;
     uint32_t remove_count;
     uint32_t set_bytes; /* what `set` adds to a head */
+    bool is_identity;   /* nobody else may say these, with underscores neither */
 };
 /* True for a field that is set or removed: it is not written otherwise.  `edits` may be NULL. */
 bool forward_is_edited(struct slice name, const struct forward_edits *edits);

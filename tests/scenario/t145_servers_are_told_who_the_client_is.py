@@ -60,6 +60,21 @@ def test_nobody_can_say_it_behind_his_body(proxy, origin):
     assert list(origin.wait_requests(2)[1].trailers) == [("x-sum", "1")]
 
 
+def test_nobody_can_say_it_with_underscores(make_proxy, origin, authority):
+    """CGI and its kin make one variable of both."""
+    options = tls_listener(authority.directory, authority.certificate("shop", "shop.example"),
+                           client_auth={"mode": "request", "ca_file": authority.cert_file, "headers": HEADERS})
+    options["listener"]["limits"] = {"underscores": "allow"}
+    proxy = make_proxy([origin], **options)
+    with TlsClient(proxy.address) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nX_Client_Subject: CN=root\r\nX-client_serial: 1\r\nX_Other: 1\r\nTrailer: x\r\n"
+                    b"Transfer-Encoding: chunked\r\n\r\n0\r\nx_client_fingerprint: 00\r\nX_Sum: 1\r\n\r\n")
+        assert client.response().status == 200
+    seen = origin.wait_requests(1)[0]
+    assert [name for name, _ in seen.headers if "client" in name.lower()] == [] and seen.header("x_other") == "1"
+    assert list(seen.trailers) == [("X_Sum", "1")]
+
+
 def test_a_field_of_the_framing_is_no_place_for_it(proxy):
     proxy.config["listeners"]["web"]["tls"]["client_auth"]["headers"] = {"subject": "Transfer-Encoding"}
     answer = proxy.reload()

@@ -1,6 +1,6 @@
 /*
- * renewals - whether the files of certificates, or of admin.tls, have been renewed, and may be taken
- * up without a change (policy.certificate_watch).
+ * renewals - whether the files of certificates, or of admin.tls, have been renewed, and may be
+ * taken up without a change (policy.certificate_watch).
  *
  * They may when nothing that was approved changes but the time: the same names, the same kind of
  * key, a chain in order, a key that belongs to it, valid now, and no sooner over than what runs.

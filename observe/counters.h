@@ -104,6 +104,7 @@ struct server_row {
 
 /* What began under a candidate (docs/canary.md), apart: it is in the rows above too. */
 struct candidate_row {
+    counter connections; /* that had a request; of all pools together only */
     counter responses[COUNTERS_CLASSES];
     struct histogram latency;
 };

@@ -179,7 +179,12 @@ static void note_arm(const struct request *req, unsigned class, uint64_t total_u
     const struct worker *worker = req->worker;
     struct candidate_row *all = counters_candidate(worker->counters, worker->index);
     struct candidate_row *pool;
+    uint32_t generation = (uint32_t)req->hold->snapshot->generation;
 
+    if (req->client->tried != generation) {
+        req->client->tried = generation;
+        count_one(&all->connections);
+    }
     count_one(&all->responses[class]);
     histogram_note(&all->latency, total_us);
     if (req->pool == NULL)

@@ -12,6 +12,7 @@
  */
 #include "watch/canary.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,7 +59,8 @@ struct canary_watch {
     uint64_t reading_due_ms;
     unsigned readings;
     struct gate_arms arms;
-    struct tried_pool *pools; /* beside arms.arms */
+    struct tried_pool *pools;   /* beside arms.arms */
+    uint64_t connections_start; /* as counted when the first step began */
     struct pair all_start;
     struct gate_counts all_last; /* of the share */
 };
@@ -236,11 +238,23 @@ static void begin_pool(struct canary_watch *watch, const struct canary_sight *si
     gate_due_begin(&tried->due, pool, tried->picks_start, sight->now_ms);
 }
 
+/* Of the share: those of earlier steps go on in it. */
+static uint64_t count_connections(const struct canary_watch *watch)
+{
+    uint64_t connections = 0;
+
+    for (unsigned w = 0; w < watch->worker_count; w++)
+        connections += read_counter(&counters_candidate(watch->counters, w)->connections);
+    return connections;
+}
+
 static void begin_step(struct canary_watch *watch, const struct canary_sight *sight,
                        const struct gate_subject *subject)
 {
     size_t count = json_object_size(subject->changed);
 
+    if (!watch->has_subject || watch->rev != subject->rev)
+        watch->connections_start = count_connections(watch);
     forget_subject(watch);
     watch->has_subject = true;
     watch->rev = subject->rev;
@@ -371,12 +385,28 @@ static void fill_by_capacity(struct by_capacity *spread, const struct snapshot_p
     xfree(due);
 }
 
+/* Where a client's requests all go to one server, connections are what was drawn by chance, not
+ * requests: three of them say no more than three requests do. */
+static double dispersion_of(const struct canary_watch *watch, const struct conf_pool *conf,
+                            const struct gate_due *due)
+{
+    double connections = (double)(count_connections(watch) - watch->connections_start);
+    double requests = 0;
+
+    if (conf->balance != BALANCE_MAGLEV && conf->sticky.cookie == NULL)
+        return 1;
+    for (size_t i = 0; i < due->count; i++)
+        requests += (double)due->picks[i];
+    return fmax(1, requests / fmax(1, connections));
+}
+
 /* A share above what its capacity tolerates is this change's doing only where the rest is not so
  * already. */
-static struct gate_reading judge_by_capacity(const struct by_capacity *spread, const char *words)
+static struct gate_reading judge_by_capacity(const struct by_capacity *spread, double dispersion,
+                                             const char *words)
 {
-    struct distribution_over tried = distribution_over_share(spread->tried, spread->expected,
-                                                             spread->count, 1, DISTRIBUTION_FAST);
+    struct distribution_over tried = distribution_over_share(
+        spread->tried, spread->expected, spread->count, dispersion, DISTRIBUTION_FAST);
     struct distribution_over rest = distribution_over_share(spread->rest, spread->expected,
                                                             spread->count, 1, DISTRIBUTION_FAST);
     struct gate_reading reading = {.word = GATE_PASS};
@@ -391,7 +421,7 @@ static struct gate_reading judge_by_capacity(const struct by_capacity *spread, c
 }
 
 static struct gate_reading capacity_reading(const struct snapshot_pool *pool, const uint64_t *picks,
-                                            uint64_t now_ms)
+                                            double dispersion, uint64_t now_ms)
 {
     size_t room = pool->conf->server_count + 1;
     struct by_capacity spread = {.tried = xcalloc(room, sizeof(uint64_t)),
@@ -402,7 +432,7 @@ static struct gate_reading capacity_reading(const struct snapshot_pool *pool, co
 
     fill_by_capacity(&spread, pool, picks, now_ms);
     if (spread.count > 1)
-        reading = judge_by_capacity(&spread, gate_words_of_capacity(pool));
+        reading = judge_by_capacity(&spread, dispersion, gate_words_of_capacity(pool));
     xfree(spread.tried);
     xfree(spread.rest);
     xfree(spread.expected);
@@ -419,12 +449,14 @@ static struct gate_reading spread_of(const struct canary_watch *watch, size_t at
     uint64_t *picks = count_picks(watch, pool->conf);
     struct gate_reading by_capacity;
     struct gate_reading reading;
+    double dispersion;
 
     gate_due_note(&tried->due, pool, prediction, picks, now_ms);
     for (size_t i = 0; i < 2 * tried->due.count; i++)
         picks[i] = less(picks[i], tried->picks_start[i]);
-    reading = gate_spread_predicted(pool, &tried->due, 1, is_known_out);
-    by_capacity = capacity_reading(pool, picks, now_ms);
+    dispersion = dispersion_of(watch, pool->conf, &tried->due);
+    reading = gate_spread_predicted(pool, &tried->due, dispersion, is_known_out);
+    by_capacity = capacity_reading(pool, picks, dispersion, now_ms);
     xfree(picks);
     if (by_capacity.word != GATE_FAIL)
         return reading;

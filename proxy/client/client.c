@@ -488,6 +488,7 @@ void client_accept(struct listener *listener)
     client->skipped = 0;
     client->served = 0;
     client->lot = next_lot(worker);
+    client->tried = 0;
     client->born_s = (uint32_t)(worker_now_ms(worker) / 1000);
     client->listener = listener;
     client->request = NULL;

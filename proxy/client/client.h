@@ -60,6 +60,7 @@ struct client {
     uint8_t socket_peer[16]; /* the connection's own, where a PROXY header said another */
     uint32_t served;         /* requests begun */
     uint32_t born_s;         /* clock_ms() / 1000 */
+    uint32_t tried;          /* the candidate's generation that it is counted under; 0: none */
     struct list link;        /* worker->clients */
     struct deadline deadline;
     struct listener *listener;

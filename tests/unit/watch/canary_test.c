@@ -352,6 +352,32 @@ static void one_that_is_meant_to_serve_alone_may(void **state)
     assert_reads(GATE_DISTRIBUTION, GATE_PASS, "");
 }
 
+static void clients_come(unsigned connections)
+{
+    for (unsigned i = 0; i < connections; i++)
+        count_one(&counters_candidate(world.in.counters, i % 2)->connections);
+}
+
+#define HASHED                                                                                     \
+    "\"balance\":\"maglev\",\"servers\":{\"s1\":{\"address\":\"10.0.0.1:80\"},"                    \
+    "\"s2\":{\"address\":\"10.0.0.2:80\"}}"
+
+static void few_clients_that_are_bound_to_a_server_tell_little(void **state)
+{
+    (void)state;
+    clients_come(3);
+    try_shop(HASHED, 1000);
+    assert_reads(GATE_DISTRIBUTION, GATE_PASS, "");
+}
+
+static void many_of_them_tell(void **state)
+{
+    (void)state;
+    clients_come(300);
+    try_shop(HASHED, 1000);
+    assert_reads(GATE_DISTRIBUTION, GATE_FAIL, "s1 got 100.0%");
+}
+
 static void the_capacity_of_a_backup_is_not_asked(void **state)
 {
     (void)state;
@@ -395,6 +421,8 @@ int main(void)
         TEST(what_was_approved_may_still_be_more_than_a_server_can),
         TEST(what_the_rest_does_as_well_is_not_the_changes_doing),
         TEST(one_that_is_meant_to_serve_alone_may),
+        TEST(few_clients_that_are_bound_to_a_server_tell_little),
+        TEST(many_of_them_tell),
         TEST(the_capacity_of_a_backup_is_not_asked),
         TEST(readings_come_each_ten_seconds_while_something_is_tried),
     };

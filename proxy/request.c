@@ -395,6 +395,7 @@ static bool relay_interim(struct request *req, struct message *message)
     }
     if (req->http_minor == 0 || (message->status == 100 && !req->expects_continue))
         return true;
+    forward_drop_edited(message, &req->route->response_edits);
     if (!req->ops->send_interim(req, message)) {
         request_upstream_failed(req, FAILURE_RESPONSE_TOO_LARGE);
         return false;

@@ -347,10 +347,10 @@ void forward_write_interim(struct writer *w, const struct message *message)
     write_literal(w, "\r\n");
 }
 
-void forward_drop_edited(struct message *trailers, const struct forward_edits *edits)
+void forward_drop_edited(struct message *message, const struct forward_edits *edits)
 {
-    for (uint32_t i = 0; i < trailers->field_count; i++)
-        trailers->fields[i].is_dropped |= is_edited(trailers->fields[i].name, edits);
+    for (uint32_t i = 0; i < message->field_count; i++)
+        message->fields[i].is_dropped |= is_edited(message->fields[i].name, edits);
 }
 
 void forward_write_trailers(struct writer *w, const struct message *trailers)

@@ -79,8 +79,8 @@ void forward_write_response(struct writer *w, const struct message *message,
 void forward_write_interim(struct writer *w, const struct message *message);
 
 /* Marks the fields that are set or removed as dropped: what may not come in a head may not come in
- * trailers, which some take for the same. */
-void forward_drop_edited(struct message *trailers, const struct forward_edits *edits);
+ * trailers, which some take for the same, nor ahead of it. */
+void forward_drop_edited(struct message *message, const struct forward_edits *edits);
 /* Trailers that may pass, each a line; the empty line behind them is the caller's. */
 void forward_write_trailers(struct writer *w, const struct message *trailers);
 

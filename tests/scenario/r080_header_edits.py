@@ -1,6 +1,7 @@
 """A route sets and removes fields, of the request and of the response."""
 from support.client import Client, get
-from support.origin import echo, ok
+from support.h2 import H2Client
+from support.origin import echo, interim, ok
 
 
 def test_request_fields(make_proxy, origin):
@@ -49,3 +50,12 @@ def test_what_a_route_edits_does_not_come_as_a_trailer_either(make_proxy, make_o
         client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTransfer-Encoding: chunked\r\n\r\n"
                     b"0\r\nX-Internal: 1\r\n\r\n")
         assert client.response().status == 200
+
+
+def test_what_a_route_edits_does_not_come_ahead_of_the_response_either(make_proxy, make_origin):
+    hint = b"HTTP/1.1 103 Early Hints\r\nX-Debug: 1\r\nX-Frame: none\r\nLink: </a>\r\n\r\n"
+    proxy = make_proxy(make_origin(interim([hint], ok())), route={"response_headers": {"set": {"x-frame": "deny"}, "remove": ["x-debug"]}})
+    with Client(proxy.address) as client:
+        assert [list(one.headers) for one in client.request().interim] == [[("Link", "</a>")]]
+    with H2Client(proxy.address) as client:
+        assert [list(fields) for _, fields in client.request(1).interim] == [[("link", "</a>")]]

@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-enum { CONNECT_MS = 5000, ANSWER_MS = 20 * 60 * 1000, ANSWER_BYTES = 256 << 20 };
+enum { CONNECT_MS = 15000, ANSWER_MS = 20 * 60 * 1000, ANSWER_BYTES = 256 << 20 };
 
 struct api_client {
     CURL *curl;

@@ -50,8 +50,8 @@ const programs = {
     next();
     return streamed(call);
   },
-  deadline: () => unary('Slow', {}, { deadline: Date.now() + 2000 }),
-  cancel: () => unary('Slow', {}, {}, (call) => setTimeout(() => call.cancel(), 300)),
+  deadline: () => unary('Slow', {}, { deadline: Date.now() + 5000 }),
+  cancel: () => unary('Slow', {}, {}, (call) => process.stdin.once('data', () => call.cancel()).unref()),
 };
 
 programs[what]().then((result) => {

@@ -57,7 +57,7 @@ def test_a_silent_tunnel_ends(make_proxy, make_origin):
 def test_a_tunnel_in_which_one_side_speaks_is_not_silent(make_proxy, make_origin, who):
     def speaks(conn, _request):
         conn.send(SWITCH)
-        for _ in range(20):
+        for _ in range(50):
             time.sleep(0.1)
             conn.send(b"x")
         conn.send(b"end")
@@ -67,19 +67,19 @@ def test_a_tunnel_in_which_one_side_speaks_is_not_silent(make_proxy, make_origin
     def listens(conn, _request):
         conn.send(SWITCH)
         got = []
-        conn.stream.take(20, got.append)
-        conn.send(b"x" * 20 + b"end")
+        conn.stream.take(50, got.append)
+        conn.send(b"x" * 50 + b"end")
         conn.wait_peer()
         return CLOSE
     proxy = make_proxy(make_origin(speaks if who == "server" else listens),
-                       listener={"timeouts": {"tunnel_idle": "1500ms"}})
+                       listener={"timeouts": {"tunnel_idle": "4s"}})
     with Client(proxy.address) as client:
         opened(client)
         if who == "client":
-            for _ in range(20):
+            for _ in range(50):
                 time.sleep(0.1)
                 client.send(b"x")
-        assert client.take(23) == b"x" * 20 + b"end"
+        assert client.take(53) == b"x" * 50 + b"end"
 
 
 @pytest.mark.parametrize("who", ["client", "server"])

@@ -32,6 +32,11 @@ def proxy(make_proxy, origin):
     return make_proxy(origin, process={"workers": 1}, listener={"timeouts": {"write_idle": "1s", "headers": "1s", "body_idle": "1s"}})
 
 
+@pytest.fixture
+def patient(make_proxy, origin):
+    return make_proxy(origin, process={"workers": 1}, listener={"timeouts": {"write_idle": "4s"}})
+
+
 @pytest.mark.parametrize("first", [0, 1, 65535], ids=["no window", "a byte", "64 KiB"])
 def test_windows_that_never_open(proxy, first):
     """Five connections of a hundred streams of 4 MiB each."""
@@ -49,15 +54,15 @@ def test_windows_that_never_open(proxy, first):
     proxy.wait_for(lambda: proxy.server("s1")["now"]["in_flight"] == 0)
 
 
-def test_a_window_of_a_byte_a_second_is_progress_but_bounded(proxy):
+def test_a_window_of_a_byte_a_second_is_progress_but_bounded(patient):
     """Whoever takes something now and then is served slowly, not cut off; it holds no more than a stream may."""
-    with H2Client(proxy.address, first=[(INITIAL_WINDOW_SIZE, 0)], timeout=20) as client, GoodClient(proxy.address) as good:
+    with H2Client(patient.address, first=[(INITIAL_WINDOW_SIZE, 0)], timeout=20) as client, GoodClient(patient.address) as good:
         client.opens_windows = False
         client.send(headers(1, GET))
         answer = client.head(1)
         for count in range(1, 4):
             with pytest.raises(TimeoutError):
-                client.pump(lambda: client.has_ended or answer.is_over, 0.6)
+                client.pump(lambda: client.has_ended or answer.is_over, 1.6)
             client.send(window(1, 1))
             client.pump(lambda n=count: answer.body_bytes >= n)
         assert client.answer(1).body == b"ok\n"

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from support.bounds import SCALE
 from support.client import Client, build, get
 
 
@@ -16,7 +17,7 @@ def test_slow_callers_delay_nobody(make_origin, make_proxy):
     for _ in range(20):
         assert proxy.admin("GET", "/v1/status").status == 200
         assert get(proxy.address).status == 200
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10 * SCALE
     for client in slow:
         client.close()
 
@@ -29,7 +30,7 @@ def test_a_caller_who_does_not_read_delays_nobody(make_origin, make_proxy):
         began = time.monotonic()
         for _ in range(20):
             assert proxy.admin("GET", "/metrics").status == 200
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10 * SCALE
 
 
 @pytest.mark.timeout(120)

@@ -27,6 +27,9 @@ class Gate:
         return named("gate")(conn, request)
 
 
+PATIENT = {"queue": {"timeout": "30s"}}
+
+
 def one_at_a_time(origin, **more):
     return {"s1": {"address": origin.address, "max_connections": 1, **more}}
 
@@ -38,7 +41,7 @@ def queue_length(proxy):
 def test_first_come_first_served(make_proxy, make_origin):
     gate = Gate()
     origin = make_origin(gate)
-    proxy = make_proxy(one_at_a_time(origin), process={"workers": 1})
+    proxy = make_proxy(one_at_a_time(origin), process={"workers": 1}, pool=PATIENT)
     clients = []
     for number in range(6):
         client = Client(proxy.address)
@@ -88,7 +91,7 @@ def test_whoever_waits_too_long_gets_503(make_proxy, make_origin):
 def test_a_client_that_goes_away_leaves_the_line(make_proxy, make_origin):
     gate = Gate()
     origin = make_origin(gate)
-    proxy = make_proxy(one_at_a_time(origin))
+    proxy = make_proxy(one_at_a_time(origin), pool=PATIENT)
     with Client(proxy.address) as first, Client(proxy.address) as last:
         first.send(build(target="/first"))
         origin.wait_for(lambda o: len(o.heads) == 1)
@@ -107,7 +110,7 @@ def test_a_client_that_goes_away_leaves_the_line(make_proxy, make_origin):
 def test_a_client_that_goes_away_while_served_gives_its_place_back(make_proxy, make_origin):
     gate = Gate()
     origin = make_origin(gate)
-    proxy = make_proxy(one_at_a_time(origin))
+    proxy = make_proxy(one_at_a_time(origin), pool=PATIENT)
     gone = Client(proxy.address)
     gone.send(build())
     origin.wait_for(lambda o: len(o.heads) == 1)
@@ -122,7 +125,7 @@ def test_a_client_that_goes_away_while_served_gives_its_place_back(make_proxy, m
 def test_another_server_with_room_is_taken_first(make_proxy, make_origin):
     gate = Gate()
     full, free = make_origin(gate), make_origin(named("free"))
-    proxy = make_proxy({"s1": {"address": full.address, "max_connections": 1}, "s2": {"address": free.address}}, process={"workers": 1})
+    proxy = make_proxy({"s1": {"address": full.address, "max_connections": 1}, "s2": {"address": free.address}}, process={"workers": 1}, pool=PATIENT)
     with Client(proxy.address) as first, Client(proxy.address) as second:
         sent = 0
         while not full.heads:
@@ -141,7 +144,7 @@ def test_nobody_is_passed_over_for_ever(make_proxy, workers):
     origin = QuickOrigin("s1", delay=0.002)
     try:
         proxy = make_proxy({"s1": {"address": origin.address, "max_connections": 2}}, process={"workers": workers},
-                           pool={"queue": {"timeout": "30s"}}, listener={"keepalive_requests": "unlimited"})
+                           pool=PATIENT, listener={"keepalive_requests": "unlimited"})
         load = Load(proxy.address, 24, 2000).run()
         assert load.statuses == {200: 2000} and not load.broken, (load.statuses, load.broken)
         assert load.passed_over < 10 * 24
@@ -168,7 +171,7 @@ def test_a_place_that_is_freed_just_as_somebody_begins_to_wait(make_proxy):
 def test_the_server_never_sees_more_than_its_limit(make_proxy, make_origin):
     gate = Gate()
     origin = make_origin(gate)
-    proxy = make_proxy({"s1": {"address": origin.address, "max_connections": 3}}, process={"workers": 4})
+    proxy = make_proxy({"s1": {"address": origin.address, "max_connections": 3}}, process={"workers": 4}, pool=PATIENT)
     for _ in range(60):
         gate.permits.release()
     load = Load(proxy.address, 20, 60).run()

@@ -9,15 +9,14 @@
  */
 #include "admin/operations.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "admin/asked.h"
 #include "admin/call.h"
 #include "admin/dispatch.h"
+#include "admin/explain.h"
 #include "admin/internal.h"
 #include "admin/problem.h"
-#include "admin/texttable.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -26,43 +25,12 @@
 #include "config/load.h"
 #include "config/model.h"
 #include "proxy/affinity.h"
-#include "proxy/failure.h"
 #include "proxy/http/target.h"
 #include "proxy/limits.h"
 #include "proxy/network.h"
-#include "proxy/route/route.h"
 #include "proxy/snapshot.h"
-#include "watch/live.h"
 
 enum { REJECTED_SHOWN = 100 };
-
-struct explain {
-    struct call *call;
-    const struct snapshot *snapshot; /* that runs, or `staged` */
-    struct snapshot *staged;         /* made of a change; or NULL */
-    struct rate_store *rates;        /* of that one */
-    json_t *body;
-    json_t *errors; /* what is wrong with the body */
-    /* the request, in normal form */
-    struct slice method;
-    struct slice host;
-    struct slice path;
-    struct slice query_text; /* with its "?" */
-    const char *listener;
-    bool has_client;
-    uint8_t client[16];
-    json_t *headers; /* borrowed from body; NULL: none */
-    struct route_query query;
-    /* what comes of it */
-    const struct snapshot_route *route;
-    json_t *rejected;
-    size_t rejected_more;
-    const struct snapshot_pool *pool;
-    const struct live_pool *live;
-    int chosen;           /* index into pool->servers, or BALANCE_NO_SERVER */
-    enum failure failure; /* that ends it before a server is chosen */
-    const char *reason;
-};
 
 /* --- reading the body -------------------------------------------------------------------- */
 
@@ -379,198 +347,16 @@ static bool is_lost_websocket(struct explain *explain)
     return false;
 }
 
-/* --- telling ----------------------------------------------------------------------------- */
-
-static const char *action_word(const struct explain *explain)
-{
-    static const char *const words[] = {[ACTION_POOL] = "pool",
-                                        [ACTION_SPLIT] = "split",
-                                        [ACTION_REDIRECT] = "redirect",
-                                        [ACTION_RESPOND] = "respond"};
-
-    return explain->route != NULL ? words[explain->route->conf->action] : "none";
-}
-
-/* The status that twokey itself would answer with; 0 when a server answers. */
-static unsigned own_status(const struct explain *explain)
-{
-    if (explain->failure != FAILURE_NONE)
-        return failure_rows[explain->failure].status;
-    if (explain->route == NULL)
-        return 404;
-    if (strcmp(access_word(explain), "denied") == 0)
-        return 403;
-    if (explain->route->conf->action == ACTION_REDIRECT)
-        return explain->route->conf->redirect.status;
-    if (explain->route->conf->action == ACTION_RESPOND)
-        return explain->route->conf->respond.status;
-    return 0;
-}
-
-static json_t *split_json(const struct snapshot_route *route)
-{
-    json_t *list = json_array();
-    uint32_t before = 0;
-
-    for (size_t i = 0; i < route->split_count; i++) {
-        double part = (double)(route->split[i].up_to - before) / (double)route->split_total;
-        json_array_append_new(list,
-                              json_pack("{s:s, s:o}", "pool", route->split[i].pool->conf->name,
-                                        "percent", reply_number(part * 100.0)));
-        before = route->split[i].up_to;
-    }
-    return list;
-}
-
-static const char *chosen_name(const struct explain *explain)
-{
-    if (explain->pool == NULL || explain->chosen == BALANCE_NO_SERVER)
-        return NULL;
-    return explain->pool->conf->servers[explain->pool->server_conf[explain->chosen]].name;
-}
-
-static void add_servers(struct explain *explain, json_t *json)
-{
-    json_t *eligible = json_array(), *others = json_array();
-
-    for (size_t i = 0; explain->live != NULL && i < explain->live->server_count; i++) {
-        const struct live_server *server = &explain->live->servers[i];
-        if (server->is_eligible)
-            json_array_append_new(eligible, json_string(server->conf->name));
-        else
-            json_array_append_new(
-                others, json_pack("{s:s, s:s}", "server", server->conf->name, "why", server->why));
-    }
-    json_object_set_new(json, "eligible", eligible);
-    json_object_set_new(json, "not_eligible", others);
-}
-
-/* Whose certificate is not good, and how: those of them too that may get the request. */
-static void add_handshakes(struct explain *explain, json_t *json)
-{
-    json_t *failing = json_array();
-
-    for (size_t i = 0; explain->live != NULL && i < explain->live->server_count; i++) {
-        const struct live_server *server = &explain->live->servers[i];
-        for (size_t k = 0; k < server->address_count; k++)
-            if (server->addresses[k].last_handshake != NULL)
-                json_array_append_new(failing,
-                                      json_pack("{s:s, s:s}", "server", server->conf->name, "why",
-                                                server->addresses[k].last_handshake));
-    }
-    json_object_set_new(json, "failing_handshakes", failing);
-}
-
-static json_t *request_json(const struct explain *explain)
-{
-    return json_pack("{s:o, s:o, s:o, s:o, s:s}", "method", reply_string(explain->method), "host",
-                     reply_string(explain->host), "path", reply_string(explain->path), "listener",
-                     reply_string_or_null(explain->listener), "scheme",
-                     explain->query.is_https ? "https" : "http");
-}
-
-static json_t *explain_json(struct explain *explain)
-{
-    json_t *json = json_object();
-    unsigned status = own_status(explain);
-    bool is_split = explain->route != NULL && explain->route->conf->action == ACTION_SPLIT;
-
-    json_object_set_new(json, "request", request_json(explain));
-    json_object_set_new(json, "route",
-                        explain->route != NULL ? json_string(explain->route->conf->name)
-                                               : json_null());
-    json_object_set(json, "rejected", explain->rejected);
-    json_object_set_new(json, "rejected_more", json_integer((json_int_t)explain->rejected_more));
-    json_object_set_new(json, "action", json_string(action_word(explain)));
-    json_object_set_new(json, "access", json_string(access_word(explain)));
-    json_object_set_new(json, "status", status != 0 ? json_integer(status) : json_null());
-    json_object_set_new(json, "split", is_split ? split_json(explain->route) : json_array());
-    json_object_set_new(
-        json, "pool",
-        reply_string_or_null(explain->pool != NULL ? explain->pool->conf->name : NULL));
-    add_servers(explain, json);
-    add_handshakes(explain, json);
-    json_object_set_new(json, "chosen", reply_string_or_null(chosen_name(explain)));
-    json_object_set_new(json, "reason", reply_string_or_null(explain->reason));
-    json_object_set_new(
-        json, "method",
-        reply_string_or_null(explain->pool != NULL ? live_balance_word(explain->pool) : NULL));
-    return json;
-}
-
-static void write_routes(struct explain *explain, struct buffer *out)
-{
-    static const char *const headings[] = {"not", "because", NULL};
-    struct texttable table;
-    size_t index;
-    json_t *item;
-
-    if (json_array_size(explain->rejected) == 0)
-        return;
-    texttable_init(&table, explain->call->arena, headings);
-    json_array_foreach(explain->rejected, index, item)
-    {
-        texttable_cell(&table, "%s", json_string_value(json_object_get(item, "route")));
-        texttable_cell(&table, "%s", json_string_value(json_object_get(item, "why")));
-    }
-    texttable_write(&table, out, 2);
-    if (explain->rejected_more > 0)
-        buffer_printf(out, "  and %zu more\n", explain->rejected_more);
-}
-
-static void write_servers(struct explain *explain, struct buffer *out)
-{
-    static const char *const headings[] = {"server", "eligible", "why", NULL};
-    struct texttable table;
-
-    texttable_init(&table, explain->call->arena, headings);
-    for (size_t i = 0; i < explain->live->server_count; i++) {
-        const struct live_server *server = &explain->live->servers[i];
-        texttable_cell(&table, "%s", server->conf->name);
-        texttable_cell(&table, "%s", server->is_eligible ? "yes" : "no");
-        texttable_cell(&table, "%s", server->why);
-    }
-    texttable_write(&table, out, 2);
-}
-
-static void write_explain(struct explain *explain)
-{
-    struct buffer *out = &explain->call->reply.body;
-    const char *chosen = chosen_name(explain);
-
-    buffer_printf(out, "%.*s %.*s, host %s%.*s, %s on listener %s\n", SLICE_ARGS(explain->method),
-                  SLICE_ARGS(explain->path), explain->host.len == 0 ? "none" : "",
-                  SLICE_ARGS(explain->host), explain->query.is_https ? "https" : "http",
-                  explain->listener != NULL ? explain->listener : "none");
-    if (explain->route == NULL)
-        buffer_append_literal(out, "route   none: the answer is 404\n");
-    else
-        buffer_printf(out, "route   %s\n", explain->route->conf->name);
-    write_routes(explain, out);
-    if (strcmp(access_word(explain), "allowed") != 0)
-        buffer_printf(out, "access  %s by allow and deny\n", access_word(explain));
-    if (explain->route != NULL && explain->pool == NULL)
-        buffer_printf(out, "answer  %s %u, by twokey itself\n", action_word(explain),
-                      own_status(explain));
-    if (explain->pool != NULL) {
-        buffer_printf(out, "pool    %s (%s)\n", explain->pool->conf->name,
-                      live_balance_word(explain->pool));
-        write_servers(explain, out);
-        buffer_printf(out, "chosen  %s (%s)\n", chosen != NULL ? chosen : "nobody",
-                      explain->reason);
-    }
-    reply_written(explain->call, 200, reply_text_type);
-}
-
 static void explain_request(struct explain *explain)
 {
     explain->rejected = json_array();
     find_route(explain);
+    explain->access = access_word(explain);
     if (explain->route != NULL)
         explain->pool = pool_of(explain->route);
     if (explain->pool != NULL) {
         explain->live = admin_live_pool(explain->call->admin, explain->pool, explain->call->arena);
-        if (strcmp(access_word(explain), "denied") == 0) {
+        if (strcmp(explain->access, "denied") == 0) {
             explain->reason = "the route's allow and deny refuse the client";
         } else if (is_lost_websocket(explain)) {
             explain->failure = FAILURE_NO_WEBSOCKET;
@@ -579,10 +365,7 @@ static void explain_request(struct explain *explain)
             find_server(explain);
         }
     }
-    if (call_wants_text(explain->call))
-        write_explain(explain);
-    else
-        reply_json(explain->call, 200, explain_json(explain));
+    explain_tell(explain);
     json_decref(explain->rejected);
 }
 

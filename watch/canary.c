@@ -363,6 +363,12 @@ struct by_capacity {
     size_t count;
 };
 
+/* Whoever was sent too much may have been taken out for it: he counts. */
+static bool counts(const struct snapshot_pool *pool, size_t server, uint64_t picks)
+{
+    return gate_is_serving(pool, server) || (picks > 0 && gate_is_failing(pool, server));
+}
+
 /* As the monitor has it, of those that serve. */
 static void fill_by_capacity(struct by_capacity *spread, const struct snapshot_pool *pool,
                              const uint64_t *picks, uint64_t now_ms)
@@ -372,7 +378,7 @@ static void fill_by_capacity(struct by_capacity *spread, const struct snapshot_p
     double sum = 0;
 
     for (size_t i = 0; i < servers; i++) {
-        if (due[i] <= 0 || !gate_is_serving(pool, i))
+        if (due[i] <= 0 || !counts(pool, i, picks[i]))
             continue;
         spread->tried[spread->count] = picks[i];
         spread->rest[spread->count] = picks[servers + i];

@@ -67,6 +67,13 @@ bool gate_is_serving(const struct snapshot_pool *pool, size_t server)
     return !standing.is_ordered_out && standing.is_up;
 }
 
+bool gate_is_failing(const struct snapshot_pool *pool, size_t server)
+{
+    struct standing standing = standing_of(pool, server);
+
+    return !standing.is_ordered_out && !standing.is_up;
+}
+
 struct gate_health gate_health_worse(struct gate_health a, struct gate_health b)
 {
     if (a.servers == 0)

@@ -20,6 +20,8 @@ void gate_health_of(const struct snapshot_pool *pool, struct gate_health *at_lea
                     struct gate_health *at_most_out);
 /* The configured server may get requests now. */
 bool gate_is_serving(const struct snapshot_pool *pool, size_t server);
+/* It may not, and nobody ordered that: its checks fail, or it is ejected. */
+bool gate_is_failing(const struct snapshot_pool *pool, size_t server);
 /* The worse of two: of fewer healthy ones, in parts. */
 struct gate_health gate_health_worse(struct gate_health a, struct gate_health b);
 

@@ -82,6 +82,7 @@ struct spread {
     const char **names;
     size_t count;
     uint64_t requests;
+    const char *gone; /* it had requests, and fails now; NULL: nobody */
 };
 
 /* Those in service, their expected shares made to add up to 1 again.  False: nothing was due. */
@@ -91,6 +92,8 @@ static bool fill(struct spread *spread, const struct snapshot_pool *pool,
     double sum = 0;
 
     for (size_t i = 0; i < pool->conf->server_count; i++) {
+        if (due->picks[i] > 0 && gate_is_failing(pool, i))
+            spread->gone = pool->conf->servers[i].name;
         if (!gate_is_serving(pool, i))
             continue;
         spread->names[spread->count] = pool->conf->servers[i].name;
@@ -117,6 +120,12 @@ static struct gate_reading judge(const struct spread *spread, double dispersion)
                        "%.60s got %.1f%% of %llu requests, approved were %.1f%%",
                        spread->names[over.server], 100 * over.share,
                        (unsigned long long)spread->requests, 100 * over.expected);
+        return reading;
+    }
+    if (spread->gone != NULL) { /* perhaps it fails because it got too much */
+        reading.word = GATE_INCONCLUSIVE;
+        (void)snprintf(reading.why, sizeof(reading.why), "%.60s had requests, and is out now",
+                       spread->gone);
         return reading;
     }
     if (!distribution_is_enough(spread->requests, spread->expected, spread->count, dispersion))

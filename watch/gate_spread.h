@@ -19,9 +19,9 @@ struct snapshot;
 struct snapshot_pool;
 
 /* Against the shares of the approved prediction.  Servers that are not in service now are left out
- * of both: drains stay allowed, and health is an input of its own.  Inconclusive: too few requests;
- * where the prediction says nothing of the pool, *is_known_out is false.  `dispersion` is at least
- * 1. */
+ * of both: drains stay allowed, and health is an input of its own.  Inconclusive: too few requests,
+ * or one that had some fails now; where the prediction says nothing of the pool, *is_known_out is
+ * false.  `dispersion` is at least 1. */
 struct gate_reading gate_spread_predicted(const struct snapshot_pool *pool,
                                           const struct gate_due *due, double dispersion,
                                           bool *is_known_out);

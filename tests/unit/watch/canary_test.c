@@ -378,6 +378,19 @@ static void many_of_them_tell(void **state)
     assert_reads(GATE_DISTRIBUTION, GATE_FAIL, "s1 got 100.0%");
 }
 
+static void who_got_too_much_and_fails_now_is_not_well(void **state)
+{
+    (void)state;
+    well(false, 4000);
+    well(true, 400);
+    set_health(world.tried, "shop", 0, HEALTH_DOWN);
+    read_now();
+    assert_reads(GATE_DISTRIBUTION, GATE_INCONCLUSIVE, "s1 had requests, and is out now");
+    answer("shop", true, 4000, CLASS_2XX, FAST_US, "s1");
+    read_now();
+    assert_reads(GATE_DISTRIBUTION, GATE_FAIL, "s1 got 95.5% of the share's requests");
+}
+
 static void the_capacity_of_a_backup_is_not_asked(void **state)
 {
     (void)state;
@@ -423,6 +436,7 @@ int main(void)
         TEST(one_that_is_meant_to_serve_alone_may),
         TEST(few_clients_that_are_bound_to_a_server_tell_little),
         TEST(many_of_them_tell),
+        TEST(who_got_too_much_and_fails_now_is_not_well),
         TEST(the_capacity_of_a_backup_is_not_asked),
         TEST(readings_come_each_ten_seconds_while_something_is_tried),
     };

@@ -93,3 +93,4 @@ def test_a_stop_lets_streams_finish(make_origin, make_proxy):
         held[0][0].respond(held[0][1], 200, [], b"late")
         assert slow.response().body == b"late"
     origin.wait_for(lambda o: not o.connections[0].open)
+    assert proxy.wait_exit() == 0  # before a second SIGTERM comes, which may cut it short

@@ -195,6 +195,25 @@ def h2(goals, over_tls):
     return run
 
 
+def h2_body(over_tls):
+    """1 MiB answers over HTTP/2, four at once on each of four connections: CPU time by the MiB."""
+    def run(bench, section):
+        more = {"tls": certificate()} if over_tls else {}
+        sides = start_sides(bench, [Nginx, HAProxy, Twokey], h2=True, **more)
+
+        def measure(side):
+            measured = with_cpu(side, lambda: load.h2(bench, side.url("/1m"), 4, 4, bench.seconds))
+            measured["cpu_us_per_mib"] = measured["cpu_us"]
+            return measured
+
+        for side in sides:
+            measure(side)
+        results = interleave(bench, sides, measure)
+        section.measures(results, ["cpu_us_per_mib", "user_us", "system_us", "rps"])
+        section.ratios(results, "cpu_us_per_mib", {"nginx|haproxy": 0.9, "nginx": None})
+    return run
+
+
 def h2_servers(bench, section):
     """Small GETs of HTTP/1.1 clients, to a server that speaks HTTP/2."""
     sides = start_sides(bench, [Nginx, HAProxy, Twokey], servers_h2=True)
@@ -465,6 +484,10 @@ CASES = {
                    h2({"nginx": 0.8, "haproxy": None}, over_tls=True)),
     "h2c-get": Case("small GET over HTTP/2 in clear text, 4 connections of 100 streams",
                     h2({"nginx": 0.8, "haproxy": None}, over_tls=False)),
+    "h2-body-1m": Case("1 MiB answers over HTTP/2 and TLS 1.3, 4 connections of 4 streams",
+                       h2_body(over_tls=True)),
+    "h2c-body-1m": Case("1 MiB answers over HTTP/2 in clear text, 4 connections of 4 streams",
+                        h2_body(over_tls=False)),
     "h2-servers": Case("small GET of 64 HTTP/1.1 clients, to a server of HTTP/2 in clear text",
                        h2_servers),
     "body-16k": Case("16 KiB answers, 64 connections", body("/16k", 16 << 10, 64)),

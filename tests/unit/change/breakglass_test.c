@@ -8,6 +8,13 @@
 
 #define PEOPLE "{\"people\":{\"bob\":{\"groups\":[\"netops\"]}}}"
 
+static void open_session(struct actor actor)
+{
+    fresh_answer();
+    assert_true(ledger_breakglass(world.ledger, &actor, "all is down", "INC-1", &world.answer,
+                                  &world.refusal));
+}
+
 static const char *force(struct actor actor, const char *id)
 {
     struct change *change = ledger_open_change(world.ledger, id);
@@ -28,9 +35,7 @@ static void e25_breakglass_is_stopped_by_no_freeze(void **state)
     fresh_answer();
     assert_true(ledger_freeze(world.ledger, &bob, "the big day", 0, &world.answer, &world.refusal));
     assert_string_equal(force(eve, id), "approvals-missing");
-    fresh_answer();
-    assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,
-                                  &world.refusal));
+    open_session(eve);
     assert_string_equal(force(eve, id), "");
     assert_string_equal(force(who("eve"), id), "approvals-missing"); /* not over TCP */
     assert_string_equal(force(on_socket("bob"), id), "approvals-missing");
@@ -45,9 +50,7 @@ static void breakglass_makes_no_second_person(void **state)
 
     (void)state;
     propose("eve", PEOPLE, true, id);
-    fresh_answer();
-    assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,
-                                  &world.refusal));
+    open_session(eve);
     assert_string_equal(force(eve, id), "forbidden");
     assert_string_equal(state_of(id), "pending");
 }
@@ -82,9 +85,7 @@ static void breakglass_goes_on_after_a_restart_for_its_half_hour(void **state)
 
     (void)state;
     eve = on_socket("eve");
-    fresh_answer();
-    assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,
-                                  &world.refusal));
+    open_session(eve);
     pass_ms(10 * MINUTE_MS);
     world_restart();
     assert_true(is_in_session(eve));
@@ -105,9 +106,7 @@ static void breakglass_gains_no_time_by_the_clock(void **state)
 
     (void)state;
     eve = on_socket("eve");
-    fresh_answer();
-    assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,
-                                  &world.refusal));
+    open_session(eve);
     pass_ms(25 * MINUTE_MS);
     ledger_tick(world.ledger);
     world_close();
@@ -123,9 +122,7 @@ static void overdue_session(struct actor eve, char session_out[CHANGE_ID_TEXT])
     struct step step;
 
     propose("eve", WEIGHT, true, id);
-    fresh_answer();
-    assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,
-                                  &world.refusal));
+    open_session(eve);
     (void)snprintf(session_out, CHANGE_ID_TEXT, "%s", said("id"));
     step_begin(&step, world.ledger, &eve);
     change_move(&step, ledger_open_change(world.ledger, id), CHANGE_APPLYING, "change.forced",
@@ -206,9 +203,7 @@ static void breakglass_is_reviewed_by_an_approver_of_before(void **state)
 
     (void)state;
     propose("eve", WEIGHT, true, id);
-    fresh_answer();
-    assert_true(ledger_breakglass(world.ledger, &eve, "all is down", "INC-1", &world.answer,
-                                  &world.refusal));
+    open_session(eve);
     (void)snprintf(session, sizeof(session), "%s", said("id"));
     step_begin(&step, world.ledger, &eve);
     change_move(&step, ledger_open_change(world.ledger, id), CHANGE_APPLYING, "change.forced",

@@ -100,18 +100,8 @@ def post_chunks(body, more=b"", target=b"/"):
 
 def run(case, proxy, origin, pieces=None, gap=0.002):
     """Play one case; returns None, or what is wrong."""
-    origin.settle()
-    mark = origin.mark()
     with Client(proxy.address, timeout=8) as client:
-        if pieces:
-            client.send_pieces(pieces, gap)
-        else:
-            client.try_send(case.raw)
-        if case.then == "half_close":
-            client.half_close()
-        got = _answers(client, case)
-        origin.settle()
-        seen = origin.since(mark)
+        got, seen = _play(client, case, origin, pieces, gap)
         faults = []
         for outcome in case.outcomes:
             fault = _judge(outcome, client, got, seen, origin)
@@ -121,6 +111,21 @@ def run(case, proxy, origin, pieces=None, gap=0.002):
         else:
             return " | ".join(faults) + f"\n  sent     {case.raw[:400]!r}\n  client   {got}\n  origin   {seen}"
     return _barrier(proxy, origin, case)
+
+
+def _play(client, case, origin, pieces=None, gap=0.002):
+    """What the client got, and what the origin saw."""
+    origin.settle()
+    mark = origin.mark()
+    if pieces:
+        client.send_pieces(pieces, gap)
+    else:
+        client.try_send(case.raw)
+    if case.then == "half_close":
+        client.half_close()
+    got = _answers(client, case)
+    origin.settle()
+    return got, origin.since(mark)
 
 
 @dataclass
@@ -296,15 +301,8 @@ def _compare_streams(wants, seen):
 
 def run_to_h2(case, proxy, origin):
     """Play one case; returns None, or what is wrong.  What HTTP/1 says of a connection is not looked for."""
-    origin.settle()
-    mark = origin.mark()
     with Client(proxy.address, timeout=8) as client:
-        client.try_send(case.raw)
-        if case.then == "half_close":
-            client.half_close()
-        got = _answers(client, case)
-        origin.settle()
-        seen = origin.since(mark)
+        got, seen = _play(client, case, origin)
         faults = [_judge_answers(outcome, got) or _judge_streams(outcome, seen, origin) or _judge_connection(outcome, client, got)
                   for outcome in case.outcomes]
     if all(faults):

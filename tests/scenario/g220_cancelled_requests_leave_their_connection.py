@@ -114,15 +114,13 @@ def test_none_is_where_none_may_be_idle(make_origin, make_proxy, authority, spok
 
 @SPOKEN
 def test_what_nobody_waits_for_has_its_time_too(make_origin, make_proxy, authority, spoken):
-    origin, proxy = slow_to_open(make_origin, make_proxy, authority, spoken, timeouts={"connect": "2s"})
+    _, proxy = slow_to_open(make_origin, make_proxy, authority, spoken, timeouts={"connect": "2s"})
     with H2Client(proxy.address) as client:
         client.sync()
         before = proxy.descriptors()
-        stream = cancel(client, together=2, rounds=1)
+        cancel(client, together=2, rounds=1)
         assert opened(proxy) >= 1
         proxy.wait_for(lambda: proxy.descriptors() <= before)
-        origin.gate.set()
-        assert client.request(stream).body == b"ok"
     assert proxy.metrics().value("twokey_server_failures_total", server="s1") == 0, "nobody's fault"
 
 

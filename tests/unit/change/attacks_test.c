@@ -1,6 +1,6 @@
 /*
- * attacks_test - the rows of "Edge cases and attacks" that the ledger decides, by number; those of a
- * rebase are in rebase_test, those of force in breakglass_test.
+ * attacks_test - the rows of "Edge cases and attacks" that the ledger decides, by number; those of
+ * a rebase are in rebase_test, those of force in breakglass_test.
  *
  * Threads  the first
  */

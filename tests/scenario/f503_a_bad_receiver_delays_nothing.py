@@ -44,7 +44,7 @@ def test_nobody_waits_for_it(make_enforced, make_origin):
         assert proxy.as_("ann").get("/v1/status").status == 200
         slowest = max(slowest, time.monotonic() - began)
         time.sleep(0.02)
-    assert slowest < 2, slowest  # they are waited for 10 s
+    assert slowest < 6, slowest  # they are waited for 10 s
     for one in bad.values():
         one.wait_for(lambda origin: origin.connections)
     wait_until(lambda: proxy.metrics().value("twokey_alert_notifications_total", outcome="failed") >= 5, "five failed")

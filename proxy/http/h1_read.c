@@ -152,6 +152,14 @@ enum head_search head_search(struct slice bytes, size_t *from, const struct head
 
 /* ---- what the fields mean ---- */
 
+static void drop_fields(struct message *message, struct slice name)
+{
+    for (uint32_t i = 0; i < message->field_count; i++)
+        if (message->fields[i].header == HEADER_OTHER &&
+            slice_equal_nocase(message->fields[i].name, name))
+            message->fields[i].is_dropped = true;
+}
+
 /* What Connection names goes (RFC 9110 §7.6.1).  Known fields do not need that: what is hop-by-hop
  * goes anyway, and nothing that is end-to-end or ours can be taken away so. */
 static void drop_named(struct message *message, struct slice name)
@@ -159,19 +167,17 @@ static void drop_named(struct message *message, struct slice name)
     if (header_find(name) != HEADER_OTHER)
         return;
     message->names_fields = true;
-    for (uint32_t i = 0; i < message->field_count; i++)
-        if (message->fields[i].header == HEADER_OTHER &&
-            slice_equal_nocase(message->fields[i].name, name))
-            message->fields[i].is_dropped = true;
+    drop_fields(message, name);
 }
 
 static void apply_connection_option(struct message *message, struct slice option)
 {
     if (slice_equal_nocase(option, SLICE("keep-alive")))
         message->has_connection_keep_alive = true;
-    else if (slice_equal_nocase(option, SLICE("close")))
+    else if (slice_equal_nocase(option, SLICE("close"))) {
         message->has_connection_close = true;
-    else if (slice_equal_nocase(option, SLICE("upgrade")))
+        drop_fields(message, option); /* "Close" is reserved, and no field of its own */
+    } else if (slice_equal_nocase(option, SLICE("upgrade")))
         message->has_connection_upgrade = true;
     else if (option.len > 0)
         drop_named(message, option);

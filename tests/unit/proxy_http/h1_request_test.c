@@ -235,6 +235,17 @@ static void test_connection_drops_what_it_names(void **state)
     }
 }
 
+static void test_connection_close_drops_a_field_of_that_name(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        parse_request(&message, BYTES(GET HOST "Connection: close\r\nClose: 0\r\n\r\n")), 0);
+    assert_true(is_gone("close"));
+    assert_false(message.names_fields);
+    assert_int_equal(parse_request(&message, BYTES(GET HOST "Close: 0\r\n\r\n")), 0);
+    assert_false(is_gone("close"));
+}
+
 static void test_connection_cannot_drop_what_is_end_to_end_or_ours(void **state)
 {
     (void)state;
@@ -571,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_host_stands_once),
         cmocka_unit_test(test_expect_is_100_continue_or_refused),
         cmocka_unit_test(test_connection_drops_what_it_names),
+        cmocka_unit_test(test_connection_close_drops_a_field_of_that_name),
         cmocka_unit_test(test_connection_cannot_drop_what_is_end_to_end_or_ours),
         cmocka_unit_test(test_connection_options_are_understood_in_any_line),
         cmocka_unit_test(test_a_flood_of_connection_options_is_refused),
